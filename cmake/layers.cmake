@@ -1,0 +1,57 @@
+# One static library and one test program per folder of src/, in the order in
+# which a folder may include another. tools/check_layers.py enforces the same
+# table on the includes.
+include_directories(${CMAKE_SOURCE_DIR}/src)
+
+# stele_layer(NAME DIR LIBS...): library stele_NAME from DIR, linked to LIBS.
+function(stele_layer name dir)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${dir}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  if(sources)
+    add_library(stele_${name} STATIC ${sources})
+    target_link_libraries(stele_${name} PUBLIC ${ARGN})
+    if(name STREQUAL "base")
+      target_precompile_headers(stele_${name} PRIVATE ${CMAKE_SOURCE_DIR}/src/base/pch.h)
+    else()
+      target_precompile_headers(stele_${name} REUSE_FROM stele_base)
+    endif()
+  else()
+    add_library(stele_${name} INTERFACE)
+    target_link_libraries(stele_${name} INTERFACE ${ARGN})
+  endif()
+  if(tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE stele_${name} GTest::gtest GTest::gtest_main)
+    target_precompile_headers(${name}_test REUSE_FROM stele_base)
+    add_test(NAME ${name}_test COMMAND ${name}_test)
+    set_tests_properties(${name}_test PROPERTIES TIMEOUT 600)
+  endif()
+endfunction()
+
+stele_layer(base base fmt::fmt Threads::Threads ZLIB::ZLIB boost_json)
+stele_layer(types types stele_base ICU::i18n ICU::uc ICU::data OpenSSL::Crypto double-conversion pcre2-8)
+stele_layer(storage storage stele_base rocksdb)
+stele_layer(catalog catalog stele_storage stele_types)
+stele_layer(rows rows stele_catalog stele_storage stele_types)
+stele_layer(segments segments stele_rows stele_catalog stele_storage stele_types
+            stemmer roaring hwy simdjson re2)
+stele_layer(keyspace keyspace stele_storage stele_types lua5.1)
+stele_layer(query query stele_rows stele_segments stele_keyspace stele_catalog stele_types)
+stele_layer(sql sql stele_query pg_query protobuf-c)
+stele_layer(door_postgres doors/postgres stele_sql OpenSSL::SSL)
+stele_layer(door_redis doors/redis stele_sql stele_keyspace)
+stele_layer(door_elastic doors/elastic stele_sql)
+stele_layer(door_qdrant doors/qdrant stele_sql)
+
+file(GLOB server_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/server/*.cc)
+list(FILTER server_sources EXCLUDE REGEX "_test\\.cc$")
+add_executable(stele ${server_sources})
+target_link_libraries(stele PRIVATE stele_door_postgres stele_door_redis stele_door_elastic
+                      stele_door_qdrant OpenSSL::SSL)
+target_precompile_headers(stele REUSE_FROM stele_base)
+# jemalloc for the server alone: sanitizers bring their own allocator.
+if(NOT STELE_SANITIZE)
+  target_link_libraries(stele PRIVATE jemalloc)
+endif()
