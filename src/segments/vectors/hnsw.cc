@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/codec.h"
 #include "base/error.h"
-#include "segments/vectors/kernels.h"
+#include "types/vector_kernels.h"
 
 namespace stele::segments::vectors {
 

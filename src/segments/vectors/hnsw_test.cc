@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "segments/vectors/kernels.h"
+#include "types/vector_kernels.h"
 
 namespace stele::segments::vectors {
 namespace {

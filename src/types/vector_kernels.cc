@@ -1,15 +1,15 @@
-#include "segments/vectors/kernels.h"
+#include "types/vector_kernels.h"
 
 #include <cmath>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "segments/vectors/kernels.cc"
+#define HWY_TARGET_INCLUDE "types/vector_kernels.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
 #include <hwy/highway.h>
 
 HWY_BEFORE_NAMESPACE();
-namespace stele::segments::vectors::HWY_NAMESPACE {
+namespace stele::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 // Folds `step(acc, a, b)` over two float arrays with four accumulators, so that the latency of the
@@ -112,11 +112,11 @@ int32_t DotI8(const int8_t* HWY_RESTRICT a, const int8_t* HWY_RESTRICT b, size_t
 #endif
 }
 
-}  // namespace stele::segments::vectors::HWY_NAMESPACE
+}  // namespace stele::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
-namespace stele::segments::vectors {
+namespace stele {
 
 HWY_EXPORT(DotF32);
 HWY_EXPORT(L2F32);
@@ -173,5 +173,5 @@ uint16_t float_to_half(float f) {
   return static_cast<uint16_t>(sign | half);
 }
 
-}  // namespace stele::segments::vectors
+}  // namespace stele
 #endif

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace stele::segments::vectors {
+namespace stele {
 
 float dot_f32(const float* a, const float* b, size_t n);
 float l2_squared_f32(const float* a, const float* b, size_t n);
@@ -23,4 +23,4 @@ float half_to_float(uint16_t h);
 // Rounds to nearest even; overflow gives infinity.
 uint16_t float_to_half(float f);
 
-}  // namespace stele::segments::vectors
+}  // namespace stele
