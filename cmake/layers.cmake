@@ -32,6 +32,9 @@ endfunction()
 
 stele_layer(base base fmt::fmt Threads::Threads ZLIB::ZLIB boost_json)
 stele_layer(types types stele_base ICU::i18n ICU::uc ICU::data OpenSSL::Crypto double-conversion pcre2-8)
+file(GLOB builtin_tables CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/types/builtin/*.tsv)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/types/builtin.cc PROPERTIES
+  COMPILE_OPTIONS "-Wa,-I${CMAKE_SOURCE_DIR}/src/types/builtin" OBJECT_DEPENDS "${builtin_tables}")
 stele_layer(storage storage stele_base rocksdb)
 stele_layer(catalog catalog stele_storage stele_types)
 stele_layer(rows rows stele_catalog stele_storage stele_types)
