@@ -169,11 +169,8 @@ Datum dense_in(FnCall& c) {
 }
 
 std::string float_text(float f) {
-  char buffer[64];
-  Arena arena;
   EvalContext ctx;
   std::string out;
-  (void)buffer;
   type_output(oid::kFloat4, Datum::from_float(f), out, ctx);
   return out;
 }
@@ -260,7 +257,7 @@ Datum typmod_in(FnCall& c) {
   const ArrayView array(c.arg(0));
   if (array.count() != 1) throw Error(ErrorCode::kInvalidParameterValue, "invalid type modifier");
   int64_t n = 0;
-  const std::string_view text = array.element(0).value.as_view();
+  const std::string_view text = array.get(0).as_view();
   auto [end, ec] = std::from_chars(text.data(), text.data() + text.size(), n);
   if (ec != std::errc() || end != text.data() + text.size()) throw Error(ErrorCode::kInvalidParameterValue, "invalid type modifier");
   if (n < 1) throw Error(ErrorCode::kInvalidParameterValue, fmt::format("dimensions for type {} must be at least 1", name_of(form)));
@@ -535,19 +532,19 @@ Datum convert(FnCall& c) {
 template <Form to>
 Datum from_array(FnCall& c) {
   const ArrayView array(c.arg(0));
-  if (array.dimensions() > 1) throw Error(ErrorCode::kDataException, "array must be 1-D");
+  if (array.ndim() > 1) throw Error(ErrorCode::kDataException, "array must be 1-D");
   std::vector<float> values;
   EvalContext ctx;
   for (int i = 0; i < array.count(); ++i) {
-    const NullableDatum e = array.element(i);
+    const NullableDatum e = array.at(i);
     if (e.is_null) throw Error(ErrorCode::kNullValueNotAllowed, "array must not contain nulls");
-    switch (array.element_type()) {
+    switch (array.element()) {
       case oid::kInt4: values.push_back(static_cast<float>(e.value.as_int())); break;
       case oid::kFloat4: values.push_back(e.value.as_float()); break;
       case oid::kFloat8: values.push_back(static_cast<float>(e.value.as_double())); break;
       default: {
         std::string text;
-        type_output(array.element_type(), e.value, text, ctx);
+        type_output(array.element(), e.value, text, ctx);
         values.push_back(type_input(oid::kFloat4, text, -1, *c.arena, ctx).as_float());
       }
     }
@@ -558,7 +555,7 @@ Datum from_array(FnCall& c) {
 }
 template <Form from>
 Datum to_float4(FnCall& c) {
-  ArrayBuilder builder(oid::kFloat4);
+  ArrayBuilder builder(element_info(oid::kFloat4, nullptr));
   for (float f : floats(from, c.arg(0))) builder.add(Datum::from_float(f));
   return builder.finish(*c.arena);
 }
@@ -595,7 +592,7 @@ template <Form form, bool average>
 std::unique_ptr<AggregateState> make_sum(FnCall&) { return std::make_unique<VectorSum<form, average>>(); }
 
 template <Form form>
-void register_ops(Oid type) {
+void register_ops(TypeTable& table, Oid type) {
   TypeOps ops;
   ops.compare = compare<form>;
   ops.equal = equal<form>;
@@ -604,15 +601,15 @@ void register_ops(Oid type) {
     ops.encode_key = encode_key<form>;
     ops.skip_key = skip_key;
   }
-  add_type_ops(type, ops);
+  table.ops(type, ops);
 }
 
 }  // namespace
 
-void register_vector_type_ops() {
-  register_ops<Form::kVector>(oid::kVector);
-  register_ops<Form::kHalf>(oid::kHalfvec);
-  register_ops<Form::kSparse>(oid::kSparsevec);
+void register_vector_types(TypeTable& table) {
+  register_ops<Form::kVector>(table, oid::kVector);
+  register_ops<Form::kHalf>(table, oid::kHalfvec);
+  register_ops<Form::kSparse>(table, oid::kSparsevec);
 }
 
 void register_vector_functions(FunctionRegistry& r) {

