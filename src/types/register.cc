@@ -12,7 +12,8 @@ struct FunctionRegistry::Impl {
 };
 
 // Each family of types registers its functions here.
-#define STELE_FAMILIES(X) X(composite)
+#define STELE_FAMILIES(X) \
+  X(composite) X(scalar) X(int) X(float)
 
 #define X(family) void register_##family##_functions(FunctionRegistry&);
 STELE_FAMILIES(X)
