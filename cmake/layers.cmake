@@ -31,12 +31,15 @@ function(stele_layer name dir)
 endfunction()
 
 stele_layer(base base fmt::fmt Threads::Threads ZLIB::ZLIB boost_json)
-stele_layer(types types stele_base ICU::i18n ICU::uc ICU::data OpenSSL::Crypto double-conversion pcre2-8)
+stele_layer(types types stele_base ICU::i18n ICU::uc ICU::data OpenSSL::Crypto double-conversion pcre2-8 hwy)
+file(GLOB builtin_tables CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/types/builtin/*.tsv)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/types/builtin.cc PROPERTIES
+  COMPILE_OPTIONS "-Wa,-I${CMAKE_SOURCE_DIR}/src/types/builtin" OBJECT_DEPENDS "${builtin_tables}")
 stele_layer(storage storage stele_base rocksdb)
 stele_layer(catalog catalog stele_storage stele_types)
 stele_layer(rows rows stele_catalog stele_storage stele_types)
 stele_layer(segments segments stele_rows stele_catalog stele_storage stele_types
-            stemmer roaring hwy simdjson re2)
+            stemmer roaring simdjson re2)
 stele_layer(keyspace keyspace stele_storage stele_types lua5.1)
 stele_layer(query query stele_rows stele_segments stele_keyspace stele_catalog stele_types)
 stele_layer(sql sql stele_query pg_query protobuf-c)
