@@ -1,6 +1,8 @@
 // The list of everything that registers native functions in the types layer.
 #include "types/function.h"
 
+#include <memory>
+
 namespace stele {
 
 struct FunctionRegistry::Impl {
@@ -10,7 +12,7 @@ struct FunctionRegistry::Impl {
 };
 
 // Each family of types registers its functions here.
-#define STELE_FAMILIES(X)
+#define STELE_FAMILIES(X) X(composite) X(vector)
 
 #define X(family) void register_##family##_functions(FunctionRegistry&);
 STELE_FAMILIES(X)
