@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,6 +24,7 @@ enum class ExprKind : uint8_t {
   kCoalesce, kMinMax, kArray, kRow, kRowCompare, kNullTest, kBooleanTest, kRelabel, kCoerceViaIo,
   kArrayCoerce, kConvertRowType, kCoerceToDomain, kDomainValue, kFieldSelect, kSubscript, kAggregate,
   kGrouping, kWindow, kSubLink, kSqlValue, kSetToDefault, kCurrentOf, kCollate, kNamedArg, kFieldStore,
+  kSubPlan /* planner-made */,
 };
 
 struct Expr {
@@ -185,6 +187,18 @@ enum class SqlValue : uint8_t { kCurrentDate, kCurrentTime, kCurrentTimestamp, k
 struct SqlValueExpr : Expr { SqlValueExpr() : Expr(ExprKind::kSqlValue) {} SqlValue value = SqlValue::kCurrentDate; };
 struct SetToDefaultExpr : Expr { SetToDefaultExpr() : Expr(ExprKind::kSetToDefault) {} };
 struct CurrentOfExpr : Expr { CurrentOfExpr() : Expr(ExprKind::kCurrentOf) {} std::string cursor; int relation = 0; };
+
+// A planned sublink: what the planner leaves in place of a SubLinkExpr that it could not turn into a join.
+struct SubPlanExpr : Expr {
+  SubPlanExpr() : Expr(ExprKind::kSubPlan) {}
+  SubLinkKind link = SubLinkKind::kExpr;
+  ExprPtr test;              // as SubLinkExpr::test, over ParamExpr(kExec, id = column 1..n)
+  int plan = 0;              // index into the planned statement's subplans
+  std::vector<std::pair<int, ExprPtr>> args;  // exec parameters set from the outer row before each run
+  bool hashed = false, cacheable = false;     // cacheable: no outer dependency at all, runs once
+  int multi_column = 0;      // kMultiExpr: the column of its row
+  std::string label;         // "SubPlan 1", "hashed SubPlan 1", "InitPlan 1": what EXPLAIN shows
+};
 
 // Calls f on every direct child expression (not into subqueries' bodies).
 void for_each_child(const Expr& e, const std::function<void(const ExprPtr&)>& f);
