@@ -13,7 +13,7 @@ struct FunctionRegistry::Impl {
 
 // Each family of types registers its functions here.
 #define STELE_FAMILIES(X) \
-  X(composite) X(scalar) X(int) X(float)
+  X(composite) X(scalar) X(int) X(float) X(text_io) X(text)
 
 #define X(family) void register_##family##_functions(FunctionRegistry&);
 STELE_FAMILIES(X)

@@ -8,7 +8,7 @@
 namespace stele {
 
 // Each family of types registers its ordering and direct forms here.
-#define STELE_TYPE_FAMILIES(X) X(composite) X(scalar)
+#define STELE_TYPE_FAMILIES(X) X(composite) X(scalar) X(text)
 
 #define X(family) void register_##family##_types(TypeTable&);
 STELE_TYPE_FAMILIES(X)
