@@ -12,7 +12,7 @@ struct FunctionRegistry::Impl {
 };
 
 // Each family of types registers its functions here.
-#define STELE_FAMILIES(X) X(composite) X(vector)
+#define STELE_FAMILIES(X) X(composite) X(vector) X(datetime)
 
 #define X(family) void register_##family##_functions(FunctionRegistry&);
 STELE_FAMILIES(X)

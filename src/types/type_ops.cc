@@ -8,7 +8,7 @@
 namespace stele {
 
 // Each family of types registers its ordering and direct forms here.
-#define STELE_TYPE_FAMILIES(X) X(composite) X(vector)
+#define STELE_TYPE_FAMILIES(X) X(composite) X(vector) X(datetime)
 
 #define X(family) void register_##family##_types(TypeTable&);
 STELE_TYPE_FAMILIES(X)
