@@ -53,6 +53,9 @@ struct Context {
 
 // Emits every row of the relation, in attribute order; emit returns false to stop. Values live in arena.
 // pg_node_tree columns hold the expression's SQL text: pg_get_expr() returns its first argument.
+// Adds aclitem input and output to the function registry; called once at start-up, before any session.
+void register_functions();
+
 void scan(Oid relation, Context& context, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena);
 
 // Oids that other parts need to agree on.
