@@ -16,6 +16,7 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent.parent / "tools"))
 import harness  # noqa: E402
 import pgwire  # noqa: E402
 from postgres import RealPostgres  # noqa: E402
