@@ -27,6 +27,9 @@ struct FnCall {
   std::shared_ptr<void>* cache;
   // Set by the function to return NULL.
   bool result_null = false;
+  // VARIADIC "any" functions alone: the caller wrote VARIADIC, so the last argument is the array of
+  // the arguments. Otherwise such a function gets its arguments one by one.
+  bool variadic_array = false;
 
   Datum arg(int i) const { return args[i]; }
   bool is_null(int i) const { return nulls[i]; }
