@@ -1,5 +1,5 @@
 // The reflections of every relation with vectors, kept right by commits. A participant of the log: sessions
-// note row changes through note(), the commit leader applies them at the commit's lsn. Nothing of it is durable by itself:
+// note row changes as they write, the commit leader applies them at the commit's lsn. Nothing of it is durable by itself:
 // after a restart reflections are rebuilt from rows, graphs in the background (searched exactly meanwhile).
 #pragma once
 
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "catalog/catalog.h"
+#include "rows/table.h"
 #include "segments/vectors/collection.h"
 #include "storage/store.h"
 
@@ -30,7 +31,7 @@ struct CollectionSpec {
 // nullopt: the relation has no vectors, or no key to name its points by.
 std::optional<CollectionSpec> collection_spec(const catalog::Relation& relation, const catalog::State& state);
 
-class VectorStore : public storage::Participant {
+class VectorStore : public storage::Participant, public rows::RowObserver {
  public:
   explicit VectorStore(storage::Store& store);
   ~VectorStore() override;
@@ -43,13 +44,14 @@ class VectorStore : public storage::Participant {
   // holds a lock that keeps writers out.
   void build(const catalog::Relation& relation, const catalog::State& state, storage::Transaction& txn);
 
-  // A row of `relation` was written (old null: insert; new null: delete). Rows are in attribute order. Called by the
-  // session's thread, inside its transaction.
-  void note(storage::Transaction& txn, const catalog::Relation& relation, const catalog::State& state, RowId row,
-            const NullableDatum* old_row, const NullableDatum* new_row);
   // Changes of this relation that `txn` made and has not committed.
   std::vector<PointChange> pending(storage::Transaction& txn, const catalog::Relation& relation) const;
 
+  // Rows of tables that have vectors are noted in the writing transaction ...
+  bool wants(const catalog::Relation& table, const catalog::State& state) override;
+  void row_changed(storage::Transaction& txn, const rows::RowChange& change) override;
+  void truncated(storage::Transaction& txn, const rows::Table& table) override;
+  // ... and applied with its commit.
   storage::ParticipantId id() const override { return storage::ParticipantId::kVectors; }
   void apply(Lsn lsn, int64_t commit_us, storage::Section& section) override;
   Lsn recovery_lsn() override { return UINT64_MAX; }
