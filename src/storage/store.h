@@ -161,6 +161,10 @@ struct StoreOptions {
   uint64_t write_buffer_bytes = 64 << 20;
   uint64_t txn_memory_bytes = 256 << 20; // beyond it a transaction's write set spills
   int64_t max_snapshot_age_us = 0;       // 0: no limit
+  uint64_t checkpoint_log_bytes = 256 << 20;  // a checkpoint follows so many bytes of log
+  uint64_t log_segment_bytes = 64 << 20;
+  bool checkpoint_on_close = true;       // false: closing leaves what a crash would
+  std::function<void(const std::string&)> on_log_failure;  // as Log::Options::on_failure
 };
 
 class Store {

@@ -35,7 +35,7 @@ struct Io {
 TEST(Vector, TextRoundTripsAndErrors) {
   Io io;
   EXPECT_EQ(io.out(oid::kVector, io.in(oid::kVector, " [ 1.5, -2 ,3e0 ] ")), "[1.5,-2,3]");
-  EXPECT_EQ(io.out(oid::kHalfvec, io.in(oid::kHalfvec, "[1,2.5,0.1]")), "[1,2.5,0.09998]");
+  EXPECT_EQ(io.out(oid::kHalfvec, io.in(oid::kHalfvec, "[1,2.5,0.1]")), "[1,2.5,0.099975586]");
   EXPECT_EQ(io.out(oid::kSparsevec, io.in(oid::kSparsevec, "{3:2,1:1.5,2:0}/5")), "{1:1.5,3:2}/5");
   EXPECT_EQ(io.failure(oid::kVector, "[1,2]", 3), "expected 3 dimensions, not 2");
   EXPECT_EQ(io.failure(oid::kVector, "[NaN]"), "NaN not allowed in vector");
