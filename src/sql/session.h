@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -109,6 +110,10 @@ class Session {
   virtual void acknowledged() = 0;
   // True if `execute` of this portal can run without blocking (cached point plan with free locks): may run on a reactor.
   virtual bool can_run_inline(std::string_view portal) = 0;
+  // The same for `bind` of this prepared statement (its generic point plan is cached and valid), and for a
+  // whole simple_query (one statement whose cached point plan is found by its literal-stripped text).
+  virtual bool can_bind_inline(std::string_view statement) { (void)statement; return false; }
+  virtual bool can_run_inline_query(std::string_view text) { (void)text; return false; }
 
   virtual void cancel() = 0;            // from any thread
   virtual EvalContext& eval() = 0;      // for type output in the doors

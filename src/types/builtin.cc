@@ -19,7 +19,9 @@
 #define STELE_TABLES(X)                                                                     \
   X(pg_aggregate) X(pg_am) X(pg_amop) X(pg_amproc) X(pg_cast) X(pg_collation) X(pg_language) \
   X(pg_opclass) X(pg_operator) X(pg_opfamily) X(pg_proc) X(pg_proc_sql) X(pg_range)          \
-  X(pg_settings) X(pg_ts_config) X(pg_ts_dict) X(pg_type) X(system_columns) X(stele_types)
+  X(pg_settings) X(pg_ts_config) X(pg_ts_dict) X(pg_type) X(system_columns) X(information_schema_columns) X(stele_types)   \
+  X(stele_procs) X(stele_operators) X(stele_casts) X(stele_aggregates) X(stele_opclasses)   \
+  X(stele_opfamilies) X(stele_amops) X(stele_ams)
 
 #define X(name) STELE_EMBED(name, #name ".tsv")
 STELE_TABLES(X)
@@ -202,6 +204,7 @@ const Table<BuiltinProc>& proc_table() {
     };
     each_line("pg_proc", add);
     each_line("pg_proc_sql", add);
+    each_line("stele_procs", add);
     t->index([](const BuiltinProc& r) { return r.oid; });
     t->index_names();
     return t;
@@ -212,7 +215,7 @@ const Table<BuiltinProc>& proc_table() {
 const Table<BuiltinOperator>& operator_table() {
   static const auto* table = [] {
     auto* t = new Table<BuiltinOperator>;
-    each_line("pg_operator", [&](const std::vector<std::string_view>& f) {
+    auto add = [&](const std::vector<std::string_view>& f) {
       BuiltinOperator r;
       r.oid = to_oid(f[0]);
       r.name = unescape(f[1]);
@@ -228,7 +231,9 @@ const Table<BuiltinOperator>& operator_table() {
       r.restrict_estimator = f[11];
       r.join_estimator = f[12];
       t->rows.push_back(std::move(r));
-    });
+    };
+    each_line("pg_operator", add);
+    each_line("stele_operators", add);
     t->index([](const BuiltinOperator& r) { return r.oid; });
     t->index_names();
     return t;
@@ -239,9 +244,11 @@ const Table<BuiltinOperator>& operator_table() {
 const std::vector<BuiltinCast>& cast_table() {
   static const auto* table = [] {
     auto* t = new std::vector<BuiltinCast>;
-    each_line("pg_cast", [&](const std::vector<std::string_view>& f) {
+    auto add = [&](const std::vector<std::string_view>& f) {
       t->push_back({to_oid(f[0]), to_oid(f[1]), to_oid(f[2]), to_oid(f[3]), to_char(f[4]), to_char(f[5])});
-    });
+    };
+    each_line("pg_cast", add);
+    each_line("stele_casts", add);
     return t;
   }();
   return *table;
@@ -250,7 +257,7 @@ const std::vector<BuiltinCast>& cast_table() {
 const Table<BuiltinAggregate>& aggregate_table() {
   static const auto* table = [] {
     auto* t = new Table<BuiltinAggregate>;
-    each_line("pg_aggregate", [&](const std::vector<std::string_view>& f) {
+    auto add = [&](const std::vector<std::string_view>& f) {
       BuiltinAggregate r;
       r.proc = to_oid(f[0]);
       r.kind = to_char(f[1]);
@@ -264,7 +271,9 @@ const Table<BuiltinAggregate>& aggregate_table() {
       r.has_initial = f[9] != "\\N";
       if (r.has_initial) r.initial = unescape(f[9]);
       t->rows.push_back(std::move(r));
-    });
+    };
+    each_line("pg_aggregate", add);
+    each_line("stele_aggregates", add);
     t->index([](const BuiltinAggregate& r) { return r.proc; });
     return t;
   }();
@@ -299,11 +308,20 @@ const BuiltinRows& rows(std::string_view table) {
   auto it = loaded.find(table);
   if (it != loaded.end()) return it->second;
   BuiltinRows out;
-  each_line(table, [&](const std::vector<std::string_view>& f) {
+  auto add = [&](const std::vector<std::string_view>& f) {
     auto& row = out.emplace_back();
     row.reserve(f.size());
     for (std::string_view s : f) row.push_back(unescape(s));
-  });
+  };
+  each_line(table, add);
+  // Stele's own entries stand in a table beside each of PostgreSQL's.
+  constexpr std::pair<std::string_view, std::string_view> kOwn[] = {
+      {"pg_type", "stele_types"},       {"pg_proc", "stele_procs"},          {"pg_operator", "stele_operators"},
+      {"pg_cast", "stele_casts"},       {"pg_aggregate", "stele_aggregates"}, {"pg_opclass", "stele_opclasses"},
+      {"pg_opfamily", "stele_opfamilies"}, {"pg_amop", "stele_amops"},       {"pg_am", "stele_ams"}};
+  for (const auto& [of, own] : kOwn) {
+    if (of == table) each_line(own, add);
+  }
   return loaded.emplace(std::string(table), std::move(out)).first->second;
 }
 }  // namespace builtin

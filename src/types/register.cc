@@ -12,10 +12,9 @@ struct FunctionRegistry::Impl {
 };
 
 // Each family of types registers its functions here.
-#define STELE_FAMILIES(X) X(composite)
 
 #define X(family) void register_##family##_functions(FunctionRegistry&);
-STELE_FAMILIES(X)
+#include "types/function_families.def"
 #undef X
 
 FunctionRegistry::FunctionRegistry() : impl_(std::make_shared<Impl>()) {}
@@ -24,7 +23,7 @@ FunctionRegistry& FunctionRegistry::mutable_instance() {
   static FunctionRegistry* registry = [] {
     auto* r = new FunctionRegistry;
 #define X(family) register_##family##_functions(*r);
-    STELE_FAMILIES(X)
+#include "types/function_families.def"
 #undef X
     return r;
   }();

@@ -8,10 +8,9 @@
 namespace stele {
 
 // Each family of types registers its ordering and direct forms here.
-#define STELE_TYPE_FAMILIES(X) X(composite)
 
 #define X(family) void register_##family##_types(TypeTable&);
-STELE_TYPE_FAMILIES(X)
+#include "types/type_families.def"
 #undef X
 
 void TypeTable::ops(Oid type, const TypeOps& ops) {
@@ -27,7 +26,7 @@ TypeTable& TypeTable::mutable_instance() {
   static TypeTable* table = [] {
     auto* t = new TypeTable;
 #define X(family) register_##family##_types(*t);
-    STELE_TYPE_FAMILIES(X)
+#include "types/type_families.def"
 #undef X
     // Every other array type compares by its elements.
     for (const BuiltinType& type : builtin::types())
