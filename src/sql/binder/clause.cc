@@ -39,7 +39,7 @@ int Binder::find_target(Scope& s, const Node* n, std::vector<TargetEntry>& t, Ex
       }
     }
     if (n->node_case == pg::kAConst) {
-      const pg::A_Const* c = n->a_const;
+      const pg::AConst* c = n->a_const;
       if (c->isnull || (c->val_case != PG_QUERY__A__CONST__VAL_IVAL && c->val_case != PG_QUERY__A__CONST__VAL__NOT_SET))
         fail(ErrorCode::kSyntaxError, std::string("non-integer constant in ") + context_name(kind), c->location);
       int want = c->val_case == PG_QUERY__A__CONST__VAL_IVAL ? c->ival->ival : 0, at = 0;

@@ -409,7 +409,7 @@ void Binder::rewrite_search_cycle(Scope& s, CteState& c) {
       }
     }
   };
-  pg::A_Const true_const = PG_QUERY__A__CONST__INIT, false_const = PG_QUERY__A__CONST__INIT;
+  pg::AConst true_const = PG_QUERY__A__CONST__INIT, false_const = PG_QUERY__A__CONST__INIT;
   pg::Boolean true_value = PG_QUERY__BOOLEAN__INIT, false_value = PG_QUERY__BOOLEAN__INIT;
   Node true_node = PG_QUERY__NODE__INIT, false_node = PG_QUERY__NODE__INIT;
   if (cycle != nullptr && value == nullptr) {

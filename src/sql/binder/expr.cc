@@ -166,7 +166,7 @@ ExprPtr Binder::param_ref(const pg::ParamRef* p) {
   return e;
 }
 
-ExprPtr Binder::constant(const pg::A_Const* c) {
+ExprPtr Binder::constant(const pg::AConst* c) {
   if (c->isnull) return make_const(oid::kUnknown, -1, 0, {}, true, c->location);
   switch (c->val_case) {
     case PG_QUERY__A__CONST__VAL_IVAL: return make_const(oid::kInt4, -1, 0, Datum::from_int(c->ival->ival), false, c->location);
@@ -287,7 +287,7 @@ ExprPtr Binder::bool_expr(Scope& s, const pg::BoolExpr* b) {
   return e;
 }
 
-ExprPtr Binder::a_expr(Scope& s, const pg::A_Expr* a) {
+ExprPtr Binder::a_expr(Scope& s, const pg::AExpr* a) {
   std::vector<std::string> name = pg::strings(PG_LIST(a, name));
   switch (a->kind) {
     case pg::AEXPR_OP: {
@@ -392,7 +392,7 @@ ExprPtr Binder::a_expr(Scope& s, const pg::A_Expr* a) {
   }
 }
 
-ExprPtr Binder::between(Scope& s, const pg::A_Expr* a) {
+ExprPtr Binder::between(Scope& s, const pg::AExpr* a) {
   auto bounds = PG_LIST(a->rexpr->list, items);
   ExprPtr x = expr_in(s, a->lexpr);
   auto fresh = [&] { return copy_expr(*x); };
@@ -421,7 +421,7 @@ ExprPtr Binder::between(Scope& s, const pg::A_Expr* a) {
   }
 }
 
-ExprPtr Binder::in_expr(Scope& s, const pg::A_Expr* a) {
+ExprPtr Binder::in_expr(Scope& s, const pg::AExpr* a) {
   std::vector<std::string> name = pg::strings(PG_LIST(a, name));
   bool use_or = name.back() != "<>";
   ExprPtr l = expr_in(s, a->lexpr);
@@ -697,7 +697,7 @@ ExprPtr Binder::case_expr(Scope& s, const pg::CaseExpr* c) {
   return e;
 }
 
-ExprPtr Binder::array_expr(Scope& s, const pg::A_ArrayExpr* a, Oid array_type, Oid element_type, int32_t typmod) {
+ExprPtr Binder::array_expr(Scope& s, const pg::AArrayExpr* a, Oid array_type, Oid element_type, int32_t typmod) {
   auto e = make<ListExpr>(ExprKind::kArray);
   e->location = a->location;
   bool nested = false;
@@ -768,7 +768,7 @@ ExprPtr Binder::row_expr(Scope& s, const pg::RowExpr* r) {
     }
     if (n->node_case == pg::kAIndirection && n->a_indirection->n_indirection > 0 &&
         n->a_indirection->indirection[n->a_indirection->n_indirection - 1]->node_case == pg::kAStar) {
-      pg::A_Indirection copy = *n->a_indirection;
+      pg::AIndirection copy = *n->a_indirection;
       --copy.n_indirection;
       ExprPtr base = copy.n_indirection > 0 ? indirection(s, &copy) : expr_in(s, copy.arg);
       std::vector<TargetEntry> out;
@@ -910,7 +910,7 @@ ExprPtr Binder::current_of(Scope& s, const pg::CurrentOfExpr* c) {
   return e;
 }
 
-ExprPtr Binder::indirection(Scope& s, const pg::A_Indirection* a) {
+ExprPtr Binder::indirection(Scope& s, const pg::AIndirection* a) {
   ExprPtr last = s.last_srf;
   ExprPtr e = expr_in(s, a->arg);
   std::vector<Node*> subs;
@@ -962,7 +962,7 @@ ExprPtr Binder::subscripts(Scope& s, ExprPtr base, Oid type, int32_t typmod, std
   e->slice = slice;
   if (container == oid::kJsonb) {
     for (const Node* n : subs) {
-      const pg::A_Indices* i = n->a_indices;
+      const pg::AIndices* i = n->a_indices;
       if (i->is_slice) {
         const Node* at = i->uidx != nullptr ? i->uidx : i->lidx;
         fail(ErrorCode::kDatatypeMismatch, "jsonb subscript does not support slices", at != nullptr ? expr_location(expr_in(s, at)) : -1);
@@ -996,7 +996,7 @@ ExprPtr Binder::subscripts(Scope& s, ExprPtr base, Oid type, int32_t typmod, std
       return r;
     };
     for (const Node* n : subs) {
-      const pg::A_Indices* i = n->a_indices;
+      const pg::AIndices* i = n->a_indices;
       ExprPtr lo, hi;
       if (slice) {
         if (i->lidx != nullptr) lo = index(i->lidx);

@@ -25,9 +25,9 @@ std::vector<TargetEntry> Binder::target_list(Scope& s, std::span<Node* const> li
         continue;
       }
     } else if (r->val != nullptr && r->val->node_case == pg::kAIndirection) {
-      const pg::A_Indirection* a = r->val->a_indirection;
+      const pg::AIndirection* a = r->val->a_indirection;
       if (a->n_indirection > 0 && a->indirection[a->n_indirection - 1]->node_case == pg::kAStar) {
-        pg::A_Indirection copy = *a;
+        pg::AIndirection copy = *a;
         --copy.n_indirection;
         ExprPtr base = copy.n_indirection > 0 ? indirection(s, &copy) : expr_in(s, copy.arg);
         expand_row(s, base, out, expr_location(base));
@@ -55,7 +55,7 @@ std::vector<ExprPtr> Binder::expression_list(Scope& s, std::span<Node* const> li
     }
     if (n->node_case == pg::kAIndirection && n->a_indirection->n_indirection > 0 &&
         n->a_indirection->indirection[n->a_indirection->n_indirection - 1]->node_case == pg::kAStar) {
-      pg::A_Indirection copy = *n->a_indirection;
+      pg::AIndirection copy = *n->a_indirection;
       --copy.n_indirection;
       ExprPtr base = copy.n_indirection > 0 ? indirection(s, &copy) : expr_in(s, copy.arg);
       std::vector<TargetEntry> t;

@@ -12,7 +12,7 @@ int32_t Binder::typmod_of(const pg::TypeName* t, const TypeRow& type) {
   std::vector<std::string> words;
   for (const Node* n : PG_LIST(t, typmods)) {
     if (n->node_case == pg::kAConst) {
-      const pg::A_Const* c = n->a_const;
+      const pg::AConst* c = n->a_const;
       switch (c->val_case) {
         case PG_QUERY__A__CONST__VAL_IVAL: words.push_back(std::to_string(c->ival->ival)); continue;
         case PG_QUERY__A__CONST__VAL_FVAL: words.emplace_back(c->fval->fval); continue;
