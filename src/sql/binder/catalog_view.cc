@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "sql/system_catalogs/system_catalogs.h"
 #include "types/format_type.h"
 
 namespace stele::sql {
@@ -504,60 +505,12 @@ std::string CatalogView::role_name(Oid oid) {
 
 // --- system relations ---------------------------------------------------------------------------
 
-namespace {
-struct SystemRelations {
-  std::vector<catalog::Ptr<catalog::Relation>> all;
-  std::unordered_map<Oid, catalog::Ptr<catalog::Relation>> by_oid;
-  std::map<std::pair<Oid, std::string>, catalog::Ptr<catalog::Relation>, std::less<>> by_name;
-};
-
-const SystemRelations& system_table() {
-  static const SystemRelations* const t = [] {
-    auto* t = new SystemRelations;
-    std::map<Oid, std::shared_ptr<catalog::Relation>> made;
-    std::vector<Oid> order;
-    for (auto& row : builtin::rows("system_columns")) {
-      Oid oid = std::stoul(row[0]);
-      auto& r = made[oid];
-      if (r == nullptr) {
-        r = std::make_shared<catalog::Relation>();
-        r->oid = oid;
-        r->name = row[1];
-        r->schema = row[2] == "information_schema" ? catalog::kInformationSchema : catalog::kPgCatalog;
-        r->relkind = row[3].at(0);
-        r->acl = std::vector<catalog::AclItem>{{0, catalog::kBootstrapRole, catalog::kSelect, 0}};
-        order.push_back(oid);
-      }
-      catalog::Column c;
-      c.name = row[4];
-      c.number = static_cast<int16_t>(std::stoi(row[5]));
-      c.type = std::stoul(row[6]);
-      c.not_null = row[7] == "t";
-      c.collation = std::stoul(row[8]);
-      r->columns.push_back(std::move(c));
-    }
-    for (Oid oid : order) {
-      catalog::Ptr<catalog::Relation> r = made[oid];
-      t->all.push_back(r);
-      t->by_oid.emplace(oid, r);
-      t->by_name.emplace(std::make_pair(r->schema, r->name), r);
-    }
-    return t;
-  }();
-  return *t;
-}
-}  // namespace
-
-catalog::Ptr<catalog::Relation> system_relation(Oid oid) {
-  auto it = system_table().by_oid.find(oid);
-  return it == system_table().by_oid.end() ? nullptr : it->second;
-}
+catalog::Ptr<catalog::Relation> system_relation(Oid oid) { return oid < oid::kFirstUserOid ? system_catalogs::find(oid) : nullptr; }
 catalog::Ptr<catalog::Relation> system_relation(Oid schema, std::string_view name) {
   if (schema != catalog::kPgCatalog && schema != catalog::kInformationSchema) return nullptr;
-  auto it = system_table().by_name.find(std::make_pair(schema, std::string(name)));
-  return it == system_table().by_name.end() ? nullptr : it->second;
+  return system_catalogs::find(schema, name);
 }
-const std::vector<catalog::Ptr<catalog::Relation>>& system_relations() { return system_table().all; }
+const std::vector<catalog::Ptr<catalog::Relation>>& system_relations() { return system_catalogs::all(); }
 
 // --- quoting ------------------------------------------------------------------------------------
 

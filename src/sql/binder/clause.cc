@@ -217,6 +217,17 @@ std::vector<SortGroupRef> Binder::distinct_clause(std::vector<TargetEntry>& t, c
   return out;
 }
 
+static int node_location(const Node* n) {
+  switch (n->node_case) {
+    case pg::kColumnRef: return n->column_ref->location;
+    case pg::kAConst: return n->a_const->location;
+    case pg::kFuncCall: return n->func_call->location;
+    case pg::kAExpr: return n->a_expr->lexpr != nullptr ? node_location(n->a_expr->lexpr) : n->a_expr->location;
+    case pg::kTypeCast: return node_location(n->type_cast->arg);
+    default: return -1;
+  }
+}
+
 std::vector<SortGroupRef> Binder::distinct_on(Scope& s, std::span<Node* const> list, std::vector<TargetEntry>& t, const std::vector<SortGroupRef>& sort) {
   std::vector<int> refs, order;
   for (const Node* n : list) {
@@ -229,9 +240,7 @@ std::vector<SortGroupRef> Binder::distinct_on(Scope& s, std::span<Node* const> l
   for (const SortGroupRef& x : sort) {
     if (std::find(refs.begin(), refs.end(), x.ref) != refs.end()) {
       if (skipped) {
-        int location = -1;
-        for (const TargetEntry& tle : t)
-          if (tle.sort_group_ref == x.ref) location = expr_location(tle.expr);
+        int location = node_location(list[static_cast<size_t>(std::find(refs.begin(), refs.end(), x.ref) - refs.begin())]);
         fail(ErrorCode::kInvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", location);
       }
       out.push_back(x);
@@ -244,7 +253,7 @@ std::vector<SortGroupRef> Binder::distinct_on(Scope& s, std::span<Node* const> l
     for (const SortGroupRef& x : out) have = have || x.ref == refs[k];
     if (have) continue;
     if (skipped)
-      fail(ErrorCode::kInvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", expr_location(t[order[k]].expr));
+      fail(ErrorCode::kInvalidColumnReference, "SELECT DISTINCT ON expressions must match initial ORDER BY expressions", node_location(list[k]));
     add_group(out, t, order[k], sort, -1);
   }
   return out;
