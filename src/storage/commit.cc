@@ -5,6 +5,10 @@
 
 namespace stele::storage {
 
+namespace {
+constexpr Lsn kAppliedEvery = 64;
+}
+
 void StoreImpl::write_batch(rocksdb::WriteBatch* batch) {
   rocksdb::WriteOptions options;
   options.disableWAL = true;
@@ -26,8 +30,14 @@ Lsn StoreImpl::commit(const CommitRequest& r) {
     if (r.batch != nullptr) {
       char* rep = const_cast<char*>(r.batch->Data().data());
       for (size_t at : *r.headers) store_le(rep + at, lsn);
+      // Replay is idempotent, so recovery may start a little early: not every batch has to say how far it is.
+      if (lsn >= applied_written_ + kAppliedEvery) {
+        char header[kLsnBytes];
+        store_le(header, lsn);
+        check_rocks(r.batch->Put(rows_, slice(kAppliedKey), {header, sizeof header}), "commit");
+        applied_written_ = lsn;
+      }
       write_batch(r.batch);
-      applied_written_ = lsn;
     }
     if (r.writes != nullptr) {
       for (const auto& range : r.writes->ranges()) hot_.committed_erase_range(range.lower, range.upper, lsn);

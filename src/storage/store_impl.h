@@ -8,8 +8,8 @@
 //     until publish.
 //  3. No memtable reaches disk before the log is durable up to every commit in it (FlushGuard), and no
 //     file is ingested under a key range that anybody can see.
-//  4. The key kAppliedKey is in every batch, flushed atomically with it over all column families:
-//     recovery replays the log from there.
+//  4. The key kAppliedKey is written with every few batches and flushed atomically with them over all column
+//     families: everything up to it is in the rows. Recovery replays the log from there; replay is idempotent.
 // Lock order: checkpoint_mutex_ > commit_mutex_ > snapshot spin lock, Ssi, hot cache shards.
 #pragma once
 

@@ -341,10 +341,6 @@ Lsn TransactionImpl::commit_writes() {
       check_rocks(batch.Put(store_.family(scratch), scratch, std::string(kLsnBytes, '\0')), "commit");
       headers.push_back(batch.GetDataSize() - kLsnBytes);
     }
-    if (batch.Count() > 0) {
-      check_rocks(batch.Put(store_.family(kAppliedKey), slice(kAppliedKey), std::string(kLsnBytes, '\0')), "commit");
-      headers.push_back(batch.GetDataSize() - kLsnBytes);
-    }
   }
   if (batch.Count() > 0) request.batch = &batch;
   Lsn lsn = store_.commit(request);
