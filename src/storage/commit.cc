@@ -9,14 +9,6 @@ namespace {
 constexpr Lsn kAppliedEvery = 64;
 }
 
-void StoreImpl::write_batch(rocksdb::WriteBatch* batch) {
-  rocksdb::WriteOptions options;
-  options.disableWAL = true;
-  rocksdb::Status s = db_->Write(options, batch);
-  // The commit is in the log already: going on without its rows would break every promise.
-  if (!s.ok()) logging::die("RocksDB cannot be written: " + s.ToString());
-}
-
 Lsn StoreImpl::commit(const CommitRequest& r) {
   std::unique_lock lock(commit_mutex_);
   if (r.ssi != nullptr) ssi_.before_commit(r.ssi);

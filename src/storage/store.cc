@@ -1,5 +1,7 @@
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
@@ -28,13 +30,42 @@ class StoreImpl::FlushGuard final : public rocksdb::EventListener {
     try {
       store_.log_->sync(store_.log_->last_lsn());
     } catch (const Error& e) {
-      logging::die("rows may not reach disk before the log: " + e.message());
+      if (!store_.options_.on_log_failure) logging::die("rows may not reach disk before the log: " + e.message());
+      frozen = true;
     }
   }
+  // Set when the log failed and the process lives on (tests): no new file may be made.
+  std::atomic<bool> frozen{false};
 
  private:
   StoreImpl& store_;
 };
+
+// Lets no table file be made once the log has failed.
+class StoreImpl::GuardedFiles final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit GuardedFiles(std::shared_ptr<FlushGuard> guard)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()), guard_(std::move(guard)) {}
+  const char* Name() const override { return "GuardedFiles"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file, rocksdb::IODebugContext* dbg) override {
+    if (guard_->frozen) return rocksdb::IOStatus::IOError("the log failed");
+    return target()->NewWritableFile(path, options, file, dbg);
+  }
+
+ private:
+  std::shared_ptr<FlushGuard> guard_;
+};
+
+void StoreImpl::write_batch(rocksdb::WriteBatch* batch) {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  rocksdb::Status s = db_->Write(options, batch);
+  if (s.ok()) return;
+  if (guard_->frozen) throw_rocks(s, "write");
+  // The commit is in the log already: going on without its rows would break every promise.
+  logging::die("RocksDB cannot be written: " + s.ToString());
+}
 
 StoreImpl::StoreImpl(const StoreOptions& options)
     : options_(options), clock_(options.clock != nullptr ? options.clock : &system_clock()), hot_(options.hot_bytes) {}
@@ -93,6 +124,8 @@ void StoreImpl::open_files() {
   o.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   o.bytes_per_sync = 1 << 20;
   o.listeners.push_back(guard_);
+  env_ = rocksdb::NewCompositeEnv(std::make_shared<GuardedFiles>(guard_));
+  o.env = env_.get();
   std::string path = options_.directory + "/rows";
 
   std::vector<std::string> names;

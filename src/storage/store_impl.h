@@ -137,6 +137,7 @@ class StoreImpl final : public Store {
   friend class SnapshotImpl;
   friend class DerivedImpl;
   class FlushGuard;
+  class GuardedFiles;
 
   rocksdb::ColumnFamilyOptions family_options() const;
   void begin_apply();
@@ -154,6 +155,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<Log> log_;
   std::shared_ptr<FlushGuard> guard_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* rows_ = nullptr;
   rocksdb::ColumnFamilyHandle* temp_ = nullptr;
