@@ -1,9 +1,20 @@
 #include "rows/table_access.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "types/type_io.h"
 
 namespace stele::rows {
+
+namespace {
+// Keys are locked by their hash, which fits where a lock keeps its name: two keys with one hash merely
+// wait for one another.
+struct KeyLock {
+  explicit KeyLock(std::string_view key) { store_le(bytes, hash64(key)); }
+  storage::LockTag tag() const { return {storage::LockKind::kKey, {bytes, sizeof bytes}}; }
+  char bytes[8];
+};
+}  // namespace
 
 using storage::LockKind;
 using storage::LockMode;
@@ -243,7 +254,8 @@ uint64_t TableAccess::next_row_id() {
 // end of the transaction, since others cannot see what we are about to write.
 std::optional<UniqueConflict> TableAccess::check_unique(const IndexDef& index, const std::string& key, uint64_t own_row,
                                                         bool own_row_known, const WaitOptions& wait) {
-  storage::LockTag tag{LockKind::kKey, key};
+  KeyLock key_lock(key);
+  storage::LockTag tag = key_lock.tag();
   for (;;) {
     storage::LockOutcome outcome = txn_.lock(tag, LockMode::kExclusive, wait);
     std::string value;
@@ -299,7 +311,7 @@ std::optional<UniqueConflict> TableAccess::insert_impl(std::span<const NullableD
     Entry& e = entries[i];
     if (!e.in) continue;
     if (indexes[i].deferrable && !e.distinct) {
-      txn_.lock({LockKind::kKey, e.key}, LockMode::kExclusive, wait);
+      txn_.lock(KeyLock(e.key).tag(), LockMode::kExclusive, wait);
       deferred_.push_back({&indexes[i], e.key, eval_ != nullptr ? key_values(indexes[i], row) : std::string()});
     }
     encode_entry(indexes[i], row, *row_id, e.distinct, &e.key, &value);
@@ -352,7 +364,7 @@ void TableAccess::update(uint64_t row_id, std::span<const NullableDatum> old_row
     bool moved = was != is || old_key != new_key;
     if (is && moved && d.unique && !new_distinct) {
       if (d.deferrable) {
-        txn_.lock({LockKind::kKey, new_key}, LockMode::kExclusive, wait);
+        txn_.lock(KeyLock(new_key).tag(), LockMode::kExclusive, wait);
         deferred_.push_back({&d, new_key, eval_ != nullptr ? key_values(d, new_row) : std::string()});
       } else if (check_unique(d, new_key, row_id, true, wait)) {
         throw_unique(d, new_row);

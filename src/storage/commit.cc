@@ -29,7 +29,20 @@ Lsn StoreImpl::commit(const CommitRequest& r) {
         check_rocks(r.batch->Put(rows_, slice(kAppliedKey), {header, sizeof header}), "commit");
         applied_written_ = lsn;
       }
+      if (r.files != nullptr) {
+        // The files become durable at once, so their record must be first.
+        log_->sync(lsn);
+        std::unique_lock large(large_mutex_);
+        large_commits_[r.large_id] = lsn;
+      }
       write_batch(r.batch);
+      if (r.files != nullptr) {
+        try {
+          for (const std::string& f : *r.files) ingest(f);
+        } catch (const Error& e) {
+          logging::die("a commit that is in the log cannot be applied: " + e.message());
+        }
+      }
     }
     if (r.writes != nullptr) {
       for (const auto& range : r.writes->ranges()) hot_.committed_erase_range(range.lower, range.upper, lsn);

@@ -152,6 +152,7 @@ void StoreImpl::open_files() {
   check_rocks(db_->CreateColumnFamily(family_options(), "temp", &temp_), "open");
   handles_.push_back(temp_);
 
+  load_large_commits();
   applied_written_ = read_applied(false);
   if (applied_written_ > log_->last_lsn()) {
     throw Error(ErrorCode::kDataCorrupted, "the log ends before the rows")
@@ -232,6 +233,10 @@ void StoreImpl::replay_record(const LogRecord& record, rocksdb::WriteBatch* batc
     }
     ingest(file);
     check_rocks(batch->Put(rows_, std::string(kBulkPrefix) + file, header), "recovery");
+    if (uint64_t id = large_id_of(file)) {
+      check_rocks(batch->Put(rows_, large_key(id), header), "recovery");
+      large_commits_[id] = record.lsn;
+    }
   });
   record.for_each_row([&](const RowOp& op) {
     if (op.erased) {
@@ -298,7 +303,7 @@ bool StoreImpl::read(std::string_view key, const SnapshotImpl* snapshot, bool us
   rocksdb::Status s = db_->Get(ro, family(key), slice(key), &found);
   if (s.IsNotFound()) return false;
   check_rocks(s, "read");
-  Lsn written = load_le<Lsn>(found.data());
+  Lsn written = resolve(load_le<Lsn>(found.data()));
   std::string_view v = view(found).substr(kLsnBytes);
   if (value != nullptr) value->assign(v);
   if (lsn != nullptr) *lsn = written;

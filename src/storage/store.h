@@ -160,6 +160,7 @@ struct StoreOptions {
   uint64_t hot_bytes = 256 << 20;        // in-memory form of hot rows and index entries
   uint64_t write_buffer_bytes = 64 << 20;
   uint64_t txn_memory_bytes = 256 << 20; // beyond it a transaction's write set spills
+  uint64_t large_commit_bytes = 64 << 20; // a larger write set is committed as sorted files
   int64_t max_snapshot_age_us = 0;       // 0: no limit
   uint64_t checkpoint_log_bytes = 256 << 20;  // a checkpoint follows so many bytes of log
   uint64_t log_segment_bytes = 64 << 20;

@@ -23,6 +23,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <unordered_map>
 
@@ -40,6 +41,10 @@ constexpr std::string_view kAppliedKey{"m\0applied", 9};
 constexpr std::string_view kBulkPrefix{"m\0bulk/", 7};
 constexpr std::string_view kCounterPrefix{"m\0id/", 5};
 constexpr size_t kLsnBytes = 8;
+// The files of a large commit are written before it has its number: their headers hold an id that stands
+// for it, told by this bit. StoreImpl::resolve() knows the lsn.
+constexpr Lsn kIndirectLsn = Lsn{1} << 63;
+constexpr std::string_view kLargePrefix{"m\0large/", 8};
 
 [[noreturn]] void throw_rocks(const rocksdb::Status& s, const char* what);
 inline void check_rocks(const rocksdb::Status& s, const char* what) {
@@ -73,6 +78,8 @@ struct CommitRequest {
   const std::vector<size_t>* headers = nullptr;  // offsets in batch of the lsn headers to fill in
   const WriteSet* writes = nullptr;            // for the hot cache
   std::span<Section> sections;
+  const std::vector<std::string>* files = nullptr;  // sorted files with the rows of a large commit
+  uint64_t large_id = 0;                            // that their lsn headers name
   SerializableTxn* ssi = nullptr;
 };
 
@@ -125,6 +132,9 @@ class StoreImpl final : public Store {
   // Lsn of the newest version, without its value; false if there is none.
   bool newest_lsn(std::string_view key, Lsn* lsn);
 
+  // The lsn that a stored header means.
+  Lsn resolve(Lsn header) const { return (header & kIndirectLsn) == 0 ? header : resolve_indirect(header); }
+
   std::string bulk_directory() const { return options_.directory + "/bulk"; }
   std::string new_bulk_name();
   // Ingests a finished file of the bulk directory, which keeps its own link to it.
@@ -139,6 +149,8 @@ class StoreImpl final : public Store {
   class FlushGuard;
   class GuardedFiles;
 
+  Lsn resolve_indirect(Lsn header) const;
+  void load_large_commits();
   rocksdb::ColumnFamilyOptions family_options() const;
   void begin_apply();
   void end_apply(Lsn lsn);
@@ -184,6 +196,9 @@ class StoreImpl final : public Store {
   std::mutex ids_mutex_;
   std::unordered_map<std::string, Counter> counters_;
 
+  mutable std::shared_mutex large_mutex_;
+  std::unordered_map<uint64_t, Lsn> large_commits_;  // id -> lsn, for as long as their rows may exist
+
   std::mutex bulk_mutex_;
   std::vector<std::pair<std::string, bool>> ended_bulk_;  // name, committed
   std::atomic<uint64_t> bulk_sequence_{0};
@@ -201,6 +216,10 @@ class StoreImpl final : public Store {
   bool stop_ = false;
   std::thread background_;
 };
+
+// The id in the name of a large commit's file; 0 for other bulk files.
+uint64_t large_id_of(std::string_view name);
+std::string large_key(uint64_t id);
 
 std::unique_ptr<Transaction> make_transaction(StoreImpl& store, const TxnOptions& options);
 
