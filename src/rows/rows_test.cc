@@ -424,6 +424,50 @@ TEST_F(RowsTest, BulkLoadsAndIndexBuilds) {
   EXPECT_FALSE(report.ok());  // entries of the other indexes point nowhere
 }
 
+// Rows come, change and go while an index is filled.
+TEST_F(RowsTest, OnlineBuildRacesWithWriters) {
+  auto t = make_table({{20001, "t_pkey", {1}, true}, {20002, "late", {2}}, {20003, "late_unique", {3, 1}, true}}, 7);
+  auto writers_only = make_table({{20001, "t_pkey", {1}, true}}, 7);
+  {
+    auto txn = begin();
+    TableAccess a(writers_only, *txn);
+    for (int i = 0; i < 5000; ++i) a.insert(*row(i, i % 10, "s" + std::to_string(i)));
+    txn->commit();
+  }
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int w = 0; w < 2; ++w) {
+    threads.emplace_back([&, w] {
+      Random random(static_cast<uint64_t>(w) + 5);
+      for (int n = 0; !stop; ++n) {
+        auto txn = store_->begin({});
+        TableAccess a(t, *txn);
+        uint64_t id = 1 + random.below(5000);
+        std::string bytes;
+        a.lock_row(id, LockMode::kForUpdate, {});
+        if (a.fetch(id, {}, &bytes)) {
+          Arena arena;
+          std::vector<NullableDatum> old(3);
+          t->format().decode_all(bytes, old.data(), arena);
+          int64_t key = old[0].value.as_int();
+          if (random.below(4) == 0) {
+            a.erase(id, old);
+          } else {
+            a.update(id, old, *row(key, static_cast<int64_t>(random.below(10)), "u" + std::to_string(n)));
+          }
+        }
+        if (random.below(5) == 0) a.insert(*row(100000 + w * 1000000 + n, 3, "new"));
+        random.below(10) == 0 ? txn->abort() : (void)txn->commit();
+      }
+    });
+  }
+  build_index_online(*store_, t, t->indexes()[1], nullptr, nullptr, {});
+  build_index_online(*store_, t, t->indexes()[2], nullptr, nullptr, {});
+  stop = true;
+  for (auto& th : threads) th.join();
+  expect_consistent(t);
+}
+
 TEST(Sorter, SpillsAndMerges) {
   Random random(7);
   Sorter sorter(64 << 10);

@@ -400,6 +400,29 @@ void TableAccess::erase(uint64_t row_id, std::span<const NullableDatum> old_row)
   notify(row_id, old_row.data(), nullptr);
 }
 
+storage::LockOutcome TableAccess::add_entry(const IndexDef& index, uint64_t row_id, std::span<const NullableDatum> row,
+                                            const WaitOptions& wait) {
+  std::string key, value;
+  bool distinct;
+  if (!encode_key(index, row, &key, &distinct)) return storage::LockOutcome::kGranted;
+  if (index.unique && !distinct) {
+    if (wait.policy == storage::WaitPolicy::kSkip &&
+        txn_.lock(KeyLock(key).tag(), LockMode::kExclusive, wait) == storage::LockOutcome::kWouldBlock) {
+      return storage::LockOutcome::kWouldBlock;
+    }
+    if (index.deferrable) {
+      deferred_.push_back({&index, key, eval_ != nullptr ? key_values(index, row) : std::string()});
+    } else {
+      WaitOptions blocking = wait;
+      blocking.policy = storage::WaitPolicy::kBlock;
+      if (check_unique(index, key, row_id, true, blocking)) throw_unique(index, row);
+    }
+  }
+  encode_entry(index, row, row_id, distinct, &key, &value);
+  txn_.put(key, value);
+  return storage::LockOutcome::kGranted;
+}
+
 void TableAccess::notify(uint64_t row_id, const NullableDatum* old_row, const NullableDatum* new_row) {
   for (RowObserver* o : table_->observers()) {
     o->row_changed(txn_, {table_.get(), row_id, old_row, new_row, document_version_});

@@ -125,6 +125,10 @@ class TableAccess {
   void hand_deferred_to(TableAccess& other);
 
   // Used by index builds.
+  // Adds the entry of a row that exists already; the caller holds the row's lock. With `wait` kSkip, kWouldBlock
+  // tells that the key is being written by somebody else. Throws unique_violation.
+  storage::LockOutcome add_entry(const IndexDef& index, uint64_t row_id, std::span<const NullableDatum> row,
+                                 const storage::WaitOptions& wait);
   // False: the row is not in the (partial) index. `distinct` tells that a NULL makes a unique key distinct.
   bool encode_key(const IndexDef& index, std::span<const NullableDatum> row, std::string* key, bool* distinct);
   void encode_entry(const IndexDef& index, std::span<const NullableDatum> row, uint64_t row_id, bool distinct,

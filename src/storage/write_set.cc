@@ -61,6 +61,7 @@ char* SpillArena::allocate_mapped(size_t bytes) {
 WriteSet::WriteSet(size_t budget, std::string directory) : arena_(budget, std::move(directory)) {
   head_ = make_node({}, kMaxHeight);
   tail_ = head_;
+  for (Node*& t : tails_) t = head_;
 }
 
 WriteSet::Node* WriteSet::make_node(std::string_view key, int height) {
@@ -84,9 +85,13 @@ const WriteSet::Node* WriteSet::find_less(std::string_view key, Node** path) con
 
 WriteSet::Node* WriteSet::find_or_insert(std::string_view key) {
   Node* path[kMaxHeight];
-  find_less(key, path);
-  Node* found = path[0]->next[0];
-  if (found != nullptr && found->key == key) return found;
+  if (tail_ != head_ && tail_->key < key) {
+    std::copy(tails_, tails_ + height_, path);
+  } else {
+    find_less(key, path);
+    Node* found = path[0]->next[0];
+    if (found != nullptr && found->key == key) return found;
+  }
   random_ ^= random_ << 13;
   random_ ^= random_ >> 7;
   random_ ^= random_ << 17;
@@ -97,6 +102,7 @@ WriteSet::Node* WriteSet::find_or_insert(std::string_view key) {
   for (int i = 0; i < height; ++i) {
     n->next[i] = path[i]->next[i];
     path[i]->next[i] = n;
+    if (n->next[i] == nullptr) tails_[i] = n;
   }
   n->previous = path[0] == head_ ? nullptr : path[0];
   if (n->next[0] != nullptr) {

@@ -108,6 +108,7 @@ class WriteSet {
   SpillArena arena_;
   Node* head_;
   Node* tail_;
+  Node* tails_[kMaxHeight];  // last node of each level: ascending keys are appended without a search
   int height_ = 1;
   uint64_t random_ = 0x9e3779b97f4a7c15ull;
   uint64_t sequence_ = 0;
