@@ -253,6 +253,11 @@ TEST_F(RowsTest, WritesKeepIndexesInStep) {
   for (auto& [id, row_id] : ids) {
     NullableDatum key{Datum::from_int(id), false};
     EXPECT_EQ(access.find_unique(t->indexes()[0], {&key, 1}, {}), row_id);
+    IndexCursor c = access.index_scan(t->indexes()[0], key_range(t->indexes()[0], {&key, 1}, nullptr, nullptr), {});
+    ASSERT_TRUE(c.valid());
+    EXPECT_EQ(c.row_id(), row_id);
+    c.next();
+    EXPECT_FALSE(c.valid());
   }
 }
 
@@ -297,6 +302,19 @@ TEST_F(RowsTest, RangesInBothDirections) {
     expect(run({{}}, nullptr, nullptr), "null ");
     expect(run({}, &nothing, nullptr), "");
     expect(run({}, nullptr, nullptr, true), "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 ");
+    for (bool reverse : {false, true}) {
+      IndexCursor c = access.index_scan(x, key_range(x, {}, &two, nullptr), {}, reverse);
+      for (int64_t n = 0; n < 6; ++n) {
+        NullableDatum key = v(n);
+        c.rescan(key_range(x, {&key, 1}, nullptr, nullptr));
+        int rows = 0;
+        for (; c.valid(); c.next(), ++rows) {
+          Arena arena;
+          EXPECT_EQ(c.attribute(2, arena).value.as_int(), n);
+        }
+        EXPECT_EQ(rows, n < 5 ? 2 : 0);
+      }
+    }
     EXPECT_EQ(run({}, nullptr, nullptr), descending ? "s9 s8 s7 s6 s5 s4 s3 s2 s1 s0 null " : "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 null ");
     if (!descending) {
       EXPECT_EQ(run({}, &two, &three, false, true), "s7 s6 s5 s4 ");

@@ -56,8 +56,70 @@ IndexCursor TableAccess::index_scan(const IndexDef& index, const KeyRange& range
                                     bool reverse) const {
   IndexCursor c;
   c.index_ = &index;
-  c.cursor_ = txn_.scan(range.lower, range.empty() ? range.lower : range.upper, view, reverse);
+  c.txn_ = &txn_;
+  c.view_ = view;
+  c.reverse_ = reverse;
+  c.rescan(range);
   return c;
+}
+
+// At most one entry, by its whole key.
+class IndexCursor::Point final : public storage::Cursor {
+ public:
+  void open(storage::Transaction& txn, const storage::ReadView& view, std::string_view key) {
+    key_.assign(key);
+    valid_ = txn.get(key_, view, &value_, &lsn_);
+  }
+  bool valid() const override { return valid_; }
+  void next() override { valid_ = false; }
+  void seek(std::string_view key) override { valid_ = valid_ && key_ >= key; }
+  std::string_view key() const override { return key_; }
+  std::string_view value() const override { return value_; }
+  storage::Lsn lsn() const override { return lsn_; }
+
+ private:
+  std::string key_, value_;
+  storage::Lsn lsn_ = 0;
+  bool valid_ = false;
+};
+
+IndexCursor::IndexCursor() = default;
+IndexCursor::IndexCursor(IndexCursor&&) noexcept = default;
+IndexCursor& IndexCursor::operator=(IndexCursor&&) noexcept = default;
+IndexCursor::~IndexCursor() = default;
+
+void IndexCursor::rescan(const KeyRange& range) {
+  if (range.point && index_->unique && !index_->deferrable) {
+    if (!point_) point_ = std::make_unique<Point>();
+    point_->open(*txn_, view_, range.lower);
+    cursor_ = point_.get();
+    limited_ = false;
+    return;
+  }
+  std::string_view upper = range.empty() ? range.lower : range.upper;
+  // A first range gets its bounds, which let RocksDB skip files; a second one is worth a cursor that can be
+  // moved anywhere. Read marks of serializable transactions need the exact bounds.
+  if (!range_cursor_ || txn_->isolation() == storage::Isolation::kSerializable) {
+    range_cursor_ = txn_->scan(range.lower, upper, view_, reverse_);
+    cursor_ = range_cursor_.get();
+    limited_ = whole_ = false;
+    return;
+  }
+  if (!whole_) {
+    range_cursor_ = txn_->scan(index_->prefix, after_prefix(index_->prefix), view_, reverse_);
+    whole_ = true;
+  }
+  cursor_ = range_cursor_.get();
+  limited_ = true;
+  if (reverse_) {
+    limit_ = range.lower;
+    cursor_->seek(upper);
+    // The bound itself is outside, and seek() stops on it if it exists.
+    while (cursor_->valid() && cursor_->key() >= upper) cursor_->next();
+  } else {
+    limit_ = upper;
+    cursor_->seek(range.lower);
+  }
 }
 
 std::optional<uint64_t> TableAccess::find_unique(const IndexDef& index, std::span<const NullableDatum> key,
@@ -133,6 +195,9 @@ KeyRange key_range(const IndexDef& index, std::span<const NullableDatum> equal, 
   }
   KeyRange r;
   if (lower == nullptr && upper == nullptr && !not_null) {
+    r.point = equal.size() == index.keys.size() &&
+              (index.nulls_not_distinct ||
+               std::none_of(equal.begin(), equal.end(), [](const NullableDatum& v) { return v.is_null; }));
     r.lower = prefix;
     r.upper = after_prefix(prefix);
     return r;
