@@ -45,7 +45,11 @@ Lsn StoreImpl::commit(const CommitRequest& r) {
       }
     }
     if (r.writes != nullptr) {
-      for (const auto& range : r.writes->ranges()) hot_.committed_erase_range(range.lower, range.upper, lsn);
+      for (const auto& range : r.writes->ranges()) {
+        hot_.committed_erase_range(range.lower, range.upper, lsn);
+        std::lock_guard erased(erased_mutex_);
+        erased_ranges_.push_back({range.lower, range.upper, lsn});
+      }
       for (const auto* n = r.writes->first(); n != nullptr; n = n->next[0]) {
         if (n->newest == nullptr || !cacheable(n->key)) continue;
         if (n->newest->erased || (!r.writes->ranges().empty() &&

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
 #include <rocksdb/env.h>
@@ -5,6 +6,8 @@
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/codec.h"
 #include "base/logging.h"
@@ -98,9 +101,39 @@ rocksdb::Options StoreImpl::sst_options() const {
   return o;
 }
 
+// Two servers on one directory would cut each other's log.
+void StoreImpl::lock_directory() {
+  std::string path = options_.directory + "/LOCK";
+  lock_fd_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (lock_fd_ < 0 || ::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    throw Error(ErrorCode::kObjectInUse, fmt::format("data directory \"{}\" is in use by another process", options_.directory));
+  }
+}
+
+void StoreImpl::check_format() {
+  constexpr uint32_t kFormat = 1;
+  std::string value;
+  rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), rows_, slice(kFormatKey), &value);
+  if (s.IsNotFound()) {
+    put_le<Lsn>(value, 0);
+    put_le<uint32_t>(value, kFormat);
+    rocksdb::WriteBatch batch;
+    check_rocks(batch.Put(rows_, slice(kFormatKey), value), "open");
+    write_batch(&batch);
+    return;
+  }
+  check_rocks(s, "open");
+  uint32_t format = value.size() < 12 ? 0 : load_le<uint32_t>(value.data() + kLsnBytes);
+  if (format != kFormat) {
+    throw Error(ErrorCode::kFeatureNotSupported,
+                fmt::format("the data directory has format {}, this server reads format {}", format, kFormat));
+  }
+}
+
 void StoreImpl::open_files() {
   posix_files().make_directories(options_.directory);
   posix_files().make_directories(bulk_directory());
+  lock_directory();
   Log::Options lo;
   lo.directory = options_.directory + "/log";
   lo.files = options_.files;
@@ -152,6 +185,7 @@ void StoreImpl::open_files() {
   check_rocks(db_->CreateColumnFamily(family_options(), "temp", &temp_), "open");
   handles_.push_back(temp_);
 
+  check_format();
   load_large_commits();
   applied_written_ = read_applied(false);
   if (applied_written_ > log_->last_lsn()) {
@@ -197,6 +231,8 @@ StoreImpl::~StoreImpl() {
     db_->Close();
     db_.reset();
   }
+  log_.reset();
+  if (lock_fd_ >= 0) ::close(lock_fd_);
 }
 
 void StoreImpl::add_participant(Participant* participant) {

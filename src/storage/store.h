@@ -195,6 +195,9 @@ class Store {
 
   // Makes all applied state durable and lets the log go (CHECKPOINT, backup, clean shutdown).
   virtual void checkpoint() = 0;
+  // Copies everything into a new directory while the store goes on: opened there, it is the store as of some
+  // commit not older than the call. Files of layers above are not part of it; they rebuild. Throws duplicate_file.
+  virtual void backup(const std::string& directory) = 0;
   // Unique 64-bit numbers that survive restarts (oids, row ids), reserved in blocks through the log.
   virtual uint64_t reserve_ids(const std::string& counter, uint64_t count) = 0;
 

@@ -38,6 +38,7 @@ class StoreImpl;
 
 // Key of the meta entry whose lsn header says up to where the log is applied.
 constexpr std::string_view kAppliedKey{"m\0applied", 9};
+constexpr std::string_view kFormatKey{"m\0format", 8};
 constexpr std::string_view kBulkPrefix{"m\0bulk/", 7};
 constexpr std::string_view kCounterPrefix{"m\0id/", 5};
 constexpr size_t kLsnBytes = 8;
@@ -109,6 +110,7 @@ class StoreImpl final : public Store {
   LockManager& locks() override { return locks_; }
   Clock& clock() override { return *clock_; }
   void checkpoint() override;
+  void backup(const std::string& directory) override;
   uint64_t reserve_ids(const std::string& counter, uint64_t count) override;
   std::shared_ptr<void> attachment(const std::string& name,
                                    const std::function<std::shared_ptr<void>(Store&)>& make) override;
@@ -159,10 +161,16 @@ class StoreImpl final : public Store {
   void replay_record(const LogRecord& record, rocksdb::WriteBatch* batch);
   void clean_bulk_files_at_start();
   void background_loop();
+  void checkpoint_locked();
+  void compact_erased_ranges();
   void note_durable_state();
   void expire_snapshots();
 
+  void lock_directory();
+  void check_format();
+
   StoreOptions options_;
+  int lock_fd_ = -1;
   Clock* clock_;
   std::unique_ptr<Log> log_;
   std::shared_ptr<FlushGuard> guard_;
@@ -202,6 +210,10 @@ class StoreImpl final : public Store {
   std::mutex bulk_mutex_;
   std::vector<std::pair<std::string, bool>> ended_bulk_;  // name, committed
   std::atomic<uint64_t> bulk_sequence_{0};
+
+  std::mutex erased_mutex_;
+  struct ErasedRange { std::string lower, upper; Lsn lsn; };
+  std::vector<ErasedRange> erased_ranges_;  // whose space is still to be given back
 
   std::mutex checkpoint_mutex_;
   uint64_t checkpoint_bytes_ = 0;  // log bytes when the last checkpoint was made

@@ -309,6 +309,42 @@ TEST_F(StoreTest, BulkFilesJoinTheirTransaction) {
   check();
 }
 
+TEST_F(StoreTest, BackupsAreWholeWhileWritesGoOn) {
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    for (int v = 1; !stop; ++v) {
+      auto t = store_->begin({});
+      for (int i = 0; i < 5; ++i) t->put(fmt::format("r{}", i), std::to_string(v));
+      t->commit();
+    }
+  });
+  put("rx", "before");
+  for (int i = 0; i < 3; ++i) {
+    StoreOptions o = options();
+    Lsn before = store_->published_lsn();
+    o.directory = directory_ + "/backup" + std::to_string(i);
+    store_->backup(o.directory);
+    EXPECT_THROW(store_->backup(o.directory), Error);
+    auto copy = Store::open(o);
+    copy->recover();
+    EXPECT_GE(copy->published_lsn(), before);
+    auto t = copy->begin({});
+    auto rows = all(*t);
+    EXPECT_EQ(rows["rx"], "before");
+    rows.erase("rx");
+    for (auto& [k, v] : rows) EXPECT_EQ(v, rows["r0"]);
+  }
+  stop = true;
+  writer.join();
+}
+
+TEST_F(StoreTest, OneProcessADirectory) {
+  EXPECT_THROW(Store::open(options()), Error);
+  put("r1", "still here");
+  reopen();
+  EXPECT_EQ(get(*begin(), "r1"), "still here");
+}
+
 TEST_F(StoreTest, RepeatableReadFirstUpdaterWins) {
   put("r1", "a");
   put("r2", "a");
