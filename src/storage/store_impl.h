@@ -13,6 +13,7 @@
 // Lock order: checkpoint_mutex_ > commit_mutex_ > snapshot spin lock, Ssi, hot cache shards.
 #pragma once
 
+#include <pthread.h>
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
@@ -70,6 +71,26 @@ class SnapshotImpl final : public Snapshot {
   std::atomic<bool> expired_{false};
   int64_t made_us_;
   std::list<SnapshotImpl*>::iterator place_;
+};
+
+// A mutex that spins for a moment before it sleeps: the commit holds it for microseconds.
+class AdaptiveMutex {
+ public:
+  AdaptiveMutex() {
+    pthread_mutexattr_t a;
+    pthread_mutexattr_init(&a);
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&mutex_, &a);
+    pthread_mutexattr_destroy(&a);
+  }
+  ~AdaptiveMutex() { pthread_mutex_destroy(&mutex_); }
+  AdaptiveMutex(const AdaptiveMutex&) = delete;
+  AdaptiveMutex& operator=(const AdaptiveMutex&) = delete;
+  void lock() { pthread_mutex_lock(&mutex_); }
+  void unlock() { pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_;
 };
 
 // What a transaction hands to the commit.
@@ -188,11 +209,11 @@ class StoreImpl final : public Store {
   Ssi ssi_;
   LockManager locks_;
 
-  std::mutex commit_mutex_;
+  AdaptiveMutex commit_mutex_;
   std::atomic<Lsn> published_{0};
   Lsn applied_written_ = 0;  // under commit_mutex_: newest kAppliedKey written
 
-  std::mutex snapshot_mutex_;
+  AdaptiveMutex snapshot_mutex_;
   bool applying_ = false;
   std::shared_ptr<SnapshotImpl> current_;  // at published_, shared by all readers
   mutable std::mutex live_mutex_;

@@ -59,7 +59,7 @@ char* SpillArena::allocate_mapped(size_t bytes) {
 }
 
 WriteSet::WriteSet(size_t budget, std::string directory) : arena_(budget, std::move(directory)) {
-  head_ = make_node({}, kMaxHeight);
+  head_ = new (head_storage_) Node{};  // zero links follow
   tail_ = head_;
   for (Node*& t : tails_) t = head_;
 }

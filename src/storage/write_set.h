@@ -106,6 +106,8 @@ class WriteSet {
   const Node* find_less(std::string_view key, Node** path) const;
 
   SpillArena arena_;
+  // In place, so that a transaction that writes nothing allocates nothing.
+  alignas(Node) char head_storage_[sizeof(Node) + sizeof(Node*) * (kMaxHeight - 1)] = {};
   Node* head_;
   Node* tail_;
   Node* tails_[kMaxHeight];  // last node of each level: ascending keys are appended without a search
