@@ -29,9 +29,7 @@ bool like(std::string_view s, std::string_view p, bool bytes) {
       continue;
     }
     if (i == s.size()) {
-      if (k == p.size()) return true;
-      if (p[k] == '\\' && k + 1 == p.size()) dangling_escape();
-      return false;
+      return k == p.size();
     }
     bool ok = false;
     if (k < p.size()) {

@@ -166,19 +166,24 @@ class Translator {
     if (lazy) ++i_;
     skip_expanded();
     if (more() && (peek() == '*' || peek() == '+' || peek() == '?')) invalid("quantifier operand invalid");
+    if (exactly_one && !lazy) {
+      // X{1,1} only says that X as a whole prefers to be long.
+      greedy_ = true;
+      return Prefer::kGreedy;
+    }
     if (exactly_one && forced_ == Prefer::kNone) {
-      // X{1,1}? and X{1,1} only set the preference of all within: read X again under it.
+      // X{1,1}? prefers X short: read X again with every quantifier lazy.
       size_t end = i_;
       out.resize(at);
       i_ = from;
       groups_ = group_start_;
-      forced_ = lazy ? Prefer::kLazy : Prefer::kGreedy;
+      forced_ = Prefer::kLazy;
       bool again = false;
       atom(out, depth, again);
       forced_ = Prefer::kNone;
       i_ = end;
-      (lazy ? lazy_ : greedy_) = true;
-      return lazy ? Prefer::kLazy : Prefer::kGreedy;
+      lazy_ = true;
+      return Prefer::kLazy;
     }
     if (forced_ != Prefer::kNone && !fixed) lazy = forced_ == Prefer::kLazy;
     out += quantifier;
@@ -532,7 +537,8 @@ std::shared_ptr<const Regex> Regex::compile(std::string_view pattern, RegexOptio
   if (it != cache.end()) return it->second;
   Translator translator(pattern, options);
   std::string translated = translator.run();
-  uint32_t flags = PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY;
+  // Quantifiers made possessive would hide shorter matches from the DFA matcher.
+  uint32_t flags = PCRE2_NO_AUTO_POSSESS | PCRE2_UTF | PCRE2_UCP | PCRE2_NO_UTF_CHECK | PCRE2_DOLLAR_ENDONLY;
   if (translator.options().ignore_case) flags |= PCRE2_CASELESS;
   int error = 0;
   PCRE2_SIZE offset = 0;
