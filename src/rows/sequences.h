@@ -27,7 +27,7 @@ class Sequences {
   int64_t next(const catalog::Relation& sequence);
   void set(const catalog::Relation& sequence, int64_t value, bool is_called);
   SequenceState state(const catalog::Relation& sequence);
-  // Makes the exact state durable with the next commit, so that a clean restart skips nothing.
+  // Writes the exact state, so that a clean restart skips nothing; done when the store closes.
   void flush();
 
  private:

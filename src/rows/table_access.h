@@ -70,6 +70,7 @@ class IndexCursor {
   // Values of the first n key columns; requires their types' decode_key.
   void keys(NullableDatum* out, size_t n, Arena& arena) const;
   std::string_view key() const { return cursor_->key(); }
+  std::string_view value() const { return cursor_->value(); }
   // Jumps to the first entry at or beyond the key bytes in scan direction.
   void seek(std::string_view key) { cursor_->seek(key); }
 
