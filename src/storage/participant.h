@@ -12,7 +12,7 @@
 
 namespace stele::storage {
 
-enum class ParticipantId : uint8_t { kCatalog = 1, kKeyspace = 2, kSegments = 3, kStreams = 4, kSequences = 5 };
+enum class ParticipantId : uint8_t { kCatalog = 1, kKeyspace = 2, kSegments = 3, kStreams = 4, kSequences = 5, kVectors = 6 };
 
 // What one participant has to say in one commit. The payload is logged; `prepared` is in-memory
 // work done by the session beforehand (a tail fragment, new hot objects) and never logged.

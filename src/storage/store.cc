@@ -146,11 +146,13 @@ StoreImpl::~StoreImpl() {
   if (db_) {
     if (recovered_ && options_.checkpoint_on_close) {
       try {
+        for (auto& f : on_close_) f();
         checkpoint();
       } catch (const Error& e) {
         logging::error("closing without a checkpoint: {}", e.message());
       }
     }
+    attachments_.clear();
     {
       std::lock_guard lock(snapshot_mutex_);
       current_.reset();
@@ -296,6 +298,19 @@ uint64_t StoreImpl::reserve_ids(const std::string& counter, uint64_t count) {
   uint64_t first = c.next;
   c.next += count;
   return first;
+}
+
+std::shared_ptr<void> StoreImpl::attachment(const std::string& name,
+                                            const std::function<std::shared_ptr<void>(Store&)>& make) {
+  std::lock_guard lock(attachments_mutex_);
+  auto it = attachments_.find(name);
+  if (it == attachments_.end()) it = attachments_.emplace(name, make(*this)).first;
+  return it->second;
+}
+
+void StoreImpl::on_close(std::function<void()> f) {
+  std::lock_guard lock(background_mutex_);
+  on_close_.push_back(std::move(f));
 }
 
 std::unique_ptr<Store> Store::open(const StoreOptions& options) {

@@ -196,6 +196,13 @@ class Store {
   virtual void checkpoint() = 0;
   // Unique 64-bit numbers that survive restarts (oids, row ids), reserved in blocks through the log.
   virtual uint64_t reserve_ids(const std::string& counter, uint64_t count) = 0;
+
+  // One object a name for layers above that keep state beside the store; made at first use, destroyed
+  // when the store closes.
+  virtual std::shared_ptr<void> attachment(const std::string& name,
+                                           const std::function<std::shared_ptr<void>(Store&)>& make) = 0;
+  // Run when the store closes in good order, before its last checkpoint; may still commit.
+  virtual void on_close(std::function<void()> f) = 0;
 };
 
 LogRecord decode_log_record(Lsn lsn, std::string_view payload);

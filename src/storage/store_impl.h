@@ -103,6 +103,9 @@ class StoreImpl final : public Store {
   Clock& clock() override { return *clock_; }
   void checkpoint() override;
   uint64_t reserve_ids(const std::string& counter, uint64_t count) override;
+  std::shared_ptr<void> attachment(const std::string& name,
+                                   const std::function<std::shared_ptr<void>(Store&)>& make) override;
+  void on_close(std::function<void()> f) override;
 
   // The pipeline of a commit; returns its lsn. Throws serialization_failure with nothing done.
   Lsn commit(const CommitRequest& request);
@@ -186,6 +189,10 @@ class StoreImpl final : public Store {
   std::mutex checkpoint_mutex_;
   uint64_t checkpoint_bytes_ = 0;  // log bytes when the last checkpoint was made
   std::atomic<bool> recovered_{false};
+
+  std::mutex attachments_mutex_;
+  std::unordered_map<std::string, std::shared_ptr<void>> attachments_;
+  std::vector<std::function<void()>> on_close_;
 
   std::mutex background_mutex_;
   std::condition_variable background_wake_;
