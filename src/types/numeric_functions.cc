@@ -145,12 +145,14 @@ Datum natural_log(FnCall& c) {
 }
 Datum log_of(FnCall& c, const Decimal& base, const Decimal& a) {
   if (base.kind == Decimal::Kind::kNaN || a.kind == Decimal::Kind::kNaN) return nan(c);
+  if (base.negative || a.negative)
+    throw Error(ErrorCode::kInvalidArgumentForLogarithm, "cannot take logarithm of a negative number");
   check_log(base);
   check_log(a);
   if (!base.finite() || !a.finite()) {
     if (!base.finite() && !a.finite()) return nan(c);
     if (!base.finite()) return make_numeric(int64_t{0}, 0, *c.arena);
-    return infinity(c, decimal_compare(base, Decimal::from_int(1)) < 0);
+    return infinity(c, false);
   }
   return make_numeric(decimal_log(base, a), *c.arena);
 }

@@ -248,7 +248,8 @@ Decimal decimal_power(const Decimal& base, const Decimal& exponent) {
     positive.negative = false;
   }
   int ln_weight = estimate_ln_weight(positive);
-  int ln_scale = std::max(kMinSignificantDigits - ln_weight, 0);
+  // A rough product, of eight digits, decides the scale.
+  int ln_scale = std::max(8 - ln_weight, 0);
   Decimal ln = ln_to(positive, ln_scale);
   Decimal product = decimal_round(decimal_mul(ln, exponent), ln_scale);
   double v = decimal_to_double(product);
