@@ -17,6 +17,9 @@ class WritableFile {
   virtual void append(std::string_view bytes) = 0;
   virtual void sync() = 0;  // data and size are durable when it returns
   virtual uint64_t size() const = 0;
+  // Zeros from size() to `bytes`, made durable, so that later syncs need not change the file's length.
+  // A hint: what is read beyond size() after a crash may be zeros.
+  virtual void preallocate(uint64_t bytes) { (void)bytes; }
 };
 class ReadableFile {
  public:

@@ -30,6 +30,10 @@ class Log {
     Files* files = nullptr;  // null: posix_files()
     uint64_t segment_bytes = 64 << 20;
     uint64_t retain_cap_bytes = uint64_t{4} << 30;  // beyond it the slowest consumers are dropped
+    bool preallocate = true;  // write zeros ahead, so that a sync need not grow the file
+    // Called when a write or sync failed; returning leaves a log on which every append and sync
+    // throws. Null: the process ends.
+    std::function<void(const std::string&)> on_failure;
   };
   // Opens and verifies; a torn tail is cut off, damage before the tail throws data_corrupted.
   static std::unique_ptr<Log> open(const Options& options);

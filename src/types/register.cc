@@ -1,6 +1,8 @@
 // The list of everything that registers native functions in the types layer.
 #include "types/function.h"
 
+#include <memory>
+
 namespace stele {
 
 struct FunctionRegistry::Impl {
@@ -10,10 +12,9 @@ struct FunctionRegistry::Impl {
 };
 
 // Each family of types registers its functions here.
-#define STELE_FAMILIES(X)
 
 #define X(family) void register_##family##_functions(FunctionRegistry&);
-STELE_FAMILIES(X)
+#include "types/function_families.def"
 #undef X
 
 FunctionRegistry::FunctionRegistry() : impl_(std::make_shared<Impl>()) {}
@@ -22,7 +23,7 @@ FunctionRegistry& FunctionRegistry::mutable_instance() {
   static FunctionRegistry* registry = [] {
     auto* r = new FunctionRegistry;
 #define X(family) register_##family##_functions(*r);
-    STELE_FAMILIES(X)
+#include "types/function_families.def"
 #undef X
     return r;
   }();

@@ -1,0 +1,244 @@
+#include "segments/segment.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "segments/segment_format.h"
+
+namespace stele::segments {
+
+std::shared_ptr<Segment> Segment::from_image(std::string image, Lsn born) {
+  std::shared_ptr<Segment> s(new Segment);
+  s->owned_ = std::move(image);
+  s->image_ = s->owned_.data();
+  s->size_ = s->owned_.size();
+  s->parse(false);
+  if (s->born_.empty()) s->set_born(born);
+  return s;
+}
+
+std::shared_ptr<Segment> Segment::open(const std::string& path, bool verify) {
+  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) throw Error(ErrorCode::kIoError, "could not open segment file \"" + path + "\"");
+  struct stat st;
+  if (::fstat(fd, &st) != 0 || st.st_size == 0) {
+    ::close(fd);
+    throw Error(ErrorCode::kIoError, "could not read segment file \"" + path + "\"");
+  }
+  void* m = ::mmap(nullptr, static_cast<size_t>(st.st_size), PROT_READ, MAP_SHARED, fd, 0);
+  ::close(fd);
+  if (m == MAP_FAILED) throw Error(ErrorCode::kIoError, "could not map segment file \"" + path + "\"");
+  std::shared_ptr<Segment> s(new Segment);
+  s->mapping_ = m;
+  s->image_ = static_cast<const char*>(m);
+  s->size_ = static_cast<size_t>(st.st_size);
+  s->path_ = path;
+  s->parse(verify);
+  return s;
+}
+
+Segment::~Segment() {
+  if (mapping_ != nullptr) ::munmap(mapping_, size_);
+  delete[] died_.load();
+}
+
+void Segment::parse(bool verify) {
+  ImageDirectory d = read_directory(image_, size_, verify);
+  docs_ = d.docs;
+  rows_meta_ = d.rows;
+  rows_ascending_ = d.rows_ascending;
+  for (SegmentField& f : d.fields) {
+    std::string name = f.name;
+    fields_.emplace(std::move(name), std::move(f));
+  }
+  rows_ = Column(image_, &rows_meta_, docs_);
+  if (d.born != 0) {
+    born_.resize(docs_);
+    std::memcpy(born_.data(), image_ + d.born, 8 * size_t{docs_});
+    min_born_ = docs_ == 0 ? 0 : *std::min_element(born_.begin(), born_.end());
+    max_born_ = docs_ == 0 ? 0 : *std::max_element(born_.begin(), born_.end());
+  }
+}
+
+void Segment::set_died(uint32_t doc, Lsn lsn) {
+  auto* d = died_.load(std::memory_order_relaxed);
+  if (d == nullptr) {
+    d = new std::atomic<Lsn>[docs_];
+    for (uint32_t i = 0; i < docs_; ++i) d[i].store(kNeverDied, std::memory_order_relaxed);
+    died_.store(d, std::memory_order_release);
+  }
+  if (d[doc].exchange(lsn, std::memory_order_acq_rel) == kNeverDied) deleted_.fetch_add(1, std::memory_order_relaxed);
+}
+
+template <typename F>
+uint32_t Segment::find_if(uint64_t row_id, F&& accept) const {
+  auto id = static_cast<int64_t>(row_id);
+  if (docs_ == 0 || id < rows_meta_.min || id > rows_meta_.max) return kNoDoc;
+  if (!rows_ascending_) {
+    std::call_once(order_once_, [&] {
+      by_row_.resize(docs_);
+      for (uint32_t i = 0; i < docs_; ++i) by_row_[i] = i;
+      std::stable_sort(by_row_.begin(), by_row_.end(),
+                       [&](uint32_t a, uint32_t b) { return rows_.value(a) < rows_.value(b); });
+    });
+  }
+  auto at = [&](uint32_t i) { return rows_ascending_ ? i : by_row_[i]; };
+  uint32_t lo = 0, hi = docs_;
+  while (lo < hi) {
+    uint32_t mid = (lo + hi) / 2;
+    if (rows_.value(at(mid)) < id) lo = mid + 1;
+    else hi = mid;
+  }
+  for (; lo < docs_ && rows_.value(at(lo)) == id; ++lo) {
+    if (accept(at(lo))) return at(lo);
+  }
+  return kNoDoc;
+}
+uint32_t Segment::find_live(uint64_t row_id) const {
+  return find_if(row_id, [&](uint32_t d) { return died(d) == kNeverDied; });
+}
+uint32_t Segment::find(uint64_t row_id, Lsn lsn) const {
+  return find_if(row_id, [&](uint32_t d) { return visible(d, lsn); });
+}
+
+SegmentPtr merge_segments(const std::vector<SegmentPtr>& sources, Lsn horizon,
+                          std::vector<std::vector<uint32_t>>* moved) {
+  std::vector<std::vector<uint32_t>> map(sources.size());
+  std::vector<Lsn> born;
+  std::vector<std::pair<uint32_t, Lsn>> died;
+  ImageDirectory dir;
+  std::string image = start_image();
+  ColumnWriter rows(ColumnKind::kInt64);
+  uint32_t docs = 0;
+  int64_t last_row = INT64_MIN;
+  bool same_born = true;
+  for (size_t s = 0; s < sources.size(); ++s) {
+    map[s].resize(sources[s]->docs(), kNoDoc);
+    for (uint32_t d = 0; d < sources[s]->docs(); ++d) {
+      Lsn x = sources[s]->died(d);
+      if (x <= horizon) continue;
+      map[s][d] = docs;
+      auto row = static_cast<int64_t>(sources[s]->row_id(d));
+      if (row < last_row) dir.rows_ascending = false;
+      last_row = row;
+      rows.add(docs, row);
+      born.push_back(sources[s]->born(d));
+      same_born &= born.back() == born.front();
+      if (x != kNeverDied) died.emplace_back(docs, x);
+      ++docs;
+    }
+  }
+  dir.docs = docs;
+  dir.rows = rows.finish(image, docs);
+  if (docs > 0) {
+    dir.born = image.size();
+    image.append(reinterpret_cast<const char*>(born.data()), 8 * born.size());
+  }
+  std::map<std::string, FieldOptions> fields;
+  for (const SegmentPtr& s : sources) {
+    for (auto& [name, f] : s->fields()) {
+      FieldOptions& o = fields[name];
+      o.postings |= f.options.postings;
+      o.positions |= f.options.positions;
+      o.norms |= f.options.norms;
+      if (o.column == ColumnKind::kNone) o.column = f.options.column;
+    }
+  }
+  std::vector<uint8_t> norms;
+  std::vector<uint32_t> positions;
+  for (auto& [name, options] : fields) {
+    SegmentField out;
+    out.name = name;
+    out.options = options;
+    std::vector<const SegmentField*> in(sources.size());
+    for (size_t s = 0; s < sources.size(); ++s) in[s] = sources[s]->field(name);
+    if (options.norms) {
+      norms.assign(docs, 0);
+      for (size_t s = 0; s < sources.size(); ++s) {
+        const uint8_t* n = in[s] == nullptr ? nullptr : sources[s]->norms(*in[s]);
+        if (n == nullptr) continue;
+        for (uint32_t d = 0; d < sources[s]->docs(); ++d) {
+          if (map[s][d] != kNoDoc) norms[map[s][d]] = n[d];
+        }
+      }
+      out.norms = image.size();
+      image.append(reinterpret_cast<const char*>(norms.data()), norms.size());
+    }
+    if (options.postings) {
+      TermsWriter w(options.positions, options.norms ? norms.data() : nullptr);
+      struct Head { TermsIter it; size_t source; };
+      std::vector<Head> heads;
+      for (size_t s = 0; s < sources.size(); ++s) {
+        if (in[s] == nullptr || !in[s]->options.postings) continue;
+        TermsIter it = sources[s]->terms(*in[s]);
+        if (it.first()) heads.push_back({it, s});
+      }
+      auto after = [](const Head& a, const Head& b) {
+        int c = a.it.term().compare(b.it.term());
+        return c != 0 ? c > 0 : a.source > b.source;
+      };
+      std::make_heap(heads.begin(), heads.end(), after);
+      std::string term;
+      bool open = false;
+      uint64_t doc_count = 0;
+      std::vector<uint64_t> seen((docs + 63) / 64);
+      while (!heads.empty()) {
+        std::pop_heap(heads.begin(), heads.end(), after);
+        Head& h = heads.back();
+        if (!open || h.it.term() != term) {
+          if (open) w.end_term();
+          term = h.it.term();
+          w.start_term(term);
+          open = true;
+        }
+        PostingsIter p = sources[h.source]->postings(*in[h.source], h.it.info());
+        const auto& m = map[h.source];
+        bool read_positions = options.positions && in[h.source]->options.positions;
+        for (uint32_t d = p.next(); d != kNoDoc; d = p.next()) {
+          uint32_t nd = m[d];
+          if (read_positions && nd != kNoDoc) p.positions(positions);
+          if (nd == kNoDoc) continue;
+          if (options.positions && !read_positions) positions.assign(p.freq(), 0);
+          w.add(nd, p.freq(), positions.data());
+          uint64_t bit = 1ull << (nd & 63);
+          if ((seen[nd >> 6] & bit) == 0) {
+            seen[nd >> 6] |= bit;
+            ++doc_count;
+          }
+        }
+        if (h.it.next()) std::push_heap(heads.begin(), heads.end(), after);
+        else heads.pop_back();
+      }
+      if (open) w.end_term();
+      out.terms = w.finish(image, doc_count);
+    }
+    if (options.column != ColumnKind::kNone) {
+      ColumnWriter c(options.column);
+      for (size_t s = 0; s < sources.size(); ++s) {
+        if (in[s] == nullptr || in[s]->options.column != options.column) continue;
+        Column col = sources[s]->column(*in[s]);
+        for (uint32_t d = 0; d < sources[s]->docs(); ++d) {
+          uint32_t nd = map[s][d];
+          if (nd == kNoDoc) continue;
+          for (uint32_t i = col.begin(d), e = col.end(d); i < e; ++i) {
+            if (options.column == ColumnKind::kKeyword) c.add(nd, col.term(static_cast<uint64_t>(col.value(i))));
+            else c.add(nd, col.value(i));
+          }
+        }
+      }
+      out.column = c.finish(image, docs);
+    }
+    dir.fields.push_back(std::move(out));
+  }
+  finish_image(image, dir);
+  image.shrink_to_fit();
+  SegmentPtr merged = Segment::from_image(std::move(image), 0);
+  for (auto& [doc, lsn] : died) merged->set_died(doc, lsn);
+  if (moved != nullptr) *moved = std::move(map);
+  return merged;
+}
+
+}  // namespace stele::segments

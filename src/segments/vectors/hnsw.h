@@ -1,0 +1,90 @@
+// A hierarchical navigable small world graph (Malkov and Yashunin, arXiv:1603.09320) over dense
+// vectors, growable, built by any number of threads at once, with filtered search by two-hop expansion
+// (ACORN, arXiv:2403.04871). Nodes are numbered 0, 1, 2 ... as they are added ("slots"); what a slot
+// means (row id, born and died lsn) is the owner's business.
+//
+// Threads: add() from one thread at a time; link() and search() from any number, beside add().
+// A slot may be linked once, after its add() returned.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace stele::segments::vectors {
+
+enum class Metric : uint8_t { kL2, kInnerProduct, kCosine /* stored normalised */, kL1 };
+
+struct HnswParams {
+  uint32_t dimensions = 0;
+  Metric metric = Metric::kL2;
+  uint32_t m = 16;                // links a node on upper layers; twice as many on layer 0
+  uint32_t ef_construction = 100;
+  bool quantize = false;          // traverse int8 codes, rescore with the full vectors
+  uint64_t seed = 42;
+};
+
+// Smaller is nearer: L2 squared, negated inner product, 1 - cosine, L1.
+struct Neighbor {
+  float distance;
+  uint32_t slot;
+  bool operator<(const Neighbor& o) const {
+    return distance < o.distance || (distance == o.distance && slot < o.slot);
+  }
+};
+
+// Which slots may be results. Called concurrently; must be cheap.
+using SlotFilter = std::function<bool(uint32_t)>;
+
+struct SearchOptions {
+  uint32_t k = 10;
+  uint32_t ef = 64;               // raised to k
+  const SlotFilter* filter = nullptr;
+  // Share of slots that pass the filter, for choosing the traversal; 1 when unfiltered.
+  double selectivity = 1.0;
+  double rescore_factor = 2.0;    // quantised: candidates rescored = factor * k
+};
+struct SearchStats { uint32_t distances = 0, hops = 0; };
+
+class HnswGraph {
+ public:
+  explicit HnswGraph(const HnswParams& params);
+  ~HnswGraph();
+  HnswGraph(const HnswGraph&) = delete;
+  HnswGraph& operator=(const HnswGraph&) = delete;
+
+  // Stores a vector (normalised for cosine) and returns its slot; found by exact() at once and by search()
+  // once linked.
+  uint32_t add(const float* vector);
+  void link(uint32_t slot);
+  uint32_t size() const;          // slots added
+  uint32_t linked() const;        // slots linked
+
+  // Ascending by distance. Slots not yet linked are not found: combine with exact() over them.
+  std::vector<Neighbor> search(const float* query, const SearchOptions& options, SearchStats* stats = nullptr) const;
+  // Exact distances of the given slots.
+  std::vector<Neighbor> exact(const float* query, const uint32_t* slots, size_t n, uint32_t k) const;
+  float distance(const float* prepared_query, uint32_t slot) const;
+  // The query in the form distance() wants (normalised for cosine).
+  std::vector<float> prepare(const float* query) const;
+  const float* vector(uint32_t slot) const;  // as stored
+
+  const HnswParams& params() const { return params_; }
+  uint64_t memory_bytes() const;
+
+  // The links (not the vectors) as bytes, for a checkpoint: only slots below `limit`, all of which must be linked.
+  void save_links(uint32_t limit, std::string& out) const;
+  // Restores links over vectors already added; false when the bytes do not match the graph.
+  bool load_links(std::string_view in);
+
+ private:
+  struct Impl;
+  HnswParams params_;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace stele::segments::vectors
