@@ -62,7 +62,7 @@ const char* const kSimple =
     "lrem linsert sadd srem spop hset hsetnx hmset hdel hincrby zadd zrem zincrby zremrangebyrank zremrangebyscore "
     "zremrangebylex zpopmin zpopmax xadd xdel xtrim xsetid persist pexpireat expire pexpire expireat setex psetex getex "
     "pfadd bitfield geoadd xack blpop brpop bzpopmin bzpopmax lmove rpoplpush blmove brpoplpush xreadgroup xclaim xautoclaim restore "
-    "xgroup|create xgroup|setid xgroup|destroy xgroup|createconsumer xgroup|delconsumer flushall flushdb swapdb "
+    "xgroup|create xgroup|setid xgroup|destroy xgroup|createconsumer xgroup|delconsumer flushall flushdb "
     "function|load function|delete function|flush function|restore ";
 
 }  // namespace

@@ -19,6 +19,7 @@ void Keyspace::propagate_image(Database& d, std::string_view key) {
   if (replaying || !commit_effects) return;
   Entry* e = d.dict.find(key);
   if (e == nullptr) { propagate_delete(d.id, key); return; }
+  if (e->value.enc() == Enc::kCold) load_value(d, e);
   std::string payload = dump_value(e->value);
   int64_t when = expire_of(d, e);
   std::string ttl = std::to_string(when < 0 ? 0 : when);

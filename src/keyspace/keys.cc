@@ -62,7 +62,7 @@ void Keyspace::expire_now(Database& d, Entry* e) {
 
 static Entry* find_live(Keyspace& ks, Database& d, std::string_view key) {
   Entry* e = d.dict.find(key);
-  if (e == nullptr && ks.load_cold) e = ks.load_cold(d, key);
+  if (e != nullptr && e->value.enc() == Enc::kCold) ks.load_value(d, e);
   if (e != nullptr && e->value.has_expire() && ks.is_expired(d, e)) {
     ks.expire_now(d, e);
     return nullptr;
@@ -136,7 +136,6 @@ void Keyspace::remove_entry(Database& d, Entry* e) {
 }
 bool Keyspace::remove(Database& d, std::string_view key) {
   Entry* e = d.dict.find(key);
-  if (e == nullptr && load_cold) e = load_cold(d, key);
   if (e == nullptr) return false;
   remove_entry(d, e);
   return true;
@@ -230,6 +229,16 @@ void Keyspace::swap_dbs(int a, int b) {
   swap_bytes(x.dict, y.dict);
   swap_bytes(x.expires, y.expires);
   std::swap(x.avg_ttl, y.avg_ttl);
+  // Every key changed its place: both sides are logged and drained anew.
+  for (Database* d : {&x, &y}) {
+    auto touch = [&](Entry* e) {
+      if (e->value.enc() == Enc::kCold) load_value(d == &x ? y : x, e);
+      if (collecting_keys) dirty_keys_round.emplace_back(d->id, e->key());
+      if (collecting_keys) dirty_keys_round.emplace_back(d == &x ? y.id : x.id, e->key());
+      if (on_touched) { on_touched(x.id, e->key()); on_touched(y.id, e->key()); }
+    };
+    if (collecting_keys || on_touched) d->dict.for_each(touch);
+  }
   for (Database* d : {&x, &y})
     for (auto& [key, list] : d->blocked)
       if (d->dict.find(key) != nullptr) signal_ready(*d, key);

@@ -275,11 +275,12 @@ class Keyspace {
   bool collecting_keys = false;
   struct OutputLimit { uint64_t hard, soft; int64_t soft_s; } output_limits[3] = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
   std::function<void(int db, std::string_view key)> on_touched;  // draining
-  std::function<Entry*(Database&, std::string_view)> load_cold;  // brings an evicted-to-disk key back
+  std::function<Entry*(Database&, Entry*)> load_value;           // brings a value back from disk
+  uint64_t memory_limit_bytes = 0;                               // beyond it cold values live on disk only
+  bool functions_changed = false;
   std::string config_file;
   uint64_t cron_loops = 0;
   uint64_t pending_effect_bytes() const { return effects_.size(); }
-  bool loading_cold = false;
 
  private:
   void bind_config();

@@ -18,7 +18,7 @@ const char* type_name(Type t) {
   return "unknown";
 }
 const char* encoding_name(Enc e) {
-  static const char* names[] = {"raw", "int", "embstr", "quicklist", "intset", "hashtable", "listpack", "skiplist", "stream"};
+  static const char* names[] = {"raw", "int", "embstr", "quicklist", "intset", "hashtable", "listpack", "skiplist", "stream", "cold"};
   return names[static_cast<int>(e)];
 }
 
@@ -106,7 +106,7 @@ void Object::destroy() {
       break;
     case Enc::kSkiplist: dispose<Zset>(p_); break;
     case Enc::kStream: dispose<Stream>(p_); break;
-    case Enc::kInt: break;
+    case Enc::kInt: case Enc::kCold: break;
   }
   p_ = nullptr;
 }
@@ -136,6 +136,7 @@ Object Object::new_stream() { return Object(Type::kStream, Enc::kStream, create<
 
 Object Object::duplicate() const {
   switch (enc()) {
+    case Enc::kCold: break;
     case Enc::kInt: return from_int(n_);
     case Enc::kRaw: case Enc::kEmbstr: return Object(Type::kString, enc(), Str::make(str()->view()));
     case Enc::kIntset: return Object(type(), enc(), IntSet::copy_of(intset().bytes()).raw());
@@ -208,7 +209,7 @@ size_t Object::memory_bytes(size_t samples) const {
     return total + static_cast<size_t>(static_cast<double>(sum) / static_cast<double>(seen) * static_cast<double>(table.size()));
   };
   switch (enc()) {
-    case Enc::kInt: return 0;
+    case Enc::kInt: case Enc::kCold: return 0;
     case Enc::kRaw: case Enc::kEmbstr: case Enc::kIntset: case Enc::kListpack: return malloc_usable_size(p_);
     case Enc::kQuicklist: return list().memory_bytes();
     case Enc::kTable:

@@ -21,7 +21,7 @@ namespace stele::keyspace {
 
 // Numbered as in Redis's dumps and digests.
 enum class Type : uint8_t { kString = 0, kList = 1, kSet = 2, kZset = 3, kHash = 4, kStream = 6 };
-enum class Enc : uint8_t { kRaw, kInt, kEmbstr, kQuicklist, kIntset, kTable, kListpack, kSkiplist, kStream };
+enum class Enc : uint8_t { kRaw, kInt, kEmbstr, kQuicklist, kIntset, kTable, kListpack, kSkiplist, kStream, kCold /* value on disk */ };
 const char* type_name(Type t);
 const char* encoding_name(Enc e);
 

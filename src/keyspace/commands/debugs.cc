@@ -17,6 +17,7 @@ void reload(Call& c) {
     std::vector<Entry*> all;
     d.dict.for_each([&](Entry* e) { all.push_back(e); });
     for (Entry* e : all) {
+      if (e->value.enc() == Enc::kCold) continue;
       std::string payload = dump_value(e->value);
       Object fresh;
       if (!restore_value(c.ks, payload, &fresh, false)) { c.fail("Error trying to load the RDB dump, check server logs."); return; }

@@ -437,6 +437,7 @@ struct Digest {
   std::string hex() const { std::string r; for (unsigned char b : d) r += fmt::format("{:02x}", b); return r; }
 };
 void digest_object(Keyspace& ks, Database& db, Entry* e, Digest& d) {
+  if (e->value.enc() == Enc::kCold) ks.load_value(db, e);
   const Object& o = e->value;
   uint32_t type = __builtin_bswap32(static_cast<uint32_t>(o.type()));
   d.mix({reinterpret_cast<char*>(&type), 4});

@@ -77,15 +77,18 @@ void cmd_function(Call& c) {
     std::string name, error = e.load_library(std::string(c[i]), replace, &name);
     if (!error.empty()) { c.fail(error); return; }
     ++c.ks.dirty;
+    c.ks.functions_changed = true;
     c.reply.bulk(name);
   } else if (c.is(1, "delete")) {
     if (!e.delete_library(c[2])) { c.fail("Library not found"); return; }
     ++c.ks.dirty;
+    c.ks.functions_changed = true;
     c.reply.ok();
   } else if (c.is(1, "flush")) {
     if (c.argc() > 3 || (c.argc() == 3 && !c.is(2, "sync") && !c.is(2, "async"))) { c.fail("FUNCTION FLUSH only supports SYNC|ASYNC option"); return; }
     e.flush_functions();
     ++c.ks.dirty;
+    c.ks.functions_changed = true;
     c.reply.ok();
   } else if (c.is(1, "list")) {
     bool with_code = false;
@@ -191,6 +194,7 @@ void cmd_function(Call& c) {
       return;
     }
     ++c.ks.dirty;
+    c.ks.functions_changed = true;
     c.reply.ok();
   }
 }
