@@ -243,8 +243,9 @@ void cmd_pfmerge(Call& c) {
     if (!merge_into(e->value.str()->view(), r)) { c.fail(kInvalid); return; }
   }
   std::string s = encode(c, r, !dense);
-  s[15] = static_cast<char>(s[15] | 0x80);
   Entry* e = c.ks.lookup_write(c.db, c[1]);
+  if (e != nullptr) std::memcpy(s.data() + 8, e->value.str()->data + 8, 8);
+  s[15] = static_cast<char>(s[15] | 0x80);
   if (e == nullptr) c.ks.add(c.db, c[1], Object(Type::kString, Enc::kRaw, Str::make(s)));
   else store(e, s);
   c.changed(c[1], kNotifyString, "pfadd");

@@ -110,7 +110,7 @@ void xread(Call& c, bool group_mode) {
     bool serve = false, history = group_mode && !items[k].news;
     StreamId after = items[k].id;
     if (history) serve = true;
-    else if (group_mode) { serve = s.last_id > g->last_id; after = g->last_id; }
+    else if (group_mode) { serve = s.length > 0 && s.last_entry() > g->last_id; after = g->last_id; }
     else if (s.length > 0 && s.last_entry() > after) serve = true;
     if (!serve) continue;
     StreamConsumer* cons = nullptr;
@@ -309,8 +309,7 @@ void cmd_xclaim(Call& c) {
   if (delivery != -1) { if (delivery < 0 || (delivery > now && !c.ks.replaying)) delivery = now; }
   else delivery = now;
   StreamConsumer* cons = find_consumer(*g, c[3]);
-  if (cons == nullptr) cons = make_consumer(c, *g, c[1], c[2], c[3]);
-  cons->seen_ms = now;
+  if (cons != nullptr) cons->seen_ms = now;
   size_t mark = c.reply.mark(), n = 0;
   for (auto id : ids) {
     auto it = g->pending.find(id);
@@ -328,12 +327,14 @@ void cmd_xclaim(Call& c) {
     }
     if (it == g->pending.end()) {
       if (!force) continue;
+      if (cons == nullptr) cons = make_consumer(c, *g, c[1], c[2], c[3]);
       s.add_pending(*g, id, cons, delivery);
       it = g->pending.find(id);
       it->second.deliveries = just_id ? 0 : 0;
     } else if (min_idle > 0 && now - it->second.delivery_ms < min_idle) {
       continue;
     }
+    if (cons == nullptr) cons = make_consumer(c, *g, c[1], c[2], c[3]);
     StreamNack& nack = it->second;
     if (nack.consumer != cons) {
       nack.consumer->pending.erase(id);
@@ -379,8 +380,7 @@ void cmd_xautoclaim(Call& c) {
   Stream& s = e->value.stream();
   int64_t now = c.ks.now_ms(), attempts = count * 10;
   StreamConsumer* cons = find_consumer(*g, c[3]);
-  if (cons == nullptr) cons = make_consumer(c, *g, c[1], c[2], c[3]);
-  cons->seen_ms = now;
+  if (cons != nullptr) cons->seen_ms = now;
   c.reply.array(3);
   size_t cursor_mark = c.reply.mark();
   std::string body;
@@ -403,6 +403,7 @@ void cmd_xautoclaim(Call& c) {
     }
     StreamNack& nack = it->second;
     if (min_idle > 0 && now - nack.delivery_ms < min_idle) { ++it; continue; }
+    if (cons == nullptr) cons = make_consumer(c, *g, c[1], c[2], c[3]);
     if (nack.consumer != cons) {
       nack.consumer->pending.erase(id);
       nack.consumer = cons;

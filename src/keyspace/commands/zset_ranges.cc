@@ -46,6 +46,11 @@ bool at_most(std::string_view m, double, const LexRange& r) { return lex_at_most
 template <class Range, class F>
 void visit(const Object& o, const Range& r, bool reverse, F f) {
   if (empty(r)) return;
+  // With mixed scores a lexicographic range is empty unless it overlaps the ends.
+  bool overlaps = true;
+  zset_each(o, false, [&](std::string_view m, double s) { overlaps = at_most(m, s, r); return false; });
+  if (overlaps) zset_each(o, true, [&](std::string_view m, double s) { overlaps = at_least(m, s, r); return false; });
+  if (!overlaps) return;
   if (o.enc() == Enc::kSkiplist) {
     ZNode* n = reverse ? o.zset().last_in(r) : o.zset().first_in(r);
     while (n != nullptr && (reverse ? at_least(n->key(), n->score, r) : at_most(n->key(), n->score, r))) {
