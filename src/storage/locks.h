@@ -51,6 +51,11 @@ class LockManager {
  public:
   LockManager();
   ~LockManager();
+  // A fresh owner id, for a transaction or a session.
+  static OwnerId new_owner();
+  // Owners of one group never conflict with one another and wait as one in the search for deadlocks:
+  // a session's own locks and those of its transactions. Without it an owner is its own group.
+  void join_group(OwnerId owner, OwnerId group);
   // Throws deadlock_detected, lock_not_available (kNoWait, timeout), or what check_interrupts throws.
   LockOutcome acquire(OwnerId owner, const LockTag& tag, LockMode mode, const WaitOptions& wait);
   // Releases one acquisition; false when not held.

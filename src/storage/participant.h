@@ -12,7 +12,7 @@
 
 namespace stele::storage {
 
-enum class ParticipantId : uint8_t { kCatalog = 1, kKeyspace = 2, kSegments = 3, kStreams = 4, kSequences = 5 };
+enum class ParticipantId : uint8_t { kCatalog = 1, kKeyspace = 2, kSegments = 3, kStreams = 4, kSequences = 5, kVectors = 6 };
 
 // What one participant has to say in one commit. The payload is logged; `prepared` is in-memory
 // work done by the session beforehand (a tail fragment, new hot objects) and never logged.
@@ -32,6 +32,10 @@ struct RowOp {
 struct LogRecord {
   Lsn lsn;
   int64_t commit_us;  // wall clock of the commit, unix microseconds
+  // Ranges erased before the rows of the same record were written.
+  std::function<void(const std::function<void(std::string_view lower, std::string_view upper)>&)> for_each_range;
+  // Names of the sorted files that the commit made visible.
+  std::function<void(const std::function<void(std::string_view)>&)> for_each_file;
   std::function<void(const std::function<void(const RowOp&)>&)> for_each_row;
   std::function<void(const std::function<void(ParticipantId, std::string_view)>&)> for_each_section;
 };
@@ -45,7 +49,8 @@ class Participant {
   virtual void apply(Lsn lsn, int64_t commit_us, Section& section) = 0;
   // After publish, same thread and order; for waking readers (BLPOP, LISTEN, tails).
   virtual void published(Lsn lsn, Section& section) { (void)lsn; (void)section; }
-  // Recovery: the first record it needs is recovery_lsn()+1; every later record is handed over.
+  // Recovery: the first record it needs is recovery_lsn()+1; every later record is handed over. Asked
+  // again later, from the store's background thread, to let the log go.
   virtual Lsn recovery_lsn() = 0;
   virtual void replay(const LogRecord& record) = 0;
 };

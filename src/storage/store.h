@@ -161,6 +161,10 @@ struct StoreOptions {
   uint64_t write_buffer_bytes = 64 << 20;
   uint64_t txn_memory_bytes = 256 << 20; // beyond it a transaction's write set spills
   int64_t max_snapshot_age_us = 0;       // 0: no limit
+  uint64_t checkpoint_log_bytes = 256 << 20;  // a checkpoint follows so many bytes of log
+  uint64_t log_segment_bytes = 64 << 20;
+  bool checkpoint_on_close = true;       // false: closing leaves what a crash would
+  std::function<void(const std::string&)> on_log_failure;  // as Log::Options::on_failure
 };
 
 class Store {
@@ -192,6 +196,13 @@ class Store {
   virtual void checkpoint() = 0;
   // Unique 64-bit numbers that survive restarts (oids, row ids), reserved in blocks through the log.
   virtual uint64_t reserve_ids(const std::string& counter, uint64_t count) = 0;
+
+  // One object a name for layers above that keep state beside the store; made at first use, destroyed
+  // when the store closes.
+  virtual std::shared_ptr<void> attachment(const std::string& name,
+                                           const std::function<std::shared_ptr<void>(Store&)>& make) = 0;
+  // Run when the store closes in good order, before its last checkpoint; may still commit.
+  virtual void on_close(std::function<void()> f) = 0;
 };
 
 LogRecord decode_log_record(Lsn lsn, std::string_view payload);

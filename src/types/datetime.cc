@@ -309,7 +309,7 @@ int64_t round_timestamp(int64_t ts, int32_t typmod) {
 void round_interval(Interval* v, int32_t typmod) {
   if (typmod < 0) return;
   int range = interval_range(typmod), precision = interval_precision(typmod);
-  [[maybe_unused]] constexpr int kMonth = 1 << 1, kYear = 1 << 2, kDay = 1 << 3, kHour = 1 << 10, kMinute = 1 << 11, kSecond = 1 << 12;
+  constexpr int kMonth = 1 << 1, kYear = 1 << 2, kDay = 1 << 3, kHour = 1 << 10, kMinute = 1 << 11;
   switch (range) {
     case kYear:
       v->months = v->months / 12 * 12;

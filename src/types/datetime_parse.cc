@@ -811,9 +811,9 @@ E decode_datetime(std::vector<Field>& fields, Decoded* out, bool with_zone, Eval
     d.mask |= found;
   }
   out->mask = d.mask;
+  if (out->kind != TimeUnit::kUnknown) return E::kNone;
   if (E e = d.validate(); e != E::kNone) return e;
   if (E e = d.apply_meridiem(); e != E::kNone) return e;
-  if (out->kind != TimeUnit::kUnknown) return E::kNone;
   if ((d.mask & kDateMask) != kDateMask) return E::kBadFormat;
   if (d.zone != nullptr) {
     if ((d.mask & bit(kDstModifier)) != 0) return E::kBadFormat;

@@ -20,7 +20,7 @@ int32_t parse_date(std::string_view s, EvalContext& ctx) {
     case TimeUnit::kEarly: return kDateMinusInfinity;
     default: break;
   }
-  if (!valid_julian(d.tm.year, d.tm.month, d.tm.day))
+  if (!valid_julian(d.tm.year, d.tm.month, d.tm.day) || d.tm.year > 5874897 || date_to_julian(d.tm.year, d.tm.month, d.tm.day) < 0)
     throw Error(ErrorCode::kDatetimeFieldOverflow, fmt::format("date out of range: \"{}\"", s));
   return date_to_julian(d.tm.year, d.tm.month, d.tm.day) - kPostgresEpochJulian;
 }

@@ -25,8 +25,13 @@ struct FnCall {
   EvalContext* context;
   // Per call site state kept between calls (compiled regexes and the like); starts null.
   std::shared_ptr<void>* cache;
+  // The column definition list of a call that returns record (AS x(a int, b text)); else null.
+  const std::vector<CompositeColumn>* record_columns = nullptr;
   // Set by the function to return NULL.
   bool result_null = false;
+  // VARIADIC "any" functions alone: the caller wrote VARIADIC, so the last argument is the array of
+  // the arguments. Otherwise such a function gets its arguments one by one.
+  bool variadic_array = false;
 
   Datum arg(int i) const { return args[i]; }
   bool is_null(int i) const { return nulls[i]; }

@@ -163,7 +163,7 @@ bool TimeZone::parse_posix(std::string_view s) {
       while (i < s.size() && s[i] != ',' && s[i] != '-' && s[i] != '+' && !std::isdigit(static_cast<unsigned char>(s[i]))) ++i;
       *out = std::string(s.substr(start, i - start));
     }
-    return out->size() >= 3 || (i > 0 && s[i - 1] == '>' && !out->empty());
+    return out->empty() || out->size() >= 3 || (i > 0 && s[i - 1] == '>');
   };
   auto number = [&](int max, int* out) {
     if (i >= s.size() || !std::isdigit(static_cast<unsigned char>(s[i]))) return false;

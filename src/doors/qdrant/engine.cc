@@ -1,0 +1,374 @@
+#include "doors/qdrant/engine.h"
+
+namespace stele::qdrant {
+
+using catalog::ObjectKind;
+
+namespace {
+
+constexpr const char* kConfigKey = "qdrant";
+constexpr std::string_view kAliasPrefix = "qdrant-alias/";
+
+// Statements of the door return nothing that it reads.
+class NoResults : public sql::ResultSink {
+ public:
+  void columns(std::span<const sql::OutputColumn>) override {}
+  bool rows(const query::Batch&, std::span<const sql::OutputColumn>) override { return true; }
+  void complete(std::string_view) override {}
+  void empty_query() override {}
+  void copy_out_begin(bool, int) override {}
+  void copy_out_data(std::string_view) override {}
+  void copy_out_end() override {}
+  void copy_in_begin(bool, int) override {}
+  bool copy_in_data(std::string*) override { return false; }
+};
+
+std::string quoted(std::string_view name) {
+  std::string out = "\"";
+  for (char c : name) {
+    out.push_back(c);
+    if (c == '"') out.push_back('"');
+  }
+  return out + "\"";
+}
+// Indexes of Qdrant are any 32-bit number; the column takes as many dimensions as its type allows.
+constexpr uint64_t kMaxSparse = 1000000000;
+std::string column_of(const std::string& vector) { return vector.empty() ? "vector" : vector; }
+
+// Every vector of a config: name -> parameters. The unnamed one is "".
+std::vector<std::pair<std::string, const json::object*>> dense_of(const json::object& config) {
+  std::vector<std::pair<std::string, const json::object*>> out;
+  const json::value* v = member(config.at("params").get_object(), "vectors");
+  if (v == nullptr || !v->is_object()) return out;
+  const json::object& o = v->get_object();
+  if (o.if_contains("size") != nullptr && o.at("size").is_number()) {
+    out.emplace_back("", &o);
+  } else {
+    for (const auto& [name, spec] : o) out.emplace_back(std::string(view(name)), &spec.get_object());
+  }
+  return out;
+}
+std::string vector_text(const VectorValue& v, uint64_t sparse_dimensions) {
+  std::string out;
+  if (v.kind == VectorValue::Kind::kDense) {
+    out = "[";
+    for (size_t i = 0; i < v.dense.size(); ++i) out += fmt::format("{}{}", i == 0 ? "" : ",", v.dense[i]);
+    return out + "]";
+  }
+  out = "{";
+  for (size_t i = 0; i < v.sparse.indexes.size(); ++i) {
+    out += fmt::format("{}{}:{}", i == 0 ? "" : ",", uint64_t{v.sparse.indexes[i]} + 1, v.sparse.values[i]);
+  }
+  return out + fmt::format("}}/{}", sparse_dimensions);
+}
+
+}  // namespace
+
+const vectors::DenseSpec* Handle::dense(const std::string& vector) const {
+  auto it = data->dense_specs().find(vector);
+  return it == data->dense_specs().end() ? nullptr : &it->second;
+}
+const vectors::SparseSpec* Handle::sparse(const std::string& vector) const {
+  auto it = data->sparse_specs().find(vector);
+  return it == data->sparse_specs().end() ? nullptr : &it->second;
+}
+
+Engine::Engine(sql::Database& database, vectors::VectorStore& store) : database_(database), store_(store) {}
+Engine::~Engine() = default;
+
+void Engine::with_session(const std::function<void(sql::Session&)>& f) {
+  std::unique_ptr<sql::Session> session;
+  {
+    std::lock_guard lock(pool_mutex_);
+    if (!pool_.empty()) {
+      session = std::move(pool_.back());
+      pool_.pop_back();
+    }
+  }
+  if (session == nullptr) {
+    sql::SessionOptions options;
+    options.application_name = "qdrant";
+    options.notice = [](const sql::Notice&) {};
+    session = database_.connect(options);
+  }
+  f(*session);
+  std::lock_guard lock(pool_mutex_);
+  if (pool_.size() < 16) pool_.push_back(std::move(session));
+}
+
+void Engine::run(sql::Session& session, const std::string& sql) {
+  NoResults sink;
+  session.simple_query(sql, sink);
+}
+
+void Engine::execute(sql::Session& session, const std::string& sql, const Params& params) {
+  NoResults sink;
+  std::vector<sql::Session::Param> bound;
+  bound.reserve(params.size());
+  for (const auto& p : params) bound.push_back({p ? std::string_view(*p) : std::string_view(), !p.has_value(), false});
+  session.parse("", sql, {});
+  session.bind("", "", bound, {});
+  session.execute("", 0, sink);
+}
+
+uint64_t Engine::finish(sql::Session& session, bool wait) {
+  run(session, "COMMIT");
+  const Lsn lsn = session.pending_durable();
+  if (wait && lsn != 0) database_.engine().store->wait_durable(lsn);
+  session.acknowledged();
+  return lsn != 0 ? lsn : database_.engine().store->published_lsn();
+}
+
+std::string Engine::resolve(const std::string& name) {
+  const auto state = database_.engine().catalog->state();
+  const auto alias = std::static_pointer_cast<const catalog::Setting>(state->find(ObjectKind::kSetting, 0, std::string(kAliasPrefix) + name));
+  return alias == nullptr ? name : alias->value;
+}
+
+Handle Engine::open(const std::string& name) {
+  Handle h;
+  h.lsn = database_.engine().store->published_lsn();
+  const auto state = database_.engine().catalog->state();
+  h.name = resolve(name);
+  h.relation = std::static_pointer_cast<const catalog::Relation>(state->find(ObjectKind::kRelation, catalog::kPublic, h.name));
+  if (h.relation != nullptr) h.data = store_.collection(*h.relation, *state);
+  if (h.data == nullptr) not_found(fmt::format("Collection `{}` doesn't exist!", name));
+  h.spec = *vectors::collection_spec(*h.relation, *state);
+  auto config = h.relation->extra.find(kConfigKey);
+  if (config != h.relation->extra.end()) {
+    h.config = json::parse(config->second).as_object();
+  } else {
+    // A table made in SQL: its configuration follows from its columns and indexes.
+    json::object all;
+    static constexpr const char* kDistances[] = {"Euclid", "Dot", "Cosine", "Manhattan"};
+    for (const auto& [vector, spec] : h.data->dense_specs()) {
+      all[vector] = json::object{{"size", spec.graph.dimensions}, {"distance", kDistances[static_cast<int>(spec.graph.metric)]}};
+    }
+    h.config["params"] = json::object{{"vectors", all}, {"shard_number", 1}, {"replication_factor", 1},
+                                      {"write_consistency_factor", 1}, {"on_disk_payload", true}};
+  }
+  return h;
+}
+
+bool Engine::exists(const std::string& name) {
+  const auto state = database_.engine().catalog->state();
+  const auto relation = std::static_pointer_cast<const catalog::Relation>(state->find(ObjectKind::kRelation, catalog::kPublic, resolve(name)));
+  return relation != nullptr && vectors::collection_spec(*relation, *state).has_value();
+}
+
+std::vector<std::string> Engine::list() {
+  std::vector<std::string> names;
+  const auto state = database_.engine().catalog->state();
+  state->for_each(ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+    const auto& relation = static_cast<const catalog::Relation&>(*o);
+    if (relation.relkind == 'r' && relation.schema == catalog::kPublic && vectors::collection_spec(relation, *state)) names.push_back(o->name);
+  });
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+void Engine::create(const std::string& name, json::object config) {
+  if (exists(name)) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", name));
+  std::string ddl = fmt::format("CREATE TABLE public.{} (id text PRIMARY KEY, payload jsonb NOT NULL DEFAULT '{{}}'", quoted(name));
+  for (const auto& [vector, spec] : dense_of(config)) {
+    ddl += fmt::format(", {} vector({})", quoted(column_of(vector)), json::value_to<uint64_t>(spec->at("size")));
+  }
+  if (const json::value* sparse = member(config.at("params").get_object(), "sparse_vectors"); sparse != nullptr) {
+    for (const auto& [vector, spec] : sparse->get_object()) ddl += fmt::format(", {} sparsevec", quoted(view(vector)));
+  }
+  ddl += ")";
+  with_session([&](sql::Session& session) {
+    run(session, "BEGIN");
+    run(session, ddl);
+    catalog::Changes& changes = *session.exec_context().catalog;
+    const auto found = changes.state()->find(ObjectKind::kRelation, catalog::kPublic, name);
+    auto relation = std::make_shared<catalog::Relation>(static_cast<const catalog::Relation&>(*found));
+    relation->extra[kConfigKey] = json::serialize(config);
+    changes.put(std::move(relation));
+    finish(session, true);
+  });
+}
+
+bool Engine::drop(const std::string& name) {
+  const std::string target = resolve(name);
+  if (!exists(target)) return false;
+  with_session([&](sql::Session& session) {
+    run(session, "BEGIN");
+    run(session, fmt::format("DROP TABLE public.{}", quoted(target)));
+    catalog::Changes& changes = *session.exec_context().catalog;
+    for (const auto& [alias, collection] : aliases()) {
+      if (collection != target) continue;
+      const auto o = changes.state()->find(ObjectKind::kSetting, 0, std::string(kAliasPrefix) + alias);
+      if (o != nullptr) changes.drop(ObjectKind::kSetting, o->oid);
+    }
+    finish(session, true);
+  });
+  return true;
+}
+
+void Engine::set_config(const std::string& name, json::object config) {
+  with_session([&](sql::Session& session) {
+    run(session, "BEGIN");
+    catalog::Changes& changes = *session.exec_context().catalog;
+    const auto found = changes.state()->find(ObjectKind::kRelation, catalog::kPublic, name);
+    if (found == nullptr) not_found(fmt::format("Collection `{}` doesn't exist!", name));
+    auto relation = std::make_shared<catalog::Relation>(static_cast<const catalog::Relation&>(*found));
+    relation->extra[kConfigKey] = json::serialize(config);
+    changes.put(std::move(relation));
+    finish(session, true);
+  });
+}
+
+std::vector<std::pair<std::string, std::string>> Engine::aliases() {
+  std::vector<std::pair<std::string, std::string>> out;
+  database_.engine().catalog->state()->for_each(ObjectKind::kSetting, [&](const catalog::Ptr<catalog::Object>& o) {
+    if (o->name.starts_with(kAliasPrefix)) {
+      out.emplace_back(o->name.substr(kAliasPrefix.size()), static_cast<const catalog::Setting&>(*o).value);
+    }
+  });
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+void Engine::change_aliases(const json::array& actions) {
+  with_session([&](sql::Session& session) {
+    run(session, "BEGIN");
+    catalog::Changes& changes = *session.exec_context().catalog;
+    auto find = [&](const std::string& alias) {
+      return std::static_pointer_cast<const catalog::Setting>(changes.state()->find(ObjectKind::kSetting, 0, std::string(kAliasPrefix) + alias));
+    };
+    auto remove = [&](const std::string& alias) {
+      if (const auto o = find(alias)) changes.drop(ObjectKind::kSetting, o->oid);
+    };
+    auto put = [&](const std::string& alias, const std::string& collection) {
+      remove(alias);
+      auto setting = std::make_shared<catalog::Setting>();
+      setting->oid = database_.engine().catalog->allocate_oid();
+      setting->name = std::string(kAliasPrefix) + alias;
+      setting->value = collection;
+      changes.put(std::move(setting));
+    };
+    try {
+      for (const json::value& action : actions) {
+        const json::object& o = as_object(action, "action");
+        if (const json::object* c = object_member(o, "create_alias")) {
+          const std::string collection = as_string(required(*c, "collection_name"), "collection_name");
+          const std::string alias = as_string(required(*c, "alias_name"), "alias_name");
+          if (!exists(collection)) not_found(fmt::format("Collection `{}` doesn't exist!", collection));
+          if (exists(alias) && find(alias) == nullptr) bad_request(fmt::format("Collection `{}` already exists!", alias));
+          put(alias, collection);
+        } else if (const json::object* d = object_member(o, "delete_alias")) {
+          remove(as_string(required(*d, "alias_name"), "alias_name"));
+        } else if (const json::object* r = object_member(o, "rename_alias")) {
+          const std::string from = as_string(required(*r, "old_alias_name"), "old_alias_name");
+          const auto old = find(from);
+          if (old == nullptr) not_found(fmt::format("Alias {} does not exists!", from));
+          const std::string collection = old->value;
+          remove(from);
+          put(as_string(required(*r, "new_alias_name"), "new_alias_name"), collection);
+        } else {
+          bad_format("data did not match any variant of untagged enum AliasOperations");
+        }
+      }
+    } catch (...) {
+      run(session, "ROLLBACK");
+      throw;
+    }
+    finish(session, true);
+  });
+}
+
+std::unique_lock<std::mutex> Engine::lock(const std::string& collection) {
+  std::mutex* m;
+  {
+    std::lock_guard lock(locks_mutex_);
+    auto& slot = locks_[collection];
+    if (slot == nullptr) slot = std::make_unique<std::mutex>();
+    m = slot.get();
+  }
+  return std::unique_lock(*m);
+}
+
+uint64_t Engine::write(const Handle& h, const std::vector<PointWrite>& points, bool wait) {
+  uint64_t lsn = 0;
+  const catalog::Column& id = *h.relation->column(h.spec.id_column);
+  auto column_name = [&](const std::string& vector) -> std::string {
+    for (const auto* list : {&h.spec.dense_columns, &h.spec.sparse_columns}) {
+      for (const auto& v : *list) {
+        if (v.name == vector) return h.relation->column(v.column)->name;
+      }
+    }
+    bad_request(fmt::format("Not existing vector name error: {}", vector));
+  };
+  std::string payload_column;
+  if (h.spec.payload_column != 0) payload_column = h.relation->column(h.spec.payload_column)->name;
+  with_session([&](sql::Session& session) {
+    run(session, wait ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off");
+    for (const PointWrite& p : points) {
+      std::vector<std::string> columns{id.name};
+      Params params{p.id.to_text()};
+      if (p.payload) {
+        if (payload_column.empty()) {
+          for (const auto& [key, value] : *p.payload) {
+            const std::string name(view(key));
+            if (h.relation->column(name) == nullptr) bad_request(fmt::format("table \"{}\" has no column \"{}\" for this payload key", h.name, name));
+            columns.push_back(name);
+            if (value.is_null()) {
+              params.emplace_back(std::nullopt);
+            } else {
+              params.emplace_back(value.is_string() ? std::string(view(value.get_string())) : json::serialize(value));
+            }
+          }
+        } else {
+          columns.push_back(payload_column);
+          params.emplace_back(json::serialize(*p.payload));
+        }
+      } else if (p.replace && !payload_column.empty()) {
+        columns.push_back(payload_column);
+        params.emplace_back("{}");
+      }
+      std::set<std::string> named;
+      for (const auto& [name, v] : p.set) {
+        named.insert(name);
+        columns.push_back(column_name(name));
+        params.emplace_back(vector_text(v, kMaxSparse));
+      }
+      std::vector<std::string> cleared = p.clear;
+      if (p.replace) {
+        for (const auto* list : {&h.spec.dense_columns, &h.spec.sparse_columns}) {
+          for (const auto& v : *list) {
+            if (!named.contains(v.name)) cleared.push_back(v.name);
+          }
+        }
+      }
+      for (const std::string& name : cleared) {
+        columns.push_back(column_name(name));
+        params.emplace_back(std::nullopt);
+      }
+      std::string names, values, updates;
+      for (size_t i = 0; i < columns.size(); ++i) {
+        const std::string q = quoted(columns[i]);
+        names += (i == 0 ? "" : ", ") + q;
+        values += fmt::format("{}${}", i == 0 ? "" : ", ", i + 1);
+        if (i > 0) updates += fmt::format("{}{} = EXCLUDED.{}", updates.empty() ? "" : ", ", q, q);
+      }
+      execute(session, fmt::format("INSERT INTO public.{} ({}) VALUES ({}) ON CONFLICT ({}) DO {}", quoted(h.name), names, values, quoted(id.name),
+                                   updates.empty() ? std::string("NOTHING") : "UPDATE SET " + updates), params);
+    }
+    lsn = finish(session, wait);
+  });
+  return lsn;
+}
+
+uint64_t Engine::erase(const Handle& h, const std::vector<vectors::PointId>& ids, bool wait) {
+  uint64_t lsn = 0;
+  with_session([&](sql::Session& session) {
+    run(session, wait ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off");
+    const std::string sql = fmt::format("DELETE FROM public.{} WHERE {} = $1", quoted(h.name), quoted(h.relation->column(h.spec.id_column)->name));
+    for (const vectors::PointId& id : ids) execute(session, sql, {id.to_text()});
+    lsn = finish(session, wait);
+  });
+  return lsn;
+}
+
+}  // namespace stele::qdrant

@@ -1,0 +1,103 @@
+// The reflection of one relation with vector columns: its rows as points (id, payload, vectors), every
+// version visible by lsn. Fed by commits (VectorStore), read by the Qdrant door and by SQL's vector scans.
+//
+// Threads: apply() from the commit leader only, in Lsn order; everything else from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/json.h"
+#include "segments/vectors/filter.h"
+#include "segments/vectors/point.h"
+#include "segments/vectors/sparse_field.h"
+#include "segments/vectors/vector_field.h"
+
+namespace stele::segments::vectors {
+
+struct DenseSpec { HnswParams graph; uint32_t default_ef = 64; };
+struct SparseSpec { bool idf = false; };
+
+using PayloadPtr = std::shared_ptr<const json::value>;
+
+// One row change of a commit. `dense` and `sparse` hold only what changed: an empty vector clears.
+struct PointChange {
+  RowId row = 0;
+  bool erased = false;
+  PointId id;
+  PayloadPtr payload;             // null: unchanged
+  std::vector<std::pair<std::string, std::vector<float>>> dense;
+  std::vector<std::pair<std::string, SparseVector>> sparse;
+};
+
+struct PointVersion {
+  Lsn born = 0;
+  bool erased = false;
+  PayloadPtr payload;
+  std::shared_ptr<const PointVersion> previous;
+};
+
+class Collection {
+ public:
+  Collection(std::map<std::string, DenseSpec> dense, std::map<std::string, SparseSpec> sparse);
+
+  // `horizon`: no reader is older.
+  void apply(Lsn lsn, const PointChange& change, Lsn horizon);
+
+  struct Found { RowId row = 0; PointId id; PayloadPtr payload; Lsn version = 0; };
+  bool get(const PointId& id, Lsn lsn, Found* out) const;
+  bool get(RowId row, Lsn lsn, Found* out) const;
+  uint64_t count() const { return live_.load(std::memory_order_relaxed); }
+
+  // Points in id order from `from` on (inclusive); f returns false to stop.
+  void for_each_by_id(const PointId* from, Lsn lsn, const std::function<bool(const Found&)>& f) const;
+  // All points, in no order worth naming; f returns false to stop.
+  void for_each(Lsn lsn, const std::function<bool(const Found&)>& f) const;
+  bool matches(const Filter& filter, const Found& point, Lsn lsn) const;
+  std::vector<RowId> matching_rows(const Filter& filter, Lsn lsn) const;
+
+  VectorField* dense(const std::string& name) const;
+  SparseField* sparse(const std::string& name) const;
+  const std::map<std::string, DenseSpec>& dense_specs() const { return dense_specs_; }
+  const std::map<std::string, SparseSpec>& sparse_specs() const { return sparse_specs_; }
+
+  // Nearest rows of a dense field under a payload filter, planned by the filter's selectivity.
+  std::vector<RowNeighbor> nearest(const std::string& field, const float* query, uint32_t k, uint32_t ef, bool exact,
+                                   const Filter* filter, Lsn lsn, double rescore = 2.0) const;
+  // Links what waits into the graphs; true when something was done.
+  bool link_some(size_t n);
+  uint64_t indexed() const;
+  uint64_t vectors() const;
+
+ private:
+  struct Point {
+    RowId row;
+    PointId id;
+    std::atomic<std::shared_ptr<const PointVersion>> newest;
+  };
+  static constexpr size_t kChunk = 1024;
+  Point& point(uint32_t ordinal) const { return (*chunks_[ordinal / kChunk].load(std::memory_order_acquire))[ordinal % kChunk]; }
+  bool resolve(const Point& p, Lsn lsn, Found* out) const;
+
+  std::map<std::string, DenseSpec> dense_specs_;
+  std::map<std::string, SparseSpec> sparse_specs_;
+  std::map<std::string, std::unique_ptr<VectorField>> dense_;
+  std::map<std::string, std::unique_ptr<SparseField>> sparse_;
+  mutable std::shared_mutex mutex_;   // the two maps
+  std::unordered_map<RowId, uint32_t> by_row_;
+  std::map<PointId, uint32_t> by_id_;
+  std::unique_ptr<std::atomic<std::array<Point, kChunk>*>[]> chunks_;
+  std::atomic<uint32_t> size_{0};
+  std::atomic<uint64_t> live_{0};
+
+ public:
+  ~Collection();
+};
+
+}  // namespace stele::segments::vectors

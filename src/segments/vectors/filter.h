@@ -1,0 +1,43 @@
+// Payload filters: Qdrant's must / should / must_not / min_should over conditions on payload values, ids and
+// vectors, parsed once and evaluated against points.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "segments/vectors/point.h"
+
+namespace stele::segments::vectors {
+
+// What a condition may ask of a point.
+struct PointView {
+  const PointId* id = nullptr;
+  const json::value* payload = nullptr;  // an object
+  std::function<bool(std::string_view vector_name)> has_vector;
+};
+
+class Filter {
+ public:
+  // Throws parsing errors (unknown fields, wrong types) with Qdrant's words where clients look at them.
+  static std::shared_ptr<const Filter> parse(const json::value& spec);
+  virtual ~Filter() = default;
+  virtual bool matches(const PointView& point) const = 0;
+  // The ids of a has_id condition that every match must satisfy, if the filter says so: a short cut for the caller.
+  virtual const std::vector<PointId>* required_ids() const { return nullptr; }
+};
+using FilterPtr = std::shared_ptr<const Filter>;
+
+PointId parse_point_id(const json::value& v);  // throws for anything but an unsigned number or a UUID
+json::value point_id_json(const PointId& id);
+
+// Seconds (with fraction) since 1970 of RFC 3339 and Qdrant's laxer forms; false when it is none.
+bool parse_datetime(std::string_view text, double* seconds);
+
+// Lower-cased word tokens, for full-text match conditions.
+std::vector<std::string> word_tokens(std::string_view text);
+
+}  // namespace stele::segments::vectors

@@ -1,0 +1,458 @@
+#include "base/codec.h"
+#include "storage/cursor.h"
+#include "storage/record.h"
+#include "storage/store_impl.h"
+
+namespace stele::storage {
+
+namespace {
+
+// Read marks are of use for what users see as rows; the catalog and counters stay out, as in PostgreSQL.
+bool marked_space(std::string_view key) {
+  return !key.empty() && (key[0] == keyspace_byte::kRow || key[0] == keyspace_byte::kIndex);
+}
+
+class TransactionImpl final : public Transaction {
+ public:
+  TransactionImpl(StoreImpl& store, const TxnOptions& options)
+      : store_(store), options_(options), id_(LockManager::new_owner()) {}
+  ~TransactionImpl() override {
+    if (state_ == State::kActive) abort();
+  }
+
+  OwnerId id() const override { return id_; }
+  Isolation isolation() const override { return options_.isolation; }
+  bool read_only() const override { return options_.read_only; }
+  bool has_writes() const override { return !writes_.empty() || !sections_.empty() || !bulk_.empty(); }
+  Store& store() override { return store_; }
+
+  SnapshotPtr statement_snapshot() override {
+    if (options_.isolation == Isolation::kReadCommitted) return store_.snapshot();
+    if (!snapshot_) take_transaction_snapshot();
+    return snapshot_;
+  }
+
+  uint32_t current_command() const override { return command_; }
+  void next_command() override { ++command_; }
+
+  bool get(std::string_view key, const ReadView& rv, std::string* value, Lsn* lsn) override;
+  std::unique_ptr<Cursor> scan(std::string_view lower, std::string_view upper, const ReadView& rv,
+                               bool reverse) override;
+  void put(std::string_view key, std::string_view value) override {
+    before_write(key);
+    writes_.put(key, value, command_);
+  }
+  void erase(std::string_view key) override {
+    before_write(key);
+    writes_.erase(key, command_);
+  }
+  void erase_range(std::string_view lower, std::string_view upper) override {
+    if (lower >= upper) return;
+    before_write(lower, false);
+    if (serializable() && marked_space(lower)) store_.ssi().write_range(serializable(), lower, upper);
+    writes_.erase_range(lower, upper, command_);
+  }
+  std::unique_ptr<BulkWriter> bulk_writer() override;
+
+  LockOutcome lock_row(std::string_view row_key, LockMode strength, const WaitOptions& wait) override;
+  LockOutcome lock(const LockTag& tag, LockMode mode, const WaitOptions& wait) override {
+    return store_.locks().acquire(id_, tag, mode, wait);
+  }
+
+  void append_section(ParticipantId participant, std::string_view payload) override {
+    section(participant).payload.append(payload);
+  }
+  void set_prepared(ParticipantId participant, std::shared_ptr<void> prepared) override {
+    section(participant).prepared = std::move(prepared);
+  }
+  std::shared_ptr<void> prepared(ParticipantId participant) override {
+    for (Section& s : sections_) {
+      if (s.participant == participant) return s.prepared;
+    }
+    return nullptr;
+  }
+
+  size_t savepoint() override;
+  void rollback_to(size_t savepoint) override;
+  void release(size_t savepoint) override {
+    STELE_CHECK(savepoint < savepoints_.size());
+    savepoints_.resize(savepoint);
+  }
+
+  void before_commit(std::function<void()> f) override { before_commit_.push_back(std::move(f)); }
+  void on_published(std::function<void(Lsn)> f) override { on_published_.push_back(std::move(f)); }
+  void on_abort(std::function<void()> f) override { on_abort_.push_back(std::move(f)); }
+
+  Lsn commit() override;
+  void abort() override;
+
+  void add_bulk_file(BulkFile file) { bulk_.push_back(std::move(file)); }
+  StoreImpl& impl() { return store_; }
+
+ private:
+  enum class State : uint8_t { kActive, kCommitted, kAborted };
+  struct SavedSection {
+    ParticipantId participant;
+    size_t bytes;
+    std::shared_ptr<void> prepared;
+  };
+  struct Savepoint {
+    uint64_t sequence;
+    uint64_t lock_mark;
+    size_t before_commit, on_published, on_abort, bulk;
+    std::vector<SavedSection> sections;
+  };
+
+  // The tracked transaction; null unless SERIALIZABLE and not known to be safe.
+  SerializableTxn* serializable() {
+    if (options_.isolation != Isolation::kSerializable) return nullptr;
+    if (!snapshot_) take_transaction_snapshot();
+    return ssi_;
+  }
+  void take_transaction_snapshot();
+  void before_write(std::string_view key, bool mark = true) {
+    STELE_CHECK(state_ == State::kActive);
+    if (options_.read_only && key[0] != keyspace_byte::kTemp) {
+      throw Error(ErrorCode::kReadOnlySqlTransaction, "cannot write in a read-only transaction");
+    }
+    if (mark && options_.isolation == Isolation::kSerializable && marked_space(key)) {
+      if (SerializableTxn* t = serializable()) store_.ssi().write_key(t, key);
+    }
+  }
+  Section& section(ParticipantId participant) {
+    for (Section& s : sections_) {
+      if (s.participant == participant) return s;
+    }
+    sections_.push_back({participant, {}, nullptr});
+    return sections_.back();
+  }
+  WriteSet::View overlay(const ReadView& rv) const { return {rv.command, UINT64_MAX}; }
+  // Whether keys of the range live in files that this transaction ingested: nobody else writes there, and
+  // its snapshots may be older than the files.
+  bool in_own_bulk(std::string_view lower, std::string_view upper) const {
+    for (const BulkFile& f : bulk_) {
+      if (f.largest >= lower && (upper.empty() || f.smallest < upper)) return true;
+    }
+    return false;
+  }
+  void discard_bulk(size_t from);
+  Lsn commit_writes();
+  void finish(State state) {
+    state_ = state;
+    ssi_ = nullptr;
+    snapshot_.reset();
+    store_.locks().release_all(id_);
+  }
+
+  StoreImpl& store_;
+  TxnOptions options_;
+  OwnerId id_;
+  State state_ = State::kActive;
+  uint32_t command_ = 1;
+  WriteSet writes_;
+  SnapshotPtr snapshot_;
+  SerializableTxn* ssi_ = nullptr;
+  std::vector<Section> sections_;
+  std::vector<BulkFile> bulk_;
+  std::vector<Savepoint> savepoints_;
+  std::vector<std::function<void()>> before_commit_, on_abort_;
+  std::vector<std::function<void(Lsn)>> on_published_;
+};
+
+void TransactionImpl::take_transaction_snapshot() {
+  if (options_.isolation != Isolation::kSerializable) {
+    snapshot_ = store_.snapshot();
+    return;
+  }
+  if (options_.read_only && options_.deferrable) {
+    // A snapshot that no running writer can make inconsistent needs no tracking.
+    do {
+      snapshot_ = store_.snapshot();
+    } while (!store_.ssi().wait_safe(snapshot_->lsn(), nullptr));
+    return;
+  }
+  ssi_ = store_.ssi().begin(store_.published_lsn(), options_.read_only);
+  snapshot_ = store_.snapshot();
+  store_.ssi().set_snapshot(ssi_, snapshot_->lsn());
+}
+
+bool TransactionImpl::get(std::string_view key, const ReadView& rv, std::string* value, Lsn* lsn) {
+  if (!writes_.empty()) {
+    std::string_view own;
+    switch (writes_.get(key, overlay(rv), &own)) {
+      case WriteSet::Found::kValue:
+        if (value != nullptr) value->assign(own);
+        if (lsn != nullptr) *lsn = 0;
+        return true;
+      case WriteSet::Found::kErased: return false;
+      case WriteSet::Found::kNothing: break;
+    }
+  }
+  if (options_.isolation == Isolation::kSerializable && marked_space(key)) {
+    if (SerializableTxn* t = serializable()) store_.ssi().read_key(t, key);
+  }
+  const auto* snapshot = static_cast<const SnapshotImpl*>(rv.snapshot.get());
+  if (!bulk_.empty() && in_own_bulk(key, std::string(key) + '\0')) return store_.read(key, nullptr, false, value, lsn);
+  return store_.read(key, snapshot, StoreImpl::cacheable(key), value, lsn);
+}
+
+std::unique_ptr<Cursor> TransactionImpl::scan(std::string_view lower, std::string_view upper, const ReadView& rv,
+                                              bool reverse) {
+  CursorOptions o;
+  o.snapshot = rv.snapshot;
+  o.reverse = reverse;
+  if (!writes_.empty()) {
+    o.writes = &writes_;
+    o.view = {rv.command, writes_.sequence()};
+  }
+  if (options_.isolation == Isolation::kSerializable && marked_space(lower)) o.ssi = serializable();
+  if (!bulk_.empty() && in_own_bulk(lower, upper)) o.snapshot = nullptr;
+  return make_cursor(store_, store_.family(lower), lower, upper, std::move(o));
+}
+
+LockOutcome TransactionImpl::lock_row(std::string_view row_key, LockMode strength, const WaitOptions& wait) {
+  LockOutcome outcome = store_.locks().acquire(id_, {LockKind::kRow, row_key}, strength, wait);
+  if (options_.isolation == Isolation::kReadCommitted || outcome == LockOutcome::kWouldBlock) return outcome;
+  if (!snapshot_ || writes_.touches(row_key)) return outcome;
+  Lsn newest;
+  if (!store_.newest_lsn(row_key, &newest)) {
+    throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent delete");
+  }
+  // A key share only promises that the row stays; a newer version of it is as good.
+  if (newest > snapshot_->lsn() && strength != LockMode::kForKeyShare) {
+    throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent update");
+  }
+  return outcome;
+}
+
+size_t TransactionImpl::savepoint() {
+  Savepoint s;
+  s.sequence = writes_.sequence();
+  s.lock_mark = store_.locks().mark(id_);
+  s.before_commit = before_commit_.size();
+  s.on_published = on_published_.size();
+  s.on_abort = on_abort_.size();
+  s.bulk = bulk_.size();
+  for (const Section& x : sections_) s.sections.push_back({x.participant, x.payload.size(), x.prepared});
+  savepoints_.push_back(std::move(s));
+  return savepoints_.size() - 1;
+}
+
+void TransactionImpl::rollback_to(size_t savepoint) {
+  STELE_CHECK(savepoint < savepoints_.size());
+  savepoints_.resize(savepoint + 1);
+  const Savepoint& s = savepoints_.back();
+  // What was hooked since is undone, youngest first.
+  while (on_abort_.size() > s.on_abort) {
+    auto f = std::move(on_abort_.back());
+    on_abort_.pop_back();
+    f();
+  }
+  writes_.rollback_to(s.sequence);
+  discard_bulk(s.bulk);
+  before_commit_.resize(s.before_commit);
+  on_published_.resize(s.on_published);
+  std::vector<Section> kept;
+  for (const SavedSection& saved : s.sections) {
+    for (Section& x : sections_) {
+      if (x.participant != saved.participant) continue;
+      x.payload.resize(saved.bytes);
+      x.prepared = saved.prepared;
+      kept.push_back(std::move(x));
+      break;
+    }
+  }
+  sections_ = std::move(kept);
+  store_.locks().release_since(id_, s.lock_mark);
+}
+
+void TransactionImpl::discard_bulk(size_t from) {
+  if (bulk_.size() <= from) return;
+  std::vector<BulkFile> gone(std::make_move_iterator(bulk_.begin() + static_cast<ptrdiff_t>(from)),
+                             std::make_move_iterator(bulk_.end()));
+  bulk_.resize(from);
+  store_.bulk_ended(gone, false);
+}
+
+Lsn TransactionImpl::commit_writes() {
+  // Encoding is the expensive part and happens before the commit's mutex. Buffers are kept between the
+  // commits of a thread.
+  thread_local std::string record;
+  thread_local rocksdb::WriteBatch batch;
+  thread_local std::vector<size_t> headers;
+  thread_local std::string scratch;
+  batch.Clear();
+  headers.clear();
+  RecordBuilder builder(&record);
+
+  size_t ranges = 0, rows = 0, temp = 0;
+  for (const auto& r : writes_.ranges()) {
+    rocksdb::Slice l(r.lower), u(r.upper);
+    check_rocks(batch.DeleteRange(store_.family(r.lower), l, u), "commit");
+    r.lower[0] == keyspace_byte::kTemp ? ++temp : ++ranges;
+  }
+  auto live = [&](const WriteSet::Node* n) {
+    return n->newest != nullptr &&
+           (writes_.ranges().empty() || !writes_.range_erased(n->key, {}, n->newest->sequence));
+  };
+  for (const auto* n = writes_.first(); n != nullptr; n = n->next[0]) {
+    if (!live(n)) continue;
+    bool is_temp = n->key[0] == keyspace_byte::kTemp;
+    is_temp ? ++temp : ++rows;
+    auto* family = store_.family(n->key);
+    if (n->newest->erased) {
+      check_rocks(batch.Delete(family, slice(n->key)), "commit");
+    } else {
+      char zero[kLsnBytes] = {};
+      rocksdb::Slice k = slice(n->key);
+      rocksdb::Slice v[2] = {{zero, sizeof zero}, slice(n->newest->value)};
+      check_rocks(batch.Put(family, rocksdb::SliceParts(&k, 1), rocksdb::SliceParts(v, 2)), "commit");
+      headers.push_back(batch.GetDataSize() - n->newest->value.size() - kLsnBytes);
+    }
+  }
+  bool logged = ranges + rows + sections_.size() + bulk_.size() > 0;
+  CommitRequest request;
+  request.ssi = ssi_;
+  request.headers = &headers;
+  request.writes = &writes_;
+  request.sections = sections_;
+  if (logged) {
+    builder.count(ranges);
+    for (const auto& r : writes_.ranges()) {
+      if (r.lower[0] != keyspace_byte::kTemp) builder.range(r.lower, r.upper);
+    }
+    builder.count(bulk_.size());
+    for (const BulkFile& f : bulk_) builder.file(f.name);
+    builder.count(rows);
+    for (const auto* n = rows > 0 ? writes_.first() : nullptr; n != nullptr; n = n->next[0]) {
+      if (!live(n) || n->key[0] == keyspace_byte::kTemp) continue;
+      n->newest->erased ? builder.erase(n->key) : builder.put(n->key, n->newest->value);
+    }
+    builder.count(sections_.size());
+    for (const Section& s : sections_) builder.section(s);
+    if (record.size() > (uint64_t{2} << 30)) {
+      throw Error(ErrorCode::kProgramLimitExceeded, "transaction is too large")
+          .detail(fmt::format("Its log record would take {} bytes.", record.size()));
+    }
+    request.record = &record;
+    for (const BulkFile& f : bulk_) {
+      scratch.assign(kBulkPrefix);
+      scratch.append(f.name);
+      check_rocks(batch.Put(store_.family(scratch), scratch, std::string(kLsnBytes, '\0')), "commit");
+      headers.push_back(batch.GetDataSize() - kLsnBytes);
+    }
+    if (batch.Count() > 0) {
+      check_rocks(batch.Put(store_.family(kAppliedKey), slice(kAppliedKey), std::string(kLsnBytes, '\0')), "commit");
+      headers.push_back(batch.GetDataSize() - kLsnBytes);
+    }
+  }
+  if (batch.Count() > 0) request.batch = &batch;
+  Lsn lsn = store_.commit(request);
+  ssi_ = nullptr;
+  if (record.capacity() > (1 << 20)) {
+    std::string().swap(record);
+    batch = rocksdb::WriteBatch();
+    std::vector<size_t>().swap(headers);
+  }
+  if (!bulk_.empty()) store_.bulk_ended(bulk_, true);
+  return logged ? lsn : 0;
+}
+
+Lsn TransactionImpl::commit() {
+  STELE_CHECK(state_ == State::kActive);
+  Lsn lsn = 0;
+  try {
+    // Hooks may write and add hooks.
+    for (size_t i = 0; i < before_commit_.size(); ++i) {
+      auto f = before_commit_[i];
+      f();
+    }
+    if (has_writes()) {
+      lsn = commit_writes();
+    } else if (ssi_ != nullptr) {
+      store_.ssi().before_commit(ssi_);
+      store_.ssi().committed(ssi_, store_.published_lsn());
+      ssi_ = nullptr;
+      store_.ssi().published();
+    }
+  } catch (...) {
+    abort();
+    throw;
+  }
+  finish(State::kCommitted);
+  for (auto& f : on_published_) f(lsn);
+  return lsn;
+}
+
+void TransactionImpl::abort() {
+  if (state_ != State::kActive) return;
+  state_ = State::kAborted;
+  for (size_t i = on_abort_.size(); i-- > 0;) on_abort_[i]();
+  discard_bulk(0);
+  if (ssi_ != nullptr) store_.ssi().aborted(ssi_);
+  finish(State::kAborted);
+}
+
+// Writes sorted files; each is ingested as soon as it is whole, under keys that nobody else can know.
+class BulkWriterImpl final : public BulkWriter {
+ public:
+  explicit BulkWriterImpl(TransactionImpl& txn) : txn_(txn), store_(txn.impl()) {
+    store_le(header_, std::max<Lsn>(store_.published_lsn(), 1));
+  }
+  ~BulkWriterImpl() override {
+    if (writer_) {
+      writer_.reset();
+      posix_files().remove(path());
+    }
+  }
+
+  void add(std::string_view key, std::string_view value) override {
+    if (!writer_) {
+      name_ = store_.new_bulk_name();
+      writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), store_.sst_options());
+      check_rocks(writer_->Open(path()), "bulk load");
+    }
+    scratch_.assign(header_, sizeof header_);
+    scratch_.append(value);
+    check_rocks(writer_->Put(slice(key), scratch_), "bulk load");
+    if (++since_check_ >= 4096) {
+      since_check_ = 0;
+      if (writer_->FileSize() > kFileBytes) finish_file();
+    }
+  }
+  void finish() override {
+    if (writer_) finish_file();
+  }
+
+ private:
+  static constexpr uint64_t kFileBytes = 128 << 20;
+  std::string path() const { return store_.bulk_directory() + "/" + name_; }
+  void finish_file() {
+    rocksdb::ExternalSstFileInfo info;
+    check_rocks(writer_->Finish(&info), "bulk load");
+    writer_.reset();
+    posix_files().sync_directory(store_.bulk_directory());
+    store_.ingest(name_);
+    txn_.add_bulk_file({name_, info.smallest_key, info.largest_key});
+  }
+
+  TransactionImpl& txn_;
+  StoreImpl& store_;
+  char header_[kLsnBytes];
+  std::string name_, scratch_;
+  std::unique_ptr<rocksdb::SstFileWriter> writer_;
+  int since_check_ = 0;
+};
+
+std::unique_ptr<BulkWriter> TransactionImpl::bulk_writer() {
+  before_write({&keyspace_byte::kRow, 1}, false);
+  return std::make_unique<BulkWriterImpl>(*this);
+}
+
+}  // namespace
+
+std::unique_ptr<Transaction> make_transaction(StoreImpl& store, const TxnOptions& options) {
+  return std::make_unique<TransactionImpl>(store, options);
+}
+
+}  // namespace stele::storage

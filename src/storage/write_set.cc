@@ -1,0 +1,125 @@
+#include "storage/write_set.h"
+
+namespace stele::storage {
+
+WriteSet::WriteSet() {
+  head_ = make_node({}, kMaxHeight);
+  tail_ = head_;
+}
+
+WriteSet::Node* WriteSet::make_node(std::string_view key, int height) {
+  char* p = arena_.allocate(sizeof(Node) + sizeof(Node*) * static_cast<size_t>(height - 1));
+  Node* n = reinterpret_cast<Node*>(p);
+  n->key = key.empty() ? std::string_view() : arena_.copy(key);
+  n->newest = nullptr;
+  n->previous = nullptr;
+  for (int i = 0; i < height; ++i) n->next[i] = nullptr;
+  return n;
+}
+
+const WriteSet::Node* WriteSet::find_less(std::string_view key, Node** path) const {
+  Node* at = head_;
+  for (int level = height_ - 1; level >= 0; --level) {
+    while (at->next[level] != nullptr && at->next[level]->key < key) at = at->next[level];
+    if (path != nullptr) path[level] = at;
+  }
+  return at;
+}
+
+WriteSet::Node* WriteSet::find_or_insert(std::string_view key) {
+  Node* path[kMaxHeight];
+  find_less(key, path);
+  Node* found = path[0]->next[0];
+  if (found != nullptr && found->key == key) return found;
+  random_ ^= random_ << 13;
+  random_ ^= random_ >> 7;
+  random_ ^= random_ << 17;
+  int height = 1;
+  for (uint64_t r = random_; height < kMaxHeight && (r & 3) == 0; r >>= 2) ++height;
+  for (; height_ < height; ++height_) path[height_] = head_;
+  Node* n = make_node(key, height);
+  for (int i = 0; i < height; ++i) {
+    n->next[i] = path[i]->next[i];
+    path[i]->next[i] = n;
+  }
+  n->previous = path[0] == head_ ? nullptr : path[0];
+  if (n->next[0] != nullptr) {
+    n->next[0]->previous = n;
+  } else {
+    tail_ = n;
+  }
+  return n;
+}
+
+void WriteSet::push(std::string_view key, std::string_view value, bool erased, uint32_t command) {
+  Node* n = find_or_insert(key);
+  auto* v = reinterpret_cast<Version*>(arena_.allocate(sizeof(Version)));
+  v->value = value.empty() ? std::string_view() : arena_.copy(value);
+  v->older = n->newest;
+  v->sequence = ++sequence_;
+  v->command = command;
+  v->erased = erased;
+  n->newest = v;
+  undo_.push_back(n);
+}
+
+void WriteSet::erase_range(std::string_view lower, std::string_view upper, uint32_t command) {
+  ranges_.push_back({std::string(lower), std::string(upper), ++sequence_, command});
+}
+
+const WriteSet::Version* WriteSet::visible(const Node* node, const View& view) const {
+  const Version* v = node->newest;
+  while (v != nullptr && (v->sequence > view.sequence || (v->command >= view.command && view.command != UINT32_MAX))) {
+    v = v->older;
+  }
+  return v;
+}
+
+bool WriteSet::range_erased(std::string_view key, const View& view, uint64_t sequence) const {
+  for (const RangeErase& r : ranges_) {
+    if (r.sequence > sequence && r.sequence <= view.sequence && (r.command < view.command || view.command == UINT32_MAX) &&
+        key >= r.lower && key < r.upper) {
+      return true;
+    }
+  }
+  return false;
+}
+
+WriteSet::Found WriteSet::get(std::string_view key, const View& view, std::string_view* value) const {
+  const Node* n = find_less(key, nullptr)->next[0];
+  const Version* v = n != nullptr && n->key == key ? visible(n, view) : nullptr;
+  if (!ranges_.empty() && range_erased(key, view, v != nullptr ? v->sequence : 0)) return Found::kErased;
+  if (v == nullptr) return Found::kNothing;
+  if (v->erased) return Found::kErased;
+  *value = v->value;
+  return Found::kValue;
+}
+
+bool WriteSet::touches(std::string_view key) const {
+  const Node* n = find_less(key, nullptr)->next[0];
+  if (n != nullptr && n->key == key && n->newest != nullptr) return true;
+  return !ranges_.empty() && range_erased(key, View{});
+}
+
+void WriteSet::rollback_to(uint64_t sequence) {
+  while (!undo_.empty() && undo_.back()->newest->sequence > sequence) {
+    undo_.back()->newest = undo_.back()->newest->older;
+    undo_.pop_back();
+  }
+  while (!ranges_.empty() && ranges_.back().sequence > sequence) ranges_.pop_back();
+}
+
+const WriteSet::Node* WriteSet::lower_bound(std::string_view key) const { return find_less(key, nullptr)->next[0]; }
+
+const WriteSet::Node* WriteSet::before(std::string_view key) const {
+  const Node* n = find_less(key, nullptr);
+  return n == head_ ? nullptr : n;
+}
+
+const WriteSet::Node* WriteSet::at_or_before(std::string_view key) const {
+  const Node* n = find_less(key, nullptr);
+  if (n->next[0] != nullptr && n->next[0]->key == key) return n->next[0];
+  return n == head_ ? nullptr : n;
+}
+
+}  // namespace stele::storage
