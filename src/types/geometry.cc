@@ -28,7 +28,17 @@ struct Line { double a = 0, b = 0, c = 0; };
 struct Circle { Point center; double radius = 0; };
 struct Path { bool closed = true; std::vector<Point> p; };
 
-double distance(Point a, Point b) { return std::hypot(a.x - b.x, a.y - b.y); }
+// Without overflow, and rounded as PostgreSQL rounds it.
+double hypotenuse(double x, double y) {
+  if (std::isinf(x) || std::isinf(y)) return std::numeric_limits<double>::infinity();
+  x = std::fabs(x);
+  y = std::fabs(y);
+  if (x < y) std::swap(x, y);
+  if (y == 0) return x;
+  double ratio = y / x;
+  return x * std::sqrt(1.0 + ratio * ratio);
+}
+double distance(Point a, Point b) { return hypotenuse(a.x - b.x, a.y - b.y); }
 bool same(Point a, Point b) { return eq(a.x, b.x) && eq(a.y, b.y); }
 Point add(Point a, Point b) { return {a.x + b.x, a.y + b.y}; }
 Point sub(Point a, Point b) { return {a.x - b.x, a.y - b.y}; }
@@ -345,7 +355,7 @@ Datum points_recv(std::string_view s, int32_t, Arena& a, EvalContext&) {
 
 // ---- segments and lines
 
-double point_line(Point p, Line l) { return std::fabs(l.a * p.x + l.b * p.y + l.c) / std::hypot(l.a, l.b); }
+double point_line(Point p, Line l) { return std::fabs(l.a * p.x + l.b * p.y + l.c) / hypotenuse(l.a, l.b); }
 bool intersection(Line p, Line q, Point& out) {
   if (!zero(p.b)) {
     if (eq(q.a, p.a * (q.b / p.b))) return false;
@@ -616,7 +626,7 @@ void register_segments(FunctionRegistry& r) {
     Point p;
     if (intersection(a, b, p)) return 0.0;
     double ratio = !zero(a.a) && !zero(b.a) ? a.a / b.a : !zero(a.b) && !zero(b.b) ? a.b / b.b : 1.0;
-    return std::fabs(a.c - ratio * b.c) / std::hypot(a.a, a.b);
+    return std::fabs(a.c - ratio * b.c) / hypotenuse(a.a, a.b);
   }));
   r.add("dist_pl", binary<Point, Line>([](Point p, Line l) { return point_line(p, l); }));
   r.add("dist_lp", binary<Line, Point>([](Line l, Point p) { return point_line(p, l); }));
@@ -723,8 +733,24 @@ void register_boxes(FunctionRegistry& r) {
     return best;
   };
   r.add("close_pb", binary<Point, Box>(nearest_on_box));
-  r.add("dist_pb", binary<Point, Box>([](Point p, Box b) { return std::hypot(std::max({b.low.x - p.x, 0.0, p.x - b.high.x}), std::max({b.low.y - p.y, 0.0, p.y - b.high.y})); }));
-  r.add("dist_bp", binary<Box, Point>([](Box b, Point p) { return std::hypot(std::max({b.low.x - p.x, 0.0, p.x - b.high.x}), std::max({b.low.y - p.y, 0.0, p.y - b.high.y})); }));
+  r.add("dist_pb", binary<Point, Box>([](Point p, Box b) { return hypotenuse(std::max({b.low.x - p.x, 0.0, p.x - b.high.x}), std::max({b.low.y - p.y, 0.0, p.y - b.high.y})); }));
+  r.add("dist_bp", binary<Box, Point>([](Box b, Point p) { return hypotenuse(std::max({b.low.x - p.x, 0.0, p.x - b.high.x}), std::max({b.low.y - p.y, 0.0, p.y - b.high.y})); }));
+  r.add("close_sb", [](FnCall& c) {
+    Lseg s = get<Lseg>(c.arg(0));
+    Box b = get<Box>(c.arg(1));
+    if (segment_meets_box(s, b)) return put(*c.arena, nearest(center(b), s));
+    Point best;
+    double d = std::numeric_limits<double>::infinity();
+    for (Lseg e : edges(b)) {
+      for (Point p : {nearest(s.a, e), nearest(s.b, e), e.a, e.b}) {
+        if (segment_distance(p, s) < d) {
+          d = segment_distance(p, s);
+          best = p;
+        }
+      }
+    }
+    return put(*c.arena, best);
+  });
   auto box_segment = [](Lseg s, Box b) {
     if (segment_meets_box(s, b)) return 0.0;
     double best = std::numeric_limits<double>::infinity();
@@ -864,8 +890,8 @@ void register_circles(FunctionRegistry& r) {
   r.add("pt_contained_circle", binary<Point, Circle>([](Point p, Circle c) { return distance(p, c.center) <= c.radius; }));
   r.add("circle_add_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{add(c.center, p), c.radius}; }));
   r.add("circle_sub_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{sub(c.center, p), c.radius}; }));
-  r.add("circle_mul_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{mul(c.center, p), c.radius * std::hypot(p.x, p.y)}; }));
-  r.add("circle_div_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{div(c.center, p), c.radius / std::hypot(p.x, p.y)}; }));
+  r.add("circle_mul_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{mul(c.center, p), c.radius * hypotenuse(p.x, p.y)}; }));
+  r.add("circle_div_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{div(c.center, p), c.radius / hypotenuse(p.x, p.y)}; }));
   r.add("circle_box", unary<Circle>([](Circle c) {
     double d = c.radius / std::sqrt(2.0);
     return Box{{c.center.x + d, c.center.y + d}, {c.center.x - d, c.center.y - d}};
