@@ -1,62 +1,67 @@
-// Ranges and multiranges. Payloads carry their types, so that comparing needs no catalogue.
+// Ranges and multiranges.
 //
-//   range: RangeHead, then the lower and the upper bound where they exist, each 8-aligned: a word for
-//   by-value subtypes, a Varlena otherwise.   multirange: MultirangeHead, uint32 offset of each range
-//   from the payload's start, then the ranges (8-aligned), ordered, disjoint and not adjacent.
+// Range payload: RangeHeader, then the finite bounds: an 8-byte word by value, a Varlena by
+// reference, 8-aligned. Multirange payload: MultirangeHeader, count x uint32 offset from the
+// payload's start (padded to 8), then the ranges as Varlenas, 8-aligned; sorted, disjoint, not
+// adjacent, none empty. Users' range types: CatalogLookup::type_facts(...).element is the subtype
+// of a range (kind r) and the range type of a multirange (kind m).
 #pragma once
 
-#include <string>
 #include <vector>
 
-#include "types/context.h"
-#include "types/datum.h"
+#include "types/array.h"
 
 namespace stele {
 
-struct RangeHead {
+struct RangeHeader {
   Oid type;
-  Oid subtype;
-  uint8_t flags;     // kRange... bits
+  Oid element;
+  Oid element_ops;
+  uint8_t flags;  // kEmpty ...
   uint8_t by_value;
   uint16_t reserved;
-  uint32_t upper;    // offset of the upper bound
+  uint32_t lower, upper;  // offsets, 0 when infinite
 };
 constexpr uint8_t kRangeEmpty = 1, kRangeLowerInclusive = 2, kRangeUpperInclusive = 4, kRangeLowerInfinite = 8,
                   kRangeUpperInfinite = 16;
-struct MultirangeHead {
+
+struct MultirangeHeader {
   Oid type;
-  Oid range_type;
-  Oid subtype;
+  Oid range;
   uint32_t count;
+  uint32_t reserved;
 };
 
 struct RangeBound {
   Datum value;
-  bool infinite = true, inclusive = false, lower = true;
+  bool infinite = false;
+  bool inclusive = false;
+  bool lower = false;
 };
-struct Range {
-  bool empty = true;
-  RangeBound lower, upper{{}, true, false, false};
-};
-
-// What code needs to know of a range or multirange type.
 struct RangeType {
-  Oid range = 0, multirange = 0, subtype = 0;
-  bool by_value = false;
+  Oid type = 0;
+  ElementInfo element;
 };
-// Of a range or multirange type; ctx is needed for users' types.
+// A range taken apart; values point into the Datum it came from.
+struct Range {
+  RangeType type;
+  bool empty = true;
+  RangeBound lower, upper;
+};
 RangeType range_type(Oid type, EvalContext* ctx);
+Range range_of(Datum d);
+// Canonical form for discrete subtypes; throws when lower > upper.
+Range make_range(RangeType type, RangeBound lower, RangeBound upper);
+Datum range_datum(const Range& r, Arena& arena);
 
-Range read_range(const char* payload);
-inline Range read_range(Datum d) { return read_range(d.as_varlena()->data); }
-std::vector<Range> read_multirange(Datum d);
-// Checks the order of the bounds and brings discrete ranges to their canonical form.
-Range normalize_range(const RangeType& t, Range r);
-Datum make_range(const RangeType& t, const Range& r, Arena& arena);
+std::vector<Range> multirange_of(Datum d);
 // Sorts and joins.
-Datum make_multirange(const RangeType& t, std::vector<Range> ranges, Arena& arena);
+Datum multirange_datum(Oid type, RangeType range, std::vector<Range> ranges, Arena& arena);
 
-int compare_bounds(const RangeType& t, const RangeBound& a, const RangeBound& b);
-int compare_ranges(const RangeType& t, const Range& a, const Range& b);
+int compare_bounds(const Range& of, const RangeBound& a, const RangeBound& b);
+int compare_ranges(const Range& a, const Range& b);
+bool range_contains(const Range& a, const Range& b);
+bool range_contains_value(const Range& a, Datum v);
+bool range_overlaps(const Range& a, const Range& b);
 
 }  // namespace stele
