@@ -44,7 +44,7 @@ stele_layer(keyspace keyspace stele_storage stele_types lua5.1)
 stele_layer(query query stele_rows stele_segments stele_keyspace stele_catalog stele_types)
 stele_layer(sql sql stele_query pg_query protobuf-c)
 stele_layer(door_postgres doors/postgres stele_sql OpenSSL::SSL)
-stele_layer(door_redis doors/redis stele_sql stele_keyspace)
+stele_layer(door_redis doors/redis stele_keyspace)
 stele_layer(door_elastic doors/elastic stele_sql)
 stele_layer(door_qdrant doors/qdrant stele_sql)
 

@@ -1,0 +1,235 @@
+#include "doors/redis/redis_door.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+
+#include <unordered_set>
+
+#include "base/clock.h"
+#include "doors/redis/resp_parser.h"
+
+namespace stele::doors::redis {
+
+using keyspace::Session;
+
+struct RedisDoor::Impl : keyspace::SessionHost {
+  // One client: connection, parser, session. Replies are written straight into the connection's output.
+  struct Client {
+    Client(Reactor& r, int fd) : connection(r, fd), session(&connection.output.raw()) {}
+    Connection connection;
+    RespParser parser;
+    Session session;
+    bool busy = false;      // inside process()
+    bool queued = false;    // waits for the end of the round
+    bool dead = false;
+    size_t sent_before = 0;
+  };
+
+  Impl(keyspace::Keyspace& ks, Reactor& r, Options o) : ks_(ks), reactor_(r), options_(std::move(o)) {
+    reactor_.on_round_end([this] { round_end(); });
+    reactor_.add_timer(1000, [this]() -> int64_t {
+      if (stopped_) return -1;
+      keyspace::KeyspaceLatch latch(ks_.latch());
+      return ks_.cron() * 1000;
+    });
+    ks_.poll_events = [this] {
+      ++nested_;
+      reactor_.run_once(0);
+      --nested_;
+    };
+  }
+  ~Impl() override {
+    stopped_ = true;
+    for (auto& [p, c] : clients_) {
+      c->connection.on_closed = nullptr;
+      keyspace::KeyspaceLatch latch(ks_.latch());
+      ks_.disconnect(c->session);
+    }
+    clients_.clear();
+    ks_.poll_events = nullptr;
+  }
+
+  void accept(int fd, std::string peer) {
+    keyspace::KeyspaceLatch latch(ks_.latch());
+    if (clients_.size() >= static_cast<size_t>(ks_.config.s.maxclients)) {
+      static constexpr std::string_view kFull = "-ERR max number of clients reached\r\n";
+      [[maybe_unused]] auto n = ::send(fd, kFull.data(), kFull.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      ::close(fd);
+      ++ks_.stats.rejected_connections;
+      return;
+    }
+    auto owned = std::make_unique<Client>(reactor_, fd);
+    Client* c = owned.get();
+    clients_[&c->session] = std::move(owned);
+    c->session.host = this;
+    c->session.address = std::move(peer);
+    c->session.fd = fd;
+    sockaddr_storage local{};
+    socklen_t size = sizeof local;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&local), &size) == 0 && local.ss_family == AF_INET) {
+      char text[INET_ADDRSTRLEN];
+      auto& in = reinterpret_cast<sockaddr_in&>(local);
+      inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
+      c->session.local_address = fmt::format("{}:{}", text, ntohs(in.sin_port));
+    } else {
+      c->session.local_address = c->session.address;
+    }
+    ks_.connect(c->session);
+    c->connection.on_input = [this, c] {
+      keyspace::KeyspaceLatch guard(ks_.latch());
+      ++ks_.stats.reads;
+      process(c);
+    };
+    c->connection.on_closed = [this, c] { ended(c); };
+    c->connection.attach();
+  }
+
+  void ended(Client* c) {
+    if (c->dead) return;
+    c->dead = true;
+    {
+      keyspace::KeyspaceLatch latch(ks_.latch());
+      ks_.disconnect(c->session);
+    }
+    graveyard_.push_back(c);
+  }
+
+  void enqueue(Client* c) {
+    if (c->queued || c->dead) return;
+    c->queued = true;
+    round_.push_back(c);
+  }
+
+  void process(Client* c) {
+    if (c->busy || c->dead) return;
+    c->busy = true;
+    Session& s = c->session;
+    while (!c->dead && !c->connection.closing() && !s.blocked() && !s.paused && !s.killed) {
+      std::string_view in = c->connection.input.view();
+      auto outcome = c->parser.parse(in, ks_.config.s.proto_max_bulk_len, s.authenticated || (s.user->nopass && s.user->enabled));
+      if (outcome == RespParser::Outcome::kMore) {
+        if (in.size() > static_cast<size_t>(ks_.config.s.client_query_buffer_limit)) c->connection.close();
+        break;
+      }
+      if (outcome == RespParser::Outcome::kError) {
+        s.reply.error(c->parser.error());
+        ks_.count_error("ERR");
+        c->connection.close_after_flush();
+        break;
+      }
+      if (!c->parser.argv().empty()) {
+        if (!ks_.execute(s, c->parser.argv())) {
+          c->parser.reset();
+          break;  // held back; the same bytes are tried again
+        }
+        if (c->dead) break;
+      }
+      ks_.stats.net_in += c->parser.consumed();
+      c->connection.input.consume(c->parser.consumed());
+      c->parser.reset();
+      if (c->connection.output.size() > (64 << 20)) {  // let others have a turn
+        again_.push_back(c);
+        break;
+      }
+    }
+    c->busy = false;
+    enqueue(c);
+  }
+
+  // ---- SessionHost ----
+  Client* client_of(const Session& s) const { return clients_.at(const_cast<Session*>(&s)).get(); }
+  void wake(Session& s) override {
+    Client* c = client_of(s);
+    auto act = [this, c] {
+      enqueue(c);
+      if (!c->busy && !c->connection.input.empty()) again_.push_back(c);
+    };
+    if (reactor_.in_loop()) act();
+    else {
+      uint64_t id = s.id;
+      reactor_.post([this, id] {
+        keyspace::KeyspaceLatch latch(ks_.latch());
+        auto it = ks_.session_by_id.find(id);
+        if (it != ks_.session_by_id.end() && clients_.contains(it->second)) wake(*it->second);
+      });
+    }
+  }
+  void close(Session& s, bool after_flush) override {
+    Client* c = client_of(s);
+    if (after_flush) c->connection.close_after_flush();
+    else to_close_.push_back(c);
+    enqueue(c);
+  }
+  size_t input_bytes(const Session& s) const override { return client_of(s)->connection.input.size(); }
+  size_t input_capacity(const Session& s) const override {
+    size_t n = client_of(s)->connection.input.capacity();
+    return n < 16 ? 0 : n;
+  }
+  size_t output_bytes(const Session& s) const override { return client_of(s)->connection.output.size(); }
+
+  void round_end() {
+    if (stopped_) return;
+    {
+      keyspace::KeyspaceLatch latch(ks_.latch());
+      if (nested_ == 0) ks_.round_end();
+      while (!again_.empty()) {
+        auto list = std::move(again_);
+        again_.clear();
+        for (Client* c : list)
+          if (!c->dead) process(c);
+        if (nested_ > 0) break;
+        ks_.round_end();
+      }
+    }
+    if (nested_ == 0) {
+      uint64_t lsn = ks_.commit_round();
+      if (lsn != 0 && ks_.wait_for_durability() && options_.wait_durable) options_.wait_durable(lsn);
+    }
+    // Clients killed in this round leave before anything more is sent to them.
+    auto ends = std::move(to_close_);
+    to_close_.clear();
+    for (Client* c : ends)
+      if (!c->dead) c->connection.close();
+    auto list = std::move(round_);
+    round_.clear();
+    for (Client* c : list) {
+      c->queued = false;
+      if (c->dead || c->busy) { if (!c->dead && c->busy) enqueue(c); continue; }
+      if (!c->connection.output.empty() || c->connection.closing()) {
+        ks_.stats.net_out += c->connection.output.size();
+        ++ks_.stats.writes;
+        c->connection.flush();
+      }
+    }
+    if (nested_ == 0 && !graveyard_.empty()) {
+      auto dead = std::move(graveyard_);
+      graveyard_.clear();
+      keyspace::KeyspaceLatch latch(ks_.latch());
+      for (Client* c : dead) {
+        std::erase(round_, c);
+        std::erase(again_, c);
+        std::erase(to_close_, c);
+        clients_.erase(&c->session);
+      }
+    }
+    if (nested_ == 0 && !again_.empty()) reactor_.post([] {});
+  }
+
+  keyspace::Keyspace& ks_;
+  Reactor& reactor_;
+  Options options_;
+  std::unordered_map<Session*, std::unique_ptr<Client>> clients_;
+  std::vector<Client*> round_, again_, graveyard_, to_close_;
+  int nested_ = 0;
+  bool stopped_ = false;
+};
+
+RedisDoor::RedisDoor(keyspace::Keyspace& keyspace, Reactor& reactor, Options options)
+    : impl_(std::make_unique<Impl>(keyspace, reactor, std::move(options))) {}
+RedisDoor::~RedisDoor() = default;
+
+uint16_t RedisDoor::listen(const std::string& address, uint16_t port) {
+  return impl_->reactor_.listen(address, port, [this](int fd, std::string peer) { impl_->accept(fd, std::move(peer)); });
+}
+
+}  // namespace stele::doors::redis

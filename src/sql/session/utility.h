@@ -1,0 +1,75 @@
+// What statements that are no queries (DDL, GRANT, COMMENT ...) need of the session that runs them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sql/binder/bind.h"
+#include "sql/session.h"
+#include "sql/session/settings.h"
+
+namespace stele::sql {
+
+// What nextval() and its kin remember in a session.
+struct SequenceMemory {
+  std::map<Oid, int64_t> current;   // by sequence
+  Oid last = 0;                     // of the last nextval; 0: none yet
+};
+
+// EvalContext::session points to it: native functions reach their session through it.
+class UtilityHost {
+ public:
+  virtual ~UtilityHost() = default;
+  SequenceMemory sequence_memory;
+  // NOTIFY: delivered when the transaction commits.
+  virtual void notify(std::string_view channel, std::string_view payload) { (void)channel; (void)payload; }
+  virtual std::vector<std::string> listening_channels() { return {}; }
+  // pg_cancel_backend, pg_terminate_backend; false: no such session.
+  virtual bool signal_backend(int pid, bool terminate) { (void)pid; (void)terminate; return false; }
+  virtual std::string database_name() { return "stele"; }
+  virtual Oid database_oid() { return 5; }
+  virtual std::string client_address() { return {}; }
+  virtual int client_port() { return -1; }
+  virtual std::string current_query() { return {}; }
+  virtual int64_t server_start_us() { return 0; }   // since 2000
+  virtual query::ExecContext& exec() = 0;            // transaction, catalogue changes, settings, user
+  // Names as the search path resolves them over the newest state, own changes included. Valid until the next change.
+  virtual CatalogView& view() = 0;
+  virtual BindContext bind_context(std::string_view text) = 0;
+  virtual Settings& settings() = 0;
+  virtual void notice(std::string_view severity, const Error& error) = 0;   // "NOTICE", "WARNING", "INFO"
+  virtual Oid current_user() = 0;
+  virtual Oid session_user() = 0;
+  virtual bool superuser() = 0;
+  virtual bool in_block() = 0;                       // inside BEGIN ... or a multi-statement string
+  virtual int pid() = 0;
+  // Throws active_sql_transaction "X cannot run inside a transaction block".
+  virtual void prevent_in_block(std::string_view statement) = 0;
+  // Blocks until the lock is granted (lock_timeout applies); held to the end of the transaction.
+  virtual void lock_relation(Oid relation, storage::LockMode mode, bool nowait = false) = 0;
+  // Makes the changes so far visible to what runs next in this statement.
+  virtual void next_command() = 0;
+  // The session's temporary schema, made at first use when `create`; 0 otherwise.
+  virtual Oid temp_schema(bool create) = 0;
+  virtual uint64_t temp_session() = 0;
+  // Runs a bound query to its end inside the current command; emit (may be empty) gets every row.
+  virtual uint64_t run(const query::QueryPtr& query, std::span<const NullableDatum> params, std::span<const Oid> param_types,
+                       const std::function<bool(std::span<const NullableDatum> row, std::span<const OutputColumn> columns)>& emit) = 0;
+  // Columns that a query would return.
+  virtual std::vector<OutputColumn> columns_of(const query::QueryPtr& query) = 0;
+  // Runs statements given as SQL text in this transaction (CREATE SCHEMA elements, DO bodies, function bodies).
+  virtual void run_sql(std::string_view sql) = 0;
+};
+
+// Runs a utility statement that the session does not handle itself; returns its command tag. `text` is the
+// statement's text. Implemented in ddl/.
+std::string execute_utility(const PgQuery__Node* statement, std::string_view text, UtilityHost& host);
+
+// Calls functions in SQL and PL/pgSQL, fires triggers: fills the hooks of host.exec(). Implemented in functions/.
+void install_function_calls(UtilityHost& host);
+
+}  // namespace stele::sql
