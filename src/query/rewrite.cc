@@ -21,7 +21,7 @@ FromPtr rewrite_from(const FromPtr& item, const Rewriter& f, int level) {
   if (!item->is_join) return item;
   auto copy = std::make_shared<FromItem>(*item);
   copy->left = rewrite_from(item->left, f, level);
-  copy->right = rewrite_from(item->right, f, level);
+  if (item->right) copy->right = rewrite_from(item->right, f, level);
   copy->condition = rewrite(item->condition, f, level);
   return copy;
 }
@@ -85,7 +85,7 @@ bool walk(const ExprPtr& e, const Visitor& f, int level) {
 
 namespace {
 bool walk_from(const FromItem& item, const Visitor& f, int level) {
-  return item.is_join && (walk_from(*item.left, f, level) || walk_from(*item.right, f, level) || walk(item.condition, f, level));
+  return item.is_join && (walk_from(*item.left, f, level) || (item.right && walk_from(*item.right, f, level)) || walk(item.condition, f, level));
 }
 }  // namespace
 
@@ -109,6 +109,34 @@ bool walk_query(const Query& q, const Visitor& f, int level) {
   return false;
 }
 
+void for_each_rte(Query& q, int depth, const std::function<void(RangeTableEntry&, int)>& f) {
+  for (auto& rte : q.range_table) {
+    auto copy = std::make_shared<RangeTableEntry>(*rte);
+    f(*copy, depth);
+    if (copy->subquery) {
+      auto sub = std::make_shared<Query>(*copy->subquery);
+      for_each_rte(*sub, depth + 1, f);
+      copy->subquery = std::move(sub);
+    }
+    rte = std::move(copy);
+  }
+  // rewrite_query() enters subqueries of entries and CTEs with level 1: those are done by this function.
+  rewrite_query(q, [&](const ExprPtr& e, int level) -> ExprPtr {
+    if (level > 0) return e;
+    if (e->kind != ExprKind::kSubLink) return nullptr;
+    auto copy = std::make_shared<SubLinkExpr>(static_cast<const SubLinkExpr&>(*e));
+    auto sub = std::make_shared<Query>(*copy->subquery);
+    for_each_rte(*sub, depth + 1, f);
+    copy->subquery = std::move(sub);
+    return copy;
+  }, 0);
+  for (auto& c : q.ctes) {
+    auto sub = std::make_shared<Query>(*c.query);
+    for_each_rte(*sub, depth + 1, f);
+    c.query = std::move(sub);
+  }
+}
+
 namespace {
 int* levels_field(Expr& e) {
   switch (e.kind) {
@@ -130,34 +158,9 @@ Rewriter level_shifter(int delta, int min_level) {
 }
 // CTE references carry a level too.
 void shift_cte_levels(Query& q, int delta, int min_level) {
-  for (auto& rte : q.range_table) {
-    auto copy = std::make_shared<RangeTableEntry>(*rte);
-    if (copy->kind == RteKind::kCte && copy->cte_levels_up >= min_level) copy->cte_levels_up += delta;
-    if (copy->subquery) {
-      auto sub = std::make_shared<Query>(*copy->subquery);
-      shift_cte_levels(*sub, delta, min_level + 1);
-      copy->subquery = std::move(sub);
-    }
-    rte = std::move(copy);
-  }
-  for (auto& c : q.ctes) {
-    auto sub = std::make_shared<Query>(*c.query);
-    shift_cte_levels(*sub, delta, min_level + 1);
-    c.query = std::move(sub);
-  }
-  auto sublinks = [&](const ExprPtr& e, int level) -> ExprPtr {
-    if (e->kind != ExprKind::kSubLink) return nullptr;
-    if (level > 0) return nullptr;
-    auto copy = std::make_shared<SubLinkExpr>(static_cast<const SubLinkExpr&>(*e));
-    auto sub = std::make_shared<Query>(*copy->subquery);
-    shift_cte_levels(*sub, delta, min_level + 1);
-    copy->subquery = std::move(sub);
-    return copy;
-  };
-  // Only this level's own expressions: nested ones were handled above.
-  for (auto& t : q.targets) t.expr = rewrite(t.expr, sublinks, 0);
-  q.where = rewrite(q.where, sublinks, 0);
-  q.having = rewrite(q.having, sublinks, 0);
+  for_each_rte(q, 0, [&](RangeTableEntry& rte, int depth) {
+    if (rte.kind == RteKind::kCte && rte.cte_levels_up >= min_level + depth) rte.cte_levels_up += delta;
+  });
 }
 }  // namespace
 
@@ -187,7 +190,7 @@ FromPtr offset_from(const FromPtr& item, int offset) {
   if (copy->relation > 0) copy->relation += offset;
   if (copy->is_join) {
     copy->left = offset_from(item->left, offset);
-    copy->right = offset_from(item->right, offset);
+    if (item->right) copy->right = offset_from(item->right, offset);
   }
   return copy;
 }

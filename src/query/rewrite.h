@@ -21,6 +21,9 @@ using Visitor = std::function<bool(const Expr&, int level)>;
 bool walk(const ExprPtr& e, const Visitor& f, int level = 0);
 bool walk_query(const Query& q, const Visitor& f, int level);
 
+// Every range table entry at every depth (entries and subqueries are copied, so f may change them).
+void for_each_rte(Query& q, int depth, const std::function<void(RangeTableEntry&, int depth)>& f);
+
 // Adds delta to levels_up of everything that refers to level `min_level` or above.
 ExprPtr shift_levels(const ExprPtr& e, int delta, int min_level = 1);
 void shift_levels(Query& q, int delta, int min_level = 1);

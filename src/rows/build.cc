@@ -165,6 +165,57 @@ void build_index(TableAccess& table, const IndexDef& index, const storage::ReadV
   sorter.write(txn, true, values_reader(table, index, view), check_interrupts);
 }
 
+void build_index_online(storage::Store& store, const std::shared_ptr<const Table>& table, const IndexDef& index,
+                        IndexEvaluator* evaluator, EvalContext* eval, const storage::WaitOptions& wait) {
+  constexpr size_t kChunk = 1000;
+  const RowFormat& format = table->format();
+  std::vector<NullableDatum> row(format.columns());
+  Arena arena;
+  std::string bytes;
+  storage::WaitOptions skip = wait;
+  skip.policy = storage::WaitPolicy::kSkip;
+
+  // False: somebody holds the row or its key.
+  auto add = [&](TableAccess& access, uint64_t id, const storage::WaitOptions& w) {
+    if (access.lock_row(id, storage::LockMode::kForShare, w) == storage::LockOutcome::kWouldBlock) return false;
+    arena.reset();
+    if (!access.fetch(id, {}, &bytes)) return true;  // gone meanwhile
+    format.decode_all(bytes, row.data(), arena);
+    return access.add_entry(index, id, row, w) != storage::LockOutcome::kWouldBlock;
+  };
+
+  // Rows inserted from here on bring their entry themselves.
+  uint64_t next = 0;
+  bool more = true;
+  std::vector<uint64_t> ids, busy;
+  auto snapshot = store.snapshot();
+  while (more) {
+    if (wait.check_interrupts != nullptr && *wait.check_interrupts) (*wait.check_interrupts)();
+    auto txn = store.begin({});
+    TableAccess access(table, *txn, evaluator, eval);
+    ids.clear();
+    {
+      RowCursor c = access.scan({snapshot}, next, UINT64_MAX);
+      for (; c.valid() && ids.size() < kChunk; c.next()) ids.push_back(c.row_id());
+      more = c.valid();
+    }
+    if (!ids.empty()) next = ids.back() + 1;
+    // Waiting with locks in hand could end in a deadlock of our making: rows in use come later, one by one.
+    for (uint64_t id : ids) {
+      if (!add(access, id, skip)) busy.push_back(id);
+    }
+    access.check_deferred();
+    txn->commit();
+  }
+  for (uint64_t id : busy) {
+    auto txn = store.begin({});
+    TableAccess access(table, *txn, evaluator, eval);
+    add(access, id, wait);
+    access.check_deferred();
+    txn->commit();
+  }
+}
+
 std::unique_ptr<BulkLoader> make_bulk_loader(TableAccess& table, storage::Transaction& txn) {
   return std::make_unique<BulkLoaderImpl>(table, txn);
 }

@@ -14,6 +14,14 @@ namespace stele::rows {
 void build_index(TableAccess& table, const IndexDef& index, const storage::ReadView& view, storage::Transaction& txn,
                  const std::function<void()>& check_interrupts = {});
 
+// Fills an index while others go on writing. The index exists already, committed as not valid, and every
+// transaction that does not know it has ended: whoever writes a row writes its entry. Rows are then taken
+// in small transactions of their own, each row locked (SHARE) while its entry is added, so that no
+// concurrent change is overwritten and no erased row comes back. Throws unique_violation when two rows have one
+// key; the index then stays not valid. Afterwards the caller marks it valid.
+void build_index_online(storage::Store& store, const std::shared_ptr<const Table>& table, const IndexDef& index,
+                        IndexEvaluator* evaluator, EvalContext* eval, const storage::WaitOptions& wait);
+
 // Loads rows into a table whose storage ids (its own and its indexes') are new in this transaction, so
 // that nobody else can see them. Rows appear to the transaction itself after finish().
 class BulkLoader {

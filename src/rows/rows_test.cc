@@ -253,6 +253,11 @@ TEST_F(RowsTest, WritesKeepIndexesInStep) {
   for (auto& [id, row_id] : ids) {
     NullableDatum key{Datum::from_int(id), false};
     EXPECT_EQ(access.find_unique(t->indexes()[0], {&key, 1}, {}), row_id);
+    IndexCursor c = access.index_scan(t->indexes()[0], key_range(t->indexes()[0], {&key, 1}, nullptr, nullptr), {});
+    ASSERT_TRUE(c.valid());
+    EXPECT_EQ(c.row_id(), row_id);
+    c.next();
+    EXPECT_FALSE(c.valid());
   }
 }
 
@@ -297,6 +302,19 @@ TEST_F(RowsTest, RangesInBothDirections) {
     expect(run({{}}, nullptr, nullptr), "null ");
     expect(run({}, &nothing, nullptr), "");
     expect(run({}, nullptr, nullptr, true), "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 ");
+    for (bool reverse : {false, true}) {
+      IndexCursor c = access.index_scan(x, key_range(x, {}, &two, nullptr), {}, reverse);
+      for (int64_t n = 0; n < 6; ++n) {
+        NullableDatum key = v(n);
+        c.rescan(key_range(x, {&key, 1}, nullptr, nullptr));
+        int rows = 0;
+        for (; c.valid(); c.next(), ++rows) {
+          Arena arena;
+          EXPECT_EQ(c.attribute(2, arena).value.as_int(), n);
+        }
+        EXPECT_EQ(rows, n < 5 ? 2 : 0);
+      }
+    }
     EXPECT_EQ(run({}, nullptr, nullptr), descending ? "s9 s8 s7 s6 s5 s4 s3 s2 s1 s0 null " : "s0 s1 s2 s3 s4 s5 s6 s7 s8 s9 null ");
     if (!descending) {
       EXPECT_EQ(run({}, &two, &three, false, true), "s7 s6 s5 s4 ");
@@ -422,6 +440,50 @@ TEST_F(RowsTest, BulkLoadsAndIndexBuilds) {
   CheckReport report = check_table(c, {});
   EXPECT_EQ(report.rows, 0u);
   EXPECT_FALSE(report.ok());  // entries of the other indexes point nowhere
+}
+
+// Rows come, change and go while an index is filled.
+TEST_F(RowsTest, OnlineBuildRacesWithWriters) {
+  auto t = make_table({{20001, "t_pkey", {1}, true}, {20002, "late", {2}}, {20003, "late_unique", {3, 1}, true}}, 7);
+  auto writers_only = make_table({{20001, "t_pkey", {1}, true}}, 7);
+  {
+    auto txn = begin();
+    TableAccess a(writers_only, *txn);
+    for (int i = 0; i < 5000; ++i) a.insert(*row(i, i % 10, "s" + std::to_string(i)));
+    txn->commit();
+  }
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int w = 0; w < 2; ++w) {
+    threads.emplace_back([&, w] {
+      Random random(static_cast<uint64_t>(w) + 5);
+      for (int n = 0; !stop; ++n) {
+        auto txn = store_->begin({});
+        TableAccess a(t, *txn);
+        uint64_t id = 1 + random.below(5000);
+        std::string bytes;
+        a.lock_row(id, LockMode::kForUpdate, {});
+        if (a.fetch(id, {}, &bytes)) {
+          Arena arena;
+          std::vector<NullableDatum> old(3);
+          t->format().decode_all(bytes, old.data(), arena);
+          int64_t key = old[0].value.as_int();
+          if (random.below(4) == 0) {
+            a.erase(id, old);
+          } else {
+            a.update(id, old, *row(key, static_cast<int64_t>(random.below(10)), "u" + std::to_string(n)));
+          }
+        }
+        if (random.below(5) == 0) a.insert(*row(100000 + w * 1000000 + n, 3, "new"));
+        random.below(10) == 0 ? txn->abort() : (void)txn->commit();
+      }
+    });
+  }
+  build_index_online(*store_, t, t->indexes()[1], nullptr, nullptr, {});
+  build_index_online(*store_, t, t->indexes()[2], nullptr, nullptr, {});
+  stop = true;
+  for (auto& th : threads) th.join();
+  expect_consistent(t);
 }
 
 TEST(Sorter, SpillsAndMerges) {

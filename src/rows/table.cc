@@ -93,6 +93,10 @@ std::shared_ptr<const Table> Table::make(catalog::Ptr<catalog::Relation> relatio
   return t;
 }
 
+void Table::notify_truncated(storage::Transaction& txn) const {
+  for (RowObserver* o : observers_) o->truncated(txn, *this);
+}
+
 const IndexDef* Table::index(Oid oid) const {
   for (const IndexDef& d : indexes_) {
     if (d.relation->oid == oid) return &d;

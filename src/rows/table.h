@@ -76,6 +76,8 @@ class Table {
   const IndexDef* index(Oid oid) const;
   const std::vector<RowObserver*>& observers() const { return observers_; }
   const std::string& id_counter() const { return id_counter_; }
+  // Tells the observers that all rows are gone (TRUNCATE, DROP, a rewrite into a new storage id).
+  void notify_truncated(storage::Transaction& txn) const;
 
  private:
   catalog::Ptr<catalog::Relation> relation_;

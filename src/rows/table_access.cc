@@ -1,9 +1,20 @@
 #include "rows/table_access.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "types/type_io.h"
 
 namespace stele::rows {
+
+namespace {
+// Keys are locked by their hash, which fits where a lock keeps its name: two keys with one hash merely
+// wait for one another.
+struct KeyLock {
+  explicit KeyLock(std::string_view key) { store_le(bytes, hash64(key)); }
+  storage::LockTag tag() const { return {storage::LockKind::kKey, {bytes, sizeof bytes}}; }
+  char bytes[8];
+};
+}  // namespace
 
 using storage::LockKind;
 using storage::LockMode;
@@ -45,8 +56,70 @@ IndexCursor TableAccess::index_scan(const IndexDef& index, const KeyRange& range
                                     bool reverse) const {
   IndexCursor c;
   c.index_ = &index;
-  c.cursor_ = txn_.scan(range.lower, range.empty() ? range.lower : range.upper, view, reverse);
+  c.txn_ = &txn_;
+  c.view_ = view;
+  c.reverse_ = reverse;
+  c.rescan(range);
   return c;
+}
+
+// At most one entry, by its whole key.
+class IndexCursor::Point final : public storage::Cursor {
+ public:
+  void open(storage::Transaction& txn, const storage::ReadView& view, std::string_view key) {
+    key_.assign(key);
+    valid_ = txn.get(key_, view, &value_, &lsn_);
+  }
+  bool valid() const override { return valid_; }
+  void next() override { valid_ = false; }
+  void seek(std::string_view key) override { valid_ = valid_ && key_ >= key; }
+  std::string_view key() const override { return key_; }
+  std::string_view value() const override { return value_; }
+  storage::Lsn lsn() const override { return lsn_; }
+
+ private:
+  std::string key_, value_;
+  storage::Lsn lsn_ = 0;
+  bool valid_ = false;
+};
+
+IndexCursor::IndexCursor() = default;
+IndexCursor::IndexCursor(IndexCursor&&) noexcept = default;
+IndexCursor& IndexCursor::operator=(IndexCursor&&) noexcept = default;
+IndexCursor::~IndexCursor() = default;
+
+void IndexCursor::rescan(const KeyRange& range) {
+  if (range.point && index_->unique && !index_->deferrable) {
+    if (!point_) point_ = std::make_unique<Point>();
+    point_->open(*txn_, view_, range.lower);
+    cursor_ = point_.get();
+    limited_ = false;
+    return;
+  }
+  std::string_view upper = range.empty() ? range.lower : range.upper;
+  // A first range gets its bounds, which let RocksDB skip files; a second one is worth a cursor that can be
+  // moved anywhere. Read marks of serializable transactions need the exact bounds.
+  if (!range_cursor_ || txn_->isolation() == storage::Isolation::kSerializable) {
+    range_cursor_ = txn_->scan(range.lower, upper, view_, reverse_);
+    cursor_ = range_cursor_.get();
+    limited_ = whole_ = false;
+    return;
+  }
+  if (!whole_) {
+    range_cursor_ = txn_->scan(index_->prefix, after_prefix(index_->prefix), view_, reverse_);
+    whole_ = true;
+  }
+  cursor_ = range_cursor_.get();
+  limited_ = true;
+  if (reverse_) {
+    limit_ = range.lower;
+    cursor_->seek(upper);
+    // The bound itself is outside, and seek() stops on it if it exists.
+    while (cursor_->valid() && cursor_->key() >= upper) cursor_->next();
+  } else {
+    limit_ = upper;
+    cursor_->seek(range.lower);
+  }
 }
 
 std::optional<uint64_t> TableAccess::find_unique(const IndexDef& index, std::span<const NullableDatum> key,
@@ -122,6 +195,9 @@ KeyRange key_range(const IndexDef& index, std::span<const NullableDatum> equal, 
   }
   KeyRange r;
   if (lower == nullptr && upper == nullptr && !not_null) {
+    r.point = equal.size() == index.keys.size() &&
+              (index.nulls_not_distinct ||
+               std::none_of(equal.begin(), equal.end(), [](const NullableDatum& v) { return v.is_null; }));
     r.lower = prefix;
     r.upper = after_prefix(prefix);
     return r;
@@ -243,7 +319,8 @@ uint64_t TableAccess::next_row_id() {
 // end of the transaction, since others cannot see what we are about to write.
 std::optional<UniqueConflict> TableAccess::check_unique(const IndexDef& index, const std::string& key, uint64_t own_row,
                                                         bool own_row_known, const WaitOptions& wait) {
-  storage::LockTag tag{LockKind::kKey, key};
+  KeyLock key_lock(key);
+  storage::LockTag tag = key_lock.tag();
   for (;;) {
     storage::LockOutcome outcome = txn_.lock(tag, LockMode::kExclusive, wait);
     std::string value;
@@ -299,7 +376,7 @@ std::optional<UniqueConflict> TableAccess::insert_impl(std::span<const NullableD
     Entry& e = entries[i];
     if (!e.in) continue;
     if (indexes[i].deferrable && !e.distinct) {
-      txn_.lock({LockKind::kKey, e.key}, LockMode::kExclusive, wait);
+      txn_.lock(KeyLock(e.key).tag(), LockMode::kExclusive, wait);
       deferred_.push_back({&indexes[i], e.key, eval_ != nullptr ? key_values(indexes[i], row) : std::string()});
     }
     encode_entry(indexes[i], row, *row_id, e.distinct, &e.key, &value);
@@ -352,7 +429,7 @@ void TableAccess::update(uint64_t row_id, std::span<const NullableDatum> old_row
     bool moved = was != is || old_key != new_key;
     if (is && moved && d.unique && !new_distinct) {
       if (d.deferrable) {
-        txn_.lock({LockKind::kKey, new_key}, LockMode::kExclusive, wait);
+        txn_.lock(KeyLock(new_key).tag(), LockMode::kExclusive, wait);
         deferred_.push_back({&d, new_key, eval_ != nullptr ? key_values(d, new_row) : std::string()});
       } else if (check_unique(d, new_key, row_id, true, wait)) {
         throw_unique(d, new_row);
@@ -386,6 +463,29 @@ void TableAccess::erase(uint64_t row_id, std::span<const NullableDatum> old_row)
   }
   txn_.erase(rk);
   notify(row_id, old_row.data(), nullptr);
+}
+
+storage::LockOutcome TableAccess::add_entry(const IndexDef& index, uint64_t row_id, std::span<const NullableDatum> row,
+                                            const WaitOptions& wait) {
+  std::string key, value;
+  bool distinct;
+  if (!encode_key(index, row, &key, &distinct)) return storage::LockOutcome::kGranted;
+  if (index.unique && !distinct) {
+    if (wait.policy == storage::WaitPolicy::kSkip &&
+        txn_.lock(KeyLock(key).tag(), LockMode::kExclusive, wait) == storage::LockOutcome::kWouldBlock) {
+      return storage::LockOutcome::kWouldBlock;
+    }
+    if (index.deferrable) {
+      deferred_.push_back({&index, key, eval_ != nullptr ? key_values(index, row) : std::string()});
+    } else {
+      WaitOptions blocking = wait;
+      blocking.policy = storage::WaitPolicy::kBlock;
+      if (check_unique(index, key, row_id, true, blocking)) throw_unique(index, row);
+    }
+  }
+  encode_entry(index, row, row_id, distinct, &key, &value);
+  txn_.put(key, value);
+  return storage::LockOutcome::kGranted;
 }
 
 void TableAccess::notify(uint64_t row_id, const NullableDatum* old_row, const NullableDatum* new_row) {

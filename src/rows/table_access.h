@@ -48,6 +48,7 @@ class RowCursor {
 // A range of an ordered index, as key bytes.
 struct KeyRange {
   std::string lower, upper;  // [lower, upper)
+  bool point = false;        // all key columns are given: in a unique index at most the entry `lower`
   bool empty() const { return lower >= upper; }
 };
 struct KeyBound {
@@ -60,10 +61,15 @@ struct KeyBound {
 KeyRange key_range(const IndexDef& index, std::span<const NullableDatum> equal, const KeyBound* lower,
                    const KeyBound* upper, bool not_null = false);
 
+// Entries of a range, in key order or against it. A unique index asked for one whole key answers from the
+// hot cache, without an iterator.
 class IndexCursor {
  public:
-  bool valid() const { return cursor_->valid(); }
+  bool valid() const { return cursor_ != nullptr && cursor_->valid() && (!limited_ || inside()); }
   void next() { cursor_->next(); }
+  // Goes on with another range of the same index, view and direction: cheaper than a new cursor (the inner side
+  // of a nested loop, IN lists).
+  void rescan(const KeyRange& range);
   uint64_t row_id() const;
   // Value of an attribute that the index covers.
   NullableDatum attribute(int16_t attribute, Arena& arena) const;
@@ -76,8 +82,24 @@ class IndexCursor {
 
  private:
   friend class TableAccess;
+  class Point;
+  bool inside() const { return reverse_ ? cursor_->key() >= limit_ : cursor_->key() < limit_; }
   const IndexDef* index_ = nullptr;
-  std::unique_ptr<storage::Cursor> cursor_;
+  storage::Transaction* txn_ = nullptr;
+  storage::ReadView view_;
+  bool reverse_ = false;
+  bool limited_ = false;   // the cursor runs over the whole index; limit_ ends the range
+  std::string limit_;
+  storage::Cursor* cursor_ = nullptr;              // the one in use
+  std::unique_ptr<storage::Cursor> range_cursor_;  // of a range, or of the whole index once rescanned
+  bool whole_ = false;                             // range_cursor_ runs over the whole index
+  std::unique_ptr<Point> point_;
+
+ public:
+  IndexCursor();
+  IndexCursor(IndexCursor&&) noexcept;
+  IndexCursor& operator=(IndexCursor&&) noexcept;
+  ~IndexCursor();
 };
 
 class TableAccess {
@@ -125,6 +147,10 @@ class TableAccess {
   void hand_deferred_to(TableAccess& other);
 
   // Used by index builds.
+  // Adds the entry of a row that exists already; the caller holds the row's lock. With `wait` kSkip, kWouldBlock
+  // tells that the key is being written by somebody else. Throws unique_violation.
+  storage::LockOutcome add_entry(const IndexDef& index, uint64_t row_id, std::span<const NullableDatum> row,
+                                 const storage::WaitOptions& wait);
   // False: the row is not in the (partial) index. `distinct` tells that a NULL makes a unique key distinct.
   bool encode_key(const IndexDef& index, std::span<const NullableDatum> row, std::string* key, bool* distinct);
   void encode_entry(const IndexDef& index, std::span<const NullableDatum> row, uint64_t row_id, bool distinct,

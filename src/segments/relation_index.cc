@@ -40,6 +40,15 @@ void RelationIndex::link(Lsn lsn, const std::vector<uint64_t>& dead, SegmentPtr 
   applied_ = std::max(applied_, lsn);
 }
 
+void RelationIndex::kill_all(Lsn lsn) {
+  std::lock_guard lock(mutex_);
+  for (const SegmentPtr& s : *list_) {
+    for (uint32_t d = 0; d < s->docs(); ++d) {
+      if (s->died(d) == kNeverDied) s->set_died(d, lsn);
+    }
+  }
+}
+
 std::shared_ptr<const RelationIndex::List> RelationIndex::segments() const {
   std::lock_guard lock(mutex_);
   return list_;

@@ -34,6 +34,9 @@ class RelationIndex {
   // Publishes one commit: `dead` rows lose their live ordinal, the fragment (may be null) is born.
   void link(Lsn lsn, const std::vector<uint64_t>& dead, SegmentPtr fragment);
 
+  // TRUNCATE: every document dies.
+  void kill_all(Lsn lsn);
+
   using List = std::vector<SegmentPtr>;
   std::shared_ptr<const List> segments() const;
   // Leaves visible at lsn. `hidden_rows`: rows that the reader's transaction has replaced or deleted.

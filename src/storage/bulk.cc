@@ -15,6 +15,36 @@ namespace stele::storage {
 //   in bulk/, no meta key after recovery  -> the transaction did not commit: its keys are erased
 //   in bulk/, with meta key               -> committed; the link may go
 //   named by a replayed record            -> ingested again (later records then change it again)
+// Files of large commits ("large-<id>-<n>.sst") are ingested by the commit itself, after its record is durable:
+// one that no record names was never ingested.
+
+uint64_t large_id_of(std::string_view name) {
+  if (!name.starts_with("large-")) return 0;
+  return std::stoull(std::string(name.substr(6, 16)), nullptr, 16);
+}
+
+std::string large_key(uint64_t id) {
+  std::string key(kLargePrefix);
+  put_be64(key, id);
+  return key;
+}
+
+Lsn StoreImpl::resolve_indirect(Lsn header) const {
+  std::shared_lock lock(large_mutex_);
+  auto it = large_commits_.find(header & ~kIndirectLsn);
+  STELE_CHECK(it != large_commits_.end());
+  return it->second;
+}
+
+void StoreImpl::load_large_commits() {
+  std::string upper(kLargePrefix);
+  ++upper.back();
+  std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), rows_));
+  for (it->Seek(slice(kLargePrefix)); it->Valid() && view(it->key()) < upper; it->Next()) {
+    large_commits_[load_be64(it->key().data() + kLargePrefix.size())] = load_le<Lsn>(it->value().data());
+  }
+  check_rocks(it->status(), "open");
+}
 
 std::string StoreImpl::new_bulk_name() {
   return fmt::format("{:016x}-{:x}.sst", clock_->unix_us(), bulk_sequence_.fetch_add(1));
@@ -62,6 +92,10 @@ void StoreImpl::clean_bulk_files_at_start() {
     std::string value;
     if (db_->Get(rocksdb::ReadOptions(), rows_, std::string(kBulkPrefix) + name, &value).ok()) {
       committed.push_back({name, {}, {}});
+      continue;
+    }
+    if (large_id_of(name) != 0) {
+      posix_files().remove(path);
       continue;
     }
     rocksdb::SstFileReader reader(sst_options());

@@ -1,3 +1,6 @@
+#include <rocksdb/experimental.h>
+#include <rocksdb/utilities/checkpoint.h>
+
 #include "base/codec.h"
 #include "base/logging.h"
 #include "storage/store_impl.h"
@@ -11,6 +14,10 @@ constexpr int64_t kCheckpointPeriodUs = int64_t{300} * 1000000;
 
 void StoreImpl::checkpoint() {
   std::lock_guard checkpoint(checkpoint_mutex_);
+  checkpoint_locked();
+}
+
+void StoreImpl::checkpoint_locked() {
   std::vector<std::pair<std::string, bool>> ended;
   {
     std::lock_guard lock(bulk_mutex_);
@@ -56,6 +63,74 @@ void StoreImpl::checkpoint() {
   }
 }
 
+void StoreImpl::backup(const std::string& directory) {
+  Files& files = posix_files();
+  if (files.exists(directory)) {
+    throw Error(ErrorCode::kDuplicateFile, fmt::format("directory \"{}\" exists already", directory));
+  }
+  files.make_directories(directory + "/log");
+  files.make_directories(directory + "/bulk");
+  auto copy = [&](const std::string& from, const std::string& to) {
+    auto in = files.open(from);
+    auto out = files.create(to);
+    std::string buffer(1 << 20, '\0');
+    for (uint64_t at = 0;;) {
+      size_t n = in->read(at, buffer.size(), buffer.data());
+      if (n == 0) break;
+      out->append({buffer.data(), n});
+      at += n;
+    }
+    out->sync();
+  };
+  // Under the checkpoint's mutex no bulk file goes and the log keeps what the copied rows need.
+  std::lock_guard checkpoint(checkpoint_mutex_);
+  log_->retain("backup", read_applied(true));
+  try {
+    checkpoint_locked();
+    std::unique_ptr<rocksdb::Checkpoint> rows;
+    rocksdb::Checkpoint* made = nullptr;
+    check_rocks(rocksdb::Checkpoint::Create(db_.get(), &made), "backup");
+    rows.reset(made);
+    check_rocks(rows->CreateCheckpoint(directory + "/rows"), "backup");
+    for (const std::string& name : files.list(bulk_directory())) {
+      if (name.ends_with(".sst")) copy(bulk_directory() + "/" + name, directory + "/bulk/" + name);
+    }
+    // The log comes last and whole: it must reach beyond whatever the rows hold.
+    log_->sync(log_->last_lsn());
+    for (const std::string& name : files.list(options_.directory + "/log")) {
+      if (!name.ends_with(".log")) continue;
+      try {
+        copy(options_.directory + "/log/" + name, directory + "/log/" + name);
+      } catch (const Error& e) {
+        // Let go before the call, removed by the log's thread only now.
+        if (e.code() != ErrorCode::kUndefinedFile) throw;
+      }
+    }
+    for (const char* d : {"", "/log", "/bulk"}) files.sync_directory(directory + d);
+  } catch (...) {
+    log_->forget("backup");
+    throw;
+  }
+  log_->forget("backup");
+}
+
+void StoreImpl::compact_erased_ranges() {
+  std::vector<ErasedRange> due;
+  Lsn horizon = this->horizon();
+  {
+    std::lock_guard lock(erased_mutex_);
+    auto ready = std::partition(erased_ranges_.begin(), erased_ranges_.end(),
+                                [&](const ErasedRange& r) { return r.lsn > horizon; });
+    due.assign(ready, erased_ranges_.end());
+    erased_ranges_.erase(ready, erased_ranges_.end());
+  }
+  for (const ErasedRange& r : due) {
+    rocksdb::Slice lower(r.lower), upper(r.upper);
+    rocksdb::Status s = rocksdb::experimental::SuggestCompactRange(db_.get(), rows_, &lower, &upper);
+    if (!s.ok()) logging::warning("giving back the space of erased rows: {}", s.ToString());
+  }
+}
+
 void StoreImpl::note_durable_state() {
   for (size_t i = 0; i < participants_.size(); ++i) {
     if (participants_[i] != nullptr) {
@@ -83,6 +158,7 @@ void StoreImpl::background_loop() {
       if (due) {
         checkpointed = published_lsn();
         checkpoint();
+        compact_erased_ranges();
         last_checkpoint = now;
       } else {
         note_durable_state();

@@ -5,12 +5,8 @@
 
 namespace stele::storage {
 
-void StoreImpl::write_batch(rocksdb::WriteBatch* batch) {
-  rocksdb::WriteOptions options;
-  options.disableWAL = true;
-  rocksdb::Status s = db_->Write(options, batch);
-  // The commit is in the log already: going on without its rows would break every promise.
-  if (!s.ok()) logging::die("RocksDB cannot be written: " + s.ToString());
+namespace {
+constexpr Lsn kAppliedEvery = 64;
 }
 
 Lsn StoreImpl::commit(const CommitRequest& r) {
@@ -26,11 +22,34 @@ Lsn StoreImpl::commit(const CommitRequest& r) {
     if (r.batch != nullptr) {
       char* rep = const_cast<char*>(r.batch->Data().data());
       for (size_t at : *r.headers) store_le(rep + at, lsn);
+      // Replay is idempotent, so recovery may start a little early: not every batch has to say how far it is.
+      if (lsn >= applied_written_ + kAppliedEvery) {
+        char header[kLsnBytes];
+        store_le(header, lsn);
+        check_rocks(r.batch->Put(rows_, slice(kAppliedKey), {header, sizeof header}), "commit");
+        applied_written_ = lsn;
+      }
+      if (r.files != nullptr) {
+        // The files become durable at once, so their record must be first.
+        log_->sync(lsn);
+        std::unique_lock large(large_mutex_);
+        large_commits_[r.large_id] = lsn;
+      }
       write_batch(r.batch);
-      applied_written_ = lsn;
+      if (r.files != nullptr) {
+        try {
+          for (const std::string& f : *r.files) ingest(f);
+        } catch (const Error& e) {
+          logging::die("a commit that is in the log cannot be applied: " + e.message());
+        }
+      }
     }
     if (r.writes != nullptr) {
-      for (const auto& range : r.writes->ranges()) hot_.committed_erase_range(range.lower, range.upper, lsn);
+      for (const auto& range : r.writes->ranges()) {
+        hot_.committed_erase_range(range.lower, range.upper, lsn);
+        std::lock_guard erased(erased_mutex_);
+        erased_ranges_.push_back({range.lower, range.upper, lsn});
+      }
       for (const auto* n = r.writes->first(); n != nullptr; n = n->next[0]) {
         if (n->newest == nullptr || !cacheable(n->key)) continue;
         if (n->newest->erased || (!r.writes->ranges().empty() &&

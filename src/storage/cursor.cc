@@ -68,7 +68,7 @@ class OverlayCursor final : public Cursor {
     return v;
   }
   Lsn lsn() const override {
-    return at_ == At::kOwn || options_.header == 0 ? 0 : load_le<Lsn>(iterator_->value().data());
+    return at_ == At::kOwn || options_.header == 0 ? 0 : store_.resolve(load_le<Lsn>(iterator_->value().data()));
   }
 
  private:
@@ -168,7 +168,7 @@ class PlainCursor final : public Cursor {
  public:
   PlainCursor(StoreImpl& store, rocksdb::ColumnFamilyHandle* family, std::string_view lower, std::string_view upper,
               CursorOptions options)
-      : snapshot_(std::move(options.snapshot)), reverse_(options.reverse), header_(options.header), lower_(lower),
+      : store_(store), snapshot_(std::move(options.snapshot)), reverse_(options.reverse), header_(options.header), lower_(lower),
         upper_(upper), lower_slice_(lower_), upper_slice_(upper_) {
     if (!upper_.empty() && lower_ >= upper_) return;
     rocksdb::ReadOptions ro;
@@ -202,13 +202,14 @@ class PlainCursor final : public Cursor {
     v.remove_prefix(header_);
     return v;
   }
-  Lsn lsn() const override { return header_ == 0 ? 0 : load_le<Lsn>(iterator_->value().data()); }
+  Lsn lsn() const override { return header_ == 0 ? 0 : store_.resolve(load_le<Lsn>(iterator_->value().data())); }
 
  private:
   void settle() {
     valid_ = iterator_->Valid();
     if (!valid_) check_rocks(iterator_->status(), "scan");
   }
+  StoreImpl& store_;
   SnapshotPtr snapshot_;
   bool reverse_;
   bool valid_ = false;

@@ -91,7 +91,7 @@ struct LockHead {
   std::string key;
   uint64_t hash;
   std::vector<Holder> holders;
-  std::deque<Waiter*> waiters;
+  std::vector<Waiter*> waiters;
 
   Holder* holder(OwnerId owner) {
     for (Holder& h : holders) {

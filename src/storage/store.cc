@@ -1,8 +1,13 @@
+#include <fcntl.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/convenience.h>
+#include <rocksdb/env.h>
+#include <rocksdb/file_system.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/table.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include "base/codec.h"
 #include "base/logging.h"
@@ -28,13 +33,42 @@ class StoreImpl::FlushGuard final : public rocksdb::EventListener {
     try {
       store_.log_->sync(store_.log_->last_lsn());
     } catch (const Error& e) {
-      logging::die("rows may not reach disk before the log: " + e.message());
+      if (!store_.options_.on_log_failure) logging::die("rows may not reach disk before the log: " + e.message());
+      frozen = true;
     }
   }
+  // Set when the log failed and the process lives on (tests): no new file may be made.
+  std::atomic<bool> frozen{false};
 
  private:
   StoreImpl& store_;
 };
+
+// Lets no table file be made once the log has failed.
+class StoreImpl::GuardedFiles final : public rocksdb::FileSystemWrapper {
+ public:
+  explicit GuardedFiles(std::shared_ptr<FlushGuard> guard)
+      : FileSystemWrapper(rocksdb::FileSystem::Default()), guard_(std::move(guard)) {}
+  const char* Name() const override { return "GuardedFiles"; }
+  rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file, rocksdb::IODebugContext* dbg) override {
+    if (guard_->frozen) return rocksdb::IOStatus::IOError("the log failed");
+    return target()->NewWritableFile(path, options, file, dbg);
+  }
+
+ private:
+  std::shared_ptr<FlushGuard> guard_;
+};
+
+void StoreImpl::write_batch(rocksdb::WriteBatch* batch) {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  rocksdb::Status s = db_->Write(options, batch);
+  if (s.ok()) return;
+  if (guard_->frozen) throw_rocks(s, "write");
+  // The commit is in the log already: going on without its rows would break every promise.
+  logging::die("RocksDB cannot be written: " + s.ToString());
+}
 
 StoreImpl::StoreImpl(const StoreOptions& options)
     : options_(options), clock_(options.clock != nullptr ? options.clock : &system_clock()), hot_(options.hot_bytes) {}
@@ -67,9 +101,39 @@ rocksdb::Options StoreImpl::sst_options() const {
   return o;
 }
 
+// Two servers on one directory would cut each other's log.
+void StoreImpl::lock_directory() {
+  std::string path = options_.directory + "/LOCK";
+  lock_fd_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+  if (lock_fd_ < 0 || ::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    throw Error(ErrorCode::kObjectInUse, fmt::format("data directory \"{}\" is in use by another process", options_.directory));
+  }
+}
+
+void StoreImpl::check_format() {
+  constexpr uint32_t kFormat = 1;
+  std::string value;
+  rocksdb::Status s = db_->Get(rocksdb::ReadOptions(), rows_, slice(kFormatKey), &value);
+  if (s.IsNotFound()) {
+    put_le<Lsn>(value, 0);
+    put_le<uint32_t>(value, kFormat);
+    rocksdb::WriteBatch batch;
+    check_rocks(batch.Put(rows_, slice(kFormatKey), value), "open");
+    write_batch(&batch);
+    return;
+  }
+  check_rocks(s, "open");
+  uint32_t format = value.size() < 12 ? 0 : load_le<uint32_t>(value.data() + kLsnBytes);
+  if (format != kFormat) {
+    throw Error(ErrorCode::kFeatureNotSupported,
+                fmt::format("the data directory has format {}, this server reads format {}", format, kFormat));
+  }
+}
+
 void StoreImpl::open_files() {
   posix_files().make_directories(options_.directory);
   posix_files().make_directories(bulk_directory());
+  lock_directory();
   Log::Options lo;
   lo.directory = options_.directory + "/log";
   lo.files = options_.files;
@@ -93,6 +157,8 @@ void StoreImpl::open_files() {
   o.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   o.bytes_per_sync = 1 << 20;
   o.listeners.push_back(guard_);
+  env_ = rocksdb::NewCompositeEnv(std::make_shared<GuardedFiles>(guard_));
+  o.env = env_.get();
   std::string path = options_.directory + "/rows";
 
   std::vector<std::string> names;
@@ -119,6 +185,8 @@ void StoreImpl::open_files() {
   check_rocks(db_->CreateColumnFamily(family_options(), "temp", &temp_), "open");
   handles_.push_back(temp_);
 
+  check_format();
+  load_large_commits();
   applied_written_ = read_applied(false);
   if (applied_written_ > log_->last_lsn()) {
     throw Error(ErrorCode::kDataCorrupted, "the log ends before the rows")
@@ -163,6 +231,8 @@ StoreImpl::~StoreImpl() {
     db_->Close();
     db_.reset();
   }
+  log_.reset();
+  if (lock_fd_ >= 0) ::close(lock_fd_);
 }
 
 void StoreImpl::add_participant(Participant* participant) {
@@ -199,6 +269,10 @@ void StoreImpl::replay_record(const LogRecord& record, rocksdb::WriteBatch* batc
     }
     ingest(file);
     check_rocks(batch->Put(rows_, std::string(kBulkPrefix) + file, header), "recovery");
+    if (uint64_t id = large_id_of(file)) {
+      check_rocks(batch->Put(rows_, large_key(id), header), "recovery");
+      large_commits_[id] = record.lsn;
+    }
   });
   record.for_each_row([&](const RowOp& op) {
     if (op.erased) {
@@ -265,7 +339,7 @@ bool StoreImpl::read(std::string_view key, const SnapshotImpl* snapshot, bool us
   rocksdb::Status s = db_->Get(ro, family(key), slice(key), &found);
   if (s.IsNotFound()) return false;
   check_rocks(s, "read");
-  Lsn written = load_le<Lsn>(found.data());
+  Lsn written = resolve(load_le<Lsn>(found.data()));
   std::string_view v = view(found).substr(kLsnBytes);
   if (value != nullptr) value->assign(v);
   if (lsn != nullptr) *lsn = written;

@@ -160,6 +160,7 @@ struct StoreOptions {
   uint64_t hot_bytes = 256 << 20;        // in-memory form of hot rows and index entries
   uint64_t write_buffer_bytes = 64 << 20;
   uint64_t txn_memory_bytes = 256 << 20; // beyond it a transaction's write set spills
+  uint64_t large_commit_bytes = 64 << 20; // a larger write set is committed as sorted files
   int64_t max_snapshot_age_us = 0;       // 0: no limit
   uint64_t checkpoint_log_bytes = 256 << 20;  // a checkpoint follows so many bytes of log
   uint64_t log_segment_bytes = 64 << 20;
@@ -194,6 +195,9 @@ class Store {
 
   // Makes all applied state durable and lets the log go (CHECKPOINT, backup, clean shutdown).
   virtual void checkpoint() = 0;
+  // Copies everything into a new directory while the store goes on: opened there, it is the store as of some
+  // commit not older than the call. Files of layers above are not part of it; they rebuild. Throws duplicate_file.
+  virtual void backup(const std::string& directory) = 0;
   // Unique 64-bit numbers that survive restarts (oids, row ids), reserved in blocks through the log.
   virtual uint64_t reserve_ids(const std::string& counter, uint64_t count) = 0;
 

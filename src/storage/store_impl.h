@@ -8,11 +8,12 @@
 //     until publish.
 //  3. No memtable reaches disk before the log is durable up to every commit in it (FlushGuard), and no
 //     file is ingested under a key range that anybody can see.
-//  4. The key kAppliedKey is in every batch, flushed atomically with it over all column families:
-//     recovery replays the log from there.
+//  4. The key kAppliedKey is written with every few batches and flushed atomically with them over all column
+//     families: everything up to it is in the rows. Recovery replays the log from there; replay is idempotent.
 // Lock order: checkpoint_mutex_ > commit_mutex_ > snapshot spin lock, Ssi, hot cache shards.
 #pragma once
 
+#include <pthread.h>
 #include <rocksdb/db.h>
 #include <rocksdb/sst_file_writer.h>
 #include <rocksdb/write_batch.h>
@@ -23,6 +24,7 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <shared_mutex>
 #include <thread>
 #include <unordered_map>
 
@@ -37,9 +39,14 @@ class StoreImpl;
 
 // Key of the meta entry whose lsn header says up to where the log is applied.
 constexpr std::string_view kAppliedKey{"m\0applied", 9};
+constexpr std::string_view kFormatKey{"m\0format", 8};
 constexpr std::string_view kBulkPrefix{"m\0bulk/", 7};
 constexpr std::string_view kCounterPrefix{"m\0id/", 5};
 constexpr size_t kLsnBytes = 8;
+// The files of a large commit are written before it has its number: their headers hold an id that stands
+// for it, told by this bit. StoreImpl::resolve() knows the lsn.
+constexpr Lsn kIndirectLsn = Lsn{1} << 63;
+constexpr std::string_view kLargePrefix{"m\0large/", 8};
 
 [[noreturn]] void throw_rocks(const rocksdb::Status& s, const char* what);
 inline void check_rocks(const rocksdb::Status& s, const char* what) {
@@ -66,6 +73,26 @@ class SnapshotImpl final : public Snapshot {
   std::list<SnapshotImpl*>::iterator place_;
 };
 
+// A mutex that spins for a moment before it sleeps: the commit holds it for microseconds.
+class AdaptiveMutex {
+ public:
+  AdaptiveMutex() {
+    pthread_mutexattr_t a;
+    pthread_mutexattr_init(&a);
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_ADAPTIVE_NP);
+    pthread_mutex_init(&mutex_, &a);
+    pthread_mutexattr_destroy(&a);
+  }
+  ~AdaptiveMutex() { pthread_mutex_destroy(&mutex_); }
+  AdaptiveMutex(const AdaptiveMutex&) = delete;
+  AdaptiveMutex& operator=(const AdaptiveMutex&) = delete;
+  void lock() { pthread_mutex_lock(&mutex_); }
+  void unlock() { pthread_mutex_unlock(&mutex_); }
+
+ private:
+  pthread_mutex_t mutex_;
+};
+
 // What a transaction hands to the commit.
 struct CommitRequest {
   std::string* record = nullptr;               // null: nothing for the log (temporary tables only)
@@ -73,6 +100,8 @@ struct CommitRequest {
   const std::vector<size_t>* headers = nullptr;  // offsets in batch of the lsn headers to fill in
   const WriteSet* writes = nullptr;            // for the hot cache
   std::span<Section> sections;
+  const std::vector<std::string>* files = nullptr;  // sorted files with the rows of a large commit
+  uint64_t large_id = 0;                            // that their lsn headers name
   SerializableTxn* ssi = nullptr;
 };
 
@@ -102,6 +131,7 @@ class StoreImpl final : public Store {
   LockManager& locks() override { return locks_; }
   Clock& clock() override { return *clock_; }
   void checkpoint() override;
+  void backup(const std::string& directory) override;
   uint64_t reserve_ids(const std::string& counter, uint64_t count) override;
   std::shared_ptr<void> attachment(const std::string& name,
                                    const std::function<std::shared_ptr<void>(Store&)>& make) override;
@@ -125,6 +155,9 @@ class StoreImpl final : public Store {
   // Lsn of the newest version, without its value; false if there is none.
   bool newest_lsn(std::string_view key, Lsn* lsn);
 
+  // The lsn that a stored header means.
+  Lsn resolve(Lsn header) const { return (header & kIndirectLsn) == 0 ? header : resolve_indirect(header); }
+
   std::string bulk_directory() const { return options_.directory + "/bulk"; }
   std::string new_bulk_name();
   // Ingests a finished file of the bulk directory, which keeps its own link to it.
@@ -137,7 +170,10 @@ class StoreImpl final : public Store {
   friend class SnapshotImpl;
   friend class DerivedImpl;
   class FlushGuard;
+  class GuardedFiles;
 
+  Lsn resolve_indirect(Lsn header) const;
+  void load_large_commits();
   rocksdb::ColumnFamilyOptions family_options() const;
   void begin_apply();
   void end_apply(Lsn lsn);
@@ -146,14 +182,21 @@ class StoreImpl final : public Store {
   void replay_record(const LogRecord& record, rocksdb::WriteBatch* batch);
   void clean_bulk_files_at_start();
   void background_loop();
+  void checkpoint_locked();
+  void compact_erased_ranges();
   void note_durable_state();
   void expire_snapshots();
 
+  void lock_directory();
+  void check_format();
+
   StoreOptions options_;
+  int lock_fd_ = -1;
   Clock* clock_;
   std::unique_ptr<Log> log_;
   std::shared_ptr<FlushGuard> guard_;
   std::shared_ptr<rocksdb::Cache> block_cache_;
+  std::unique_ptr<rocksdb::Env> env_;
   std::unique_ptr<rocksdb::DB> db_;
   rocksdb::ColumnFamilyHandle* rows_ = nullptr;
   rocksdb::ColumnFamilyHandle* temp_ = nullptr;
@@ -166,11 +209,11 @@ class StoreImpl final : public Store {
   Ssi ssi_;
   LockManager locks_;
 
-  std::mutex commit_mutex_;
+  AdaptiveMutex commit_mutex_;
   std::atomic<Lsn> published_{0};
   Lsn applied_written_ = 0;  // under commit_mutex_: newest kAppliedKey written
 
-  std::mutex snapshot_mutex_;
+  AdaptiveMutex snapshot_mutex_;
   bool applying_ = false;
   std::shared_ptr<SnapshotImpl> current_;  // at published_, shared by all readers
   mutable std::mutex live_mutex_;
@@ -182,9 +225,16 @@ class StoreImpl final : public Store {
   std::mutex ids_mutex_;
   std::unordered_map<std::string, Counter> counters_;
 
+  mutable std::shared_mutex large_mutex_;
+  std::unordered_map<uint64_t, Lsn> large_commits_;  // id -> lsn, for as long as their rows may exist
+
   std::mutex bulk_mutex_;
   std::vector<std::pair<std::string, bool>> ended_bulk_;  // name, committed
   std::atomic<uint64_t> bulk_sequence_{0};
+
+  std::mutex erased_mutex_;
+  struct ErasedRange { std::string lower, upper; Lsn lsn; };
+  std::vector<ErasedRange> erased_ranges_;  // whose space is still to be given back
 
   std::mutex checkpoint_mutex_;
   uint64_t checkpoint_bytes_ = 0;  // log bytes when the last checkpoint was made
@@ -199,6 +249,10 @@ class StoreImpl final : public Store {
   bool stop_ = false;
   std::thread background_;
 };
+
+// The id in the name of a large commit's file; 0 for other bulk files.
+uint64_t large_id_of(std::string_view name);
+std::string large_key(uint64_t id);
 
 std::unique_ptr<Transaction> make_transaction(StoreImpl& store, const TxnOptions& options);
 

@@ -15,7 +15,8 @@ bool marked_space(std::string_view key) {
 class TransactionImpl final : public Transaction {
  public:
   TransactionImpl(StoreImpl& store, const TxnOptions& options)
-      : store_(store), options_(options), id_(LockManager::new_owner()) {}
+      : store_(store), options_(options), id_(LockManager::new_owner()),
+        writes_(store.options().txn_memory_bytes, store.options().directory) {}
   ~TransactionImpl() override {
     if (state_ == State::kActive) abort();
   }
@@ -137,6 +138,8 @@ class TransactionImpl final : public Transaction {
   }
   void discard_bulk(size_t from);
   Lsn commit_writes();
+  // Writes the rows of a large commit as sorted files; nothing refers to them yet.
+  std::vector<std::string> write_large_files(uint64_t id);
   void finish(State state) {
     state_ = state;
     ssi_ = nullptr;
@@ -274,13 +277,58 @@ void TransactionImpl::discard_bulk(size_t from) {
   store_.bulk_ended(gone, false);
 }
 
+std::vector<std::string> TransactionImpl::write_large_files(uint64_t id) {
+  constexpr uint64_t kFileBytes = 256 << 20;
+  std::vector<std::string> names;
+  std::unique_ptr<rocksdb::SstFileWriter> writer;
+  char header[kLsnBytes];
+  store_le(header, kIndirectLsn | id);
+  std::string value;
+  uint64_t n = 0;
+  auto finish = [&] {
+    if (writer) check_rocks(writer->Finish(), "large commit");
+    writer.reset();
+  };
+  try {
+    for (const auto* node = writes_.first(); node != nullptr; node = node->next[0]) {
+      if (node->newest == nullptr || node->key[0] == keyspace_byte::kTemp) continue;
+      if (!writes_.ranges().empty() && writes_.range_erased(node->key, {}, node->newest->sequence)) continue;
+      if (!writer) {
+        names.push_back(fmt::format("large-{:016x}-{}.sst", id, names.size()));
+        writer = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), store_.sst_options());
+        check_rocks(writer->Open(store_.bulk_directory() + "/" + names.back()), "large commit");
+      }
+      if (node->newest->erased) {
+        check_rocks(writer->Delete(slice(node->key)), "large commit");
+      } else {
+        value.assign(header, sizeof header).append(node->newest->value);
+        check_rocks(writer->Put(slice(node->key), value), "large commit");
+      }
+      if (++n % 4096 == 0 && writer->FileSize() > kFileBytes) finish();
+    }
+    finish();
+  } catch (...) {
+    writer.reset();
+    for (const std::string& f : names) posix_files().remove(store_.bulk_directory() + "/" + f);
+    throw;
+  }
+  posix_files().sync_directory(store_.bulk_directory());
+  return names;
+}
+
 Lsn TransactionImpl::commit_writes() {
+  bool large = writes_.bytes() > store_.options().large_commit_bytes;
+  uint64_t large_id = 0;
+  std::vector<std::string> files;
+  if (large) {
+    large_id = store_.reserve_ids("large commit", 1);
+    files = write_large_files(large_id);
+  }
   // Encoding is the expensive part and happens before the commit's mutex. Buffers are kept between the
   // commits of a thread.
   thread_local std::string record;
   thread_local rocksdb::WriteBatch batch;
   thread_local std::vector<size_t> headers;
-  thread_local std::string scratch;
   batch.Clear();
   headers.clear();
   RecordBuilder builder(&record);
@@ -298,6 +346,7 @@ Lsn TransactionImpl::commit_writes() {
   for (const auto* n = writes_.first(); n != nullptr; n = n->next[0]) {
     if (!live(n)) continue;
     bool is_temp = n->key[0] == keyspace_byte::kTemp;
+    if (large && !is_temp) continue;
     is_temp ? ++temp : ++rows;
     auto* family = store_.family(n->key);
     if (n->newest->erased) {
@@ -310,7 +359,7 @@ Lsn TransactionImpl::commit_writes() {
       headers.push_back(batch.GetDataSize() - n->newest->value.size() - kLsnBytes);
     }
   }
-  bool logged = ranges + rows + sections_.size() + bulk_.size() > 0;
+  bool logged = ranges + rows + files.size() + sections_.size() + bulk_.size() > 0;
   CommitRequest request;
   request.ssi = ssi_;
   request.headers = &headers;
@@ -321,11 +370,12 @@ Lsn TransactionImpl::commit_writes() {
     for (const auto& r : writes_.ranges()) {
       if (r.lower[0] != keyspace_byte::kTemp) builder.range(r.lower, r.upper);
     }
-    builder.count(bulk_.size());
+    builder.count(bulk_.size() + files.size());
     for (const BulkFile& f : bulk_) builder.file(f.name);
+    for (const std::string& f : files) builder.file(f);
     builder.count(rows);
     for (const auto* n = rows > 0 ? writes_.first() : nullptr; n != nullptr; n = n->next[0]) {
-      if (!live(n) || n->key[0] == keyspace_byte::kTemp) continue;
+      if (!live(n) || large || n->key[0] == keyspace_byte::kTemp) continue;
       n->newest->erased ? builder.erase(n->key) : builder.put(n->key, n->newest->value);
     }
     builder.count(sections_.size());
@@ -335,20 +385,32 @@ Lsn TransactionImpl::commit_writes() {
           .detail(fmt::format("Its log record would take {} bytes.", record.size()));
     }
     request.record = &record;
-    for (const BulkFile& f : bulk_) {
-      scratch.assign(kBulkPrefix);
-      scratch.append(f.name);
-      check_rocks(batch.Put(store_.family(scratch), scratch, std::string(kLsnBytes, '\0')), "commit");
+    auto mark = [&](const std::string& key) {
+      check_rocks(batch.Put(store_.family(key), key, std::string(kLsnBytes, '\0')), "commit");
       headers.push_back(batch.GetDataSize() - kLsnBytes);
-    }
-    if (batch.Count() > 0) {
-      check_rocks(batch.Put(store_.family(kAppliedKey), slice(kAppliedKey), std::string(kLsnBytes, '\0')), "commit");
-      headers.push_back(batch.GetDataSize() - kLsnBytes);
+    };
+    for (const BulkFile& f : bulk_) mark(std::string(kBulkPrefix) + f.name);
+    for (const std::string& f : files) mark(std::string(kBulkPrefix) + f);
+    if (!files.empty()) {
+      mark(large_key(large_id));
+      request.files = &files;
+      request.large_id = large_id;
     }
   }
   if (batch.Count() > 0) request.batch = &batch;
-  Lsn lsn = store_.commit(request);
+  Lsn lsn;
+  try {
+    lsn = store_.commit(request);
+  } catch (...) {
+    for (const std::string& f : files) posix_files().remove(store_.bulk_directory() + "/" + f);
+    throw;
+  }
   ssi_ = nullptr;
+  if (!files.empty()) {
+    std::vector<BulkFile> ended;
+    for (std::string& f : files) ended.push_back({std::move(f), {}, {}});
+    store_.bulk_ended(ended, true);
+  }
   if (record.capacity() > (1 << 20)) {
     std::string().swap(record);
     batch = rocksdb::WriteBatch();

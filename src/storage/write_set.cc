@@ -1,10 +1,67 @@
 #include "storage/write_set.h"
 
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/error.h"
+
 namespace stele::storage {
 
-WriteSet::WriteSet() {
-  head_ = make_node({}, kMaxHeight);
+namespace {
+constexpr size_t kLeastMap = 1 << 20, kLargestMap = 64 << 20;
+}
+
+SpillArena::~SpillArena() {
+  for (auto [p, size] : maps_) ::munmap(p, size);
+}
+
+char* SpillArena::allocate(size_t bytes) {
+  used_ += bytes;
+  if (used_ <= budget_) return memory_.allocate(bytes);
+  bytes = (bytes + 7) & ~size_t{7};
+  if (bytes > static_cast<size_t>(end_ - next_)) return allocate_mapped(bytes);
+  char* p = next_;
+  next_ += bytes;
+  return p;
+}
+
+std::string_view SpillArena::copy(std::string_view s) {
+  char* p = allocate(s.size());
+  if (!s.empty()) std::memcpy(p, s.data(), s.size());
+  return {p, s.size()};
+}
+
+char* SpillArena::allocate_mapped(size_t bytes) {
+  size_t size = std::max(std::clamp(budget_ / 4, kLeastMap, kLargestMap), (bytes + 4095) & ~size_t{4095});
+  int fd = ::open(directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    std::string name = directory_ + "/spill.XXXXXX";
+    fd = ::mkstemp(name.data());
+    if (fd >= 0) ::unlink(name.c_str());
+  }
+  // Space is taken now: running out of it later would be a signal, not an error.
+  int e = fd < 0 ? errno : ::posix_fallocate(fd, 0, static_cast<off_t>(size));
+  void* p = e == 0 ? ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+  if (e == 0 && p == MAP_FAILED) e = errno;
+  if (fd >= 0) ::close(fd);
+  if (p == MAP_FAILED) {
+    throw Error(e == ENOSPC ? ErrorCode::kDiskFull : ErrorCode::kIoError,
+                fmt::format("could not spill a transaction's writes to \"{}\": {}", directory_, std::strerror(e)));
+  }
+  maps_.emplace_back(static_cast<char*>(p), size);
+  mapped_bytes_ += size;
+  next_ = static_cast<char*>(p) + bytes;
+  end_ = static_cast<char*>(p) + size;
+  return static_cast<char*>(p);
+}
+
+WriteSet::WriteSet(size_t budget, std::string directory) : arena_(budget, std::move(directory)) {
+  head_ = new (head_storage_) Node{};  // zero links follow
   tail_ = head_;
+  for (Node*& t : tails_) t = head_;
 }
 
 WriteSet::Node* WriteSet::make_node(std::string_view key, int height) {
@@ -28,9 +85,13 @@ const WriteSet::Node* WriteSet::find_less(std::string_view key, Node** path) con
 
 WriteSet::Node* WriteSet::find_or_insert(std::string_view key) {
   Node* path[kMaxHeight];
-  find_less(key, path);
-  Node* found = path[0]->next[0];
-  if (found != nullptr && found->key == key) return found;
+  if (tail_ != head_ && tail_->key < key) {
+    std::copy(tails_, tails_ + height_, path);
+  } else {
+    find_less(key, path);
+    Node* found = path[0]->next[0];
+    if (found != nullptr && found->key == key) return found;
+  }
   random_ ^= random_ << 13;
   random_ ^= random_ >> 7;
   random_ ^= random_ << 17;
@@ -41,6 +102,7 @@ WriteSet::Node* WriteSet::find_or_insert(std::string_view key) {
   for (int i = 0; i < height; ++i) {
     n->next[i] = path[i]->next[i];
     path[i]->next[i] = n;
+    if (n->next[i] == nullptr) tails_[i] = n;
   }
   n->previous = path[0] == head_ ? nullptr : path[0];
   if (n->next[0] != nullptr) {

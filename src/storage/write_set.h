@@ -17,6 +17,29 @@
 
 namespace stele::storage {
 
+// Memory of a write set. Beyond a budget it comes from a file that is already unlinked: the system may
+// write such pages out, and they are gone with the transaction.
+class SpillArena {
+ public:
+  SpillArena(size_t budget, std::string directory) : budget_(budget), directory_(std::move(directory)) {}
+  ~SpillArena();
+  char* allocate(size_t bytes);
+  std::string_view copy(std::string_view s);
+  size_t bytes() const { return used_; }
+  size_t spilled_bytes() const { return mapped_bytes_; }
+
+ private:
+  char* allocate_mapped(size_t bytes);
+  size_t budget_;
+  size_t used_ = 0;
+  std::string directory_;
+  Arena memory_;
+  char* next_ = nullptr;
+  char* end_ = nullptr;
+  std::vector<std::pair<char*, size_t>> maps_;
+  size_t mapped_bytes_ = 0;
+};
+
 class WriteSet {
  public:
   struct Version {
@@ -39,7 +62,8 @@ class WriteSet {
   };
   enum class Found : uint8_t { kNothing, kValue, kErased };
 
-  WriteSet();
+  // Spills beyond `budget` bytes into unnamed files of `directory`.
+  explicit WriteSet(size_t budget = SIZE_MAX, std::string directory = {});
   WriteSet(const WriteSet&) = delete;
   WriteSet& operator=(const WriteSet&) = delete;
 
@@ -57,6 +81,7 @@ class WriteSet {
   bool empty() const { return undo_.empty() && ranges_.empty(); }
   uint64_t sequence() const { return sequence_; }
   size_t bytes() const { return arena_.bytes(); }
+  size_t spilled_bytes() const { return arena_.spilled_bytes(); }
   size_t versions() const { return undo_.size(); }
   void rollback_to(uint64_t sequence);
 
@@ -80,9 +105,12 @@ class WriteSet {
   Node* make_node(std::string_view key, int height);
   const Node* find_less(std::string_view key, Node** path) const;
 
-  Arena arena_;
+  SpillArena arena_;
+  // In place, so that a transaction that writes nothing allocates nothing.
+  alignas(Node) char head_storage_[sizeof(Node) + sizeof(Node*) * (kMaxHeight - 1)] = {};
   Node* head_;
   Node* tail_;
+  Node* tails_[kMaxHeight];  // last node of each level: ascending keys are appended without a search
   int height_ = 1;
   uint64_t random_ = 0x9e3779b97f4a7c15ull;
   uint64_t sequence_ = 0;

@@ -153,7 +153,7 @@ class ArrayParser {
         state = State::kLevelStarted;
       } else if (c == '}') {
         if (state == State::kElement || state == State::kQuoted) end_element();
-        else if (state != State::kLevelDone && state != State::kLevelStarted) unexpected('}');
+        else if (state != State::kLevelDone && !(state == State::kLevelStarted && level_ == 1)) unexpected('}');
         --level_;
         if (dims_[level_] >= 0 && dims_[level_] != counts_[level_]) mismatch();
         dims_[level_] = counts_[level_];

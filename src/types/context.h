@@ -57,6 +57,8 @@ struct EvalContext {
   int64_t statement_us = 0;  // statement start
   std::function<int64_t()> clock_us;  // clock_timestamp(); never empty in a session
   std::function<uint64_t()> random;   // random(), gen_random_uuid()
+  // random() after setseed(); empty before.
+  std::function<uint64_t()> seeded_random;
   CatalogLookup* catalog = nullptr;
   // setting(name) -> current value; nullopt when there is no such parameter.
   std::function<std::optional<std::string>(std::string_view)> setting;

@@ -409,14 +409,20 @@ Datum in_range_date(FnCall& c) {
   return frame_result(c, date_to_timestamp(static_cast<int32_t>(c.int_arg(0))),
                       timestamp_plus_interval(date_to_timestamp(static_cast<int32_t>(c.int_arg(1))), v));
 }
+// Days and months mean nothing to a time of day, their sign neither.
+Interval clock_offset(FnCall& c) {
+  int64_t us = interval_arg(c.arg(2)).us;
+  if (us < 0) throw Error(ErrorCode::kInvalidPrecedingOrFollowingSize, "invalid preceding or following size in window function");
+  return {c.arg(3).as_bool() ? -us : us, 0, 0};
+}
 Datum in_range_time(FnCall& c) {
-  Interval v = frame_offset(c);
+  Interval v = clock_offset(c);
   int64_t bound;
   if (__builtin_add_overflow(c.int_arg(1), v.us, &bound)) return Datum::from_bool(c.arg(4).as_bool() != c.arg(3).as_bool());
   return frame_result(c, c.int_arg(0), bound);
 }
 Datum in_range_timetz(FnCall& c) {
-  Interval v = frame_offset(c);
+  Interval v = clock_offset(c);
   TimeTz value = timetz_arg(c.arg(0)), base = timetz_arg(c.arg(1));
   if (__builtin_add_overflow(base.us, v.us, &base.us)) return Datum::from_bool(c.arg(4).as_bool() != c.arg(3).as_bool());
   int o = timetz_order(value, base);

@@ -308,7 +308,30 @@ void register_float_functions(FunctionRegistry& r) {
   r.add("radians", [](FnCall& c) { return Datum::from_double(d(c, 0) * kRadiansPerDegree); });
   r.add("dpi", [](FnCall&) { return Datum::from_double(M_PI); });
   r.add("drandom", [](FnCall& c) {
-    return Datum::from_double(static_cast<double>(c.context->random() >> 11) * 0x1.0p-53);
+    uint64_t v = c.context->seeded_random ? c.context->seeded_random() : c.context->random();
+    return Datum::from_double(static_cast<double>(v >> 12) * 0x1.0p-52);
+  });
+  r.add("setseed", [](FnCall& c) {
+    double seed = d(c, 0);
+    if (std::isnan(seed) || seed < -1 || seed > 1)
+      throw Error(ErrorCode::kInvalidParameterValue,
+                  fmt::format("setseed parameter {} is out of allowed range [-1,1]", seed));
+    // xoroshiro128** seeded through splitmix64 gives the sequence that PostgreSQL gives.
+    uint64_t mixed = static_cast<uint64_t>(static_cast<int64_t>(static_cast<double>((uint64_t{1} << 52) - 1) * seed));
+    auto split = [&mixed] {
+      uint64_t z = (mixed += 0x9e3779b97f4a7c15ull);
+      z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+      z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+      return z ^ (z >> 31);
+    };
+    uint64_t s0 = split(), s1 = split();
+    c.context->seeded_random = [s0, s1]() mutable {
+      uint64_t x = s1 ^ s0, value = std::rotl(s0 * 5, 7) * 9;
+      s0 = std::rotl(s0, 24) ^ x ^ (x << 16);
+      s1 = std::rotl(x, 37);
+      return value;
+    };
+    return Datum{};
   });
 
   r.add("width_bucket_float8", [](FnCall& c) {

@@ -37,9 +37,9 @@ std::string base_name(const BuiltinType& t, int32_t typmod) {
     case oid::kFloat4: return "real";
     case oid::kFloat8: return "double precision";
     case oid::kChar: return "\"char\"";
-    case oid::kBpchar: return typmod >= 4 ? length("character", typmod - 4) : typmod == -1 ? "bpchar" : "character";
+    case oid::kBpchar: return length("character", typmod >= 4 ? typmod - 4 : -1);
     case oid::kVarchar: return length("character varying", typmod >= 4 ? typmod - 4 : -1);
-    case oid::kBit: return typmod >= 0 ? length("bit", typmod) : "\"bit\"";
+    case oid::kBit: return length("bit", typmod);
     case oid::kVarbit: return length("bit varying", typmod);
     case oid::kNumeric:
       if (typmod < 4) return "numeric";

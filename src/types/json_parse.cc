@@ -135,8 +135,8 @@ class Parser {
     token_ = Token::kNumber;
   }
 
-  void surrogate_error(const char* detail, size_t) {
-    end_ = previous_end_;
+  void surrogate_error(const char* detail, size_t p) {
+    end_ = p + static_cast<size_t>(char_length(in_, p));
     token_ = Token::kString;
     fail(detail);
   }
@@ -199,7 +199,7 @@ class Parser {
           }
           if (high != -1) surrogate_error("Unicode low surrogate must follow a high surrogate.", p);
           if (code == 0) {
-            end_ = previous_end_;
+            end_ = p + 1;
             token_ = Token::kString;
             fail("\\u0000 cannot be converted to text.", ErrorCode::kUntranslatableCharacter,
                  "unsupported Unicode escape sequence");

@@ -145,7 +145,7 @@ Datum natural_log(FnCall& c) {
 }
 Datum log_of(FnCall& c, const Decimal& base, const Decimal& a) {
   if (base.kind == Decimal::Kind::kNaN || a.kind == Decimal::Kind::kNaN) return nan(c);
-  if (base.negative || a.negative)
+  if ((!base.finite() || !a.finite()) && (base.negative || a.negative))
     throw Error(ErrorCode::kInvalidArgumentForLogarithm, "cannot take logarithm of a negative number");
   check_log(base);
   check_log(a);

@@ -310,7 +310,7 @@ void register_pieces(FunctionRegistry& r) {
   r.add("ascii", [](FnCall& c) { return Datum::from_int(utf8_decode(c.text_arg(0))); });
   r.add("chr", [](FnCall& c) {
     int64_t v = c.int_arg(0);
-    if (v < 0) throw Error(ErrorCode::kProgramLimitExceeded, "character number must be positive");
+    if (v < 0) throw Error(ErrorCode::kInvalidParameterValue, "character number must be positive");
     if (v == 0) throw Error(ErrorCode::kProgramLimitExceeded, "null character not permitted");
     if (v > 0x10ffff)
       throw Error(ErrorCode::kProgramLimitExceeded, fmt::format("requested character too large for encoding: {}", v));

@@ -548,12 +548,6 @@ FilterPtr keep_if(std::function<bool(const TokenBuffer&, const Token&)> keep) {
     w.done();
   });
 }
-[[maybe_unused]] size_t characters(std::string_view s) {
-  size_t n = 0;
-  for (char c : s) n += (static_cast<uint8_t>(c) & 0xc0) != 0x80;
-  return n;
-}
-
 bool cjk_type(const char* type) {
   std::string_view t(type);
   return t == "<IDEOGRAPHIC>" || t == "<HIRAGANA>" || t == "<KATAKANA>" || t == "<HANGUL>";

@@ -77,7 +77,11 @@ ParseTreePtr parse_here(std::string_view text, bool deep) {
     int position = r.error->cursorpos;
     pg_query_free_protobuf_parse_result(r);
     if (message.starts_with("memory exhausted") || message.find("stack depth limit") != std::string::npos) throw_too_complex();
-    throw Error(code_of(message), message).position(position);
+    std::string hint;  // libpg_query keeps the message only
+    if (message == "subquery in FROM must have an alias") hint = "For example, FROM (SELECT ...) [AS] foo.";
+    else if (message == "VALUES in FROM must have an alias") hint = "For example, FROM (VALUES ...) [AS] foo.";
+    else if (message == "LIMIT #,# syntax is not supported") hint = "Use separate LIMIT and OFFSET clauses.";
+    throw Error(code_of(message), message).hint(hint).position(position);
   }
   auto* parsed = pg_query__parse_result__unpack(nullptr, r.parse_tree.len, reinterpret_cast<const uint8_t*>(r.parse_tree.data));
   pg_query_free_protobuf_parse_result(r);

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sql/binder/bind.h"
 #include "sql/session.h"
@@ -12,9 +14,28 @@
 
 namespace stele::sql {
 
+// What nextval() and its kin remember in a session.
+struct SequenceMemory {
+  std::map<Oid, int64_t> current;   // by sequence
+  Oid last = 0;                     // of the last nextval; 0: none yet
+};
+
+// EvalContext::session points to it: native functions reach their session through it.
 class UtilityHost {
  public:
   virtual ~UtilityHost() = default;
+  SequenceMemory sequence_memory;
+  // NOTIFY: delivered when the transaction commits.
+  virtual void notify(std::string_view channel, std::string_view payload) { (void)channel; (void)payload; }
+  virtual std::vector<std::string> listening_channels() { return {}; }
+  // pg_cancel_backend, pg_terminate_backend; false: no such session.
+  virtual bool signal_backend(int pid, bool terminate) { (void)pid; (void)terminate; return false; }
+  virtual std::string database_name() { return "stele"; }
+  virtual Oid database_oid() { return 5; }
+  virtual std::string client_address() { return {}; }
+  virtual int client_port() { return -1; }
+  virtual std::string current_query() { return {}; }
+  virtual int64_t server_start_us() { return 0; }   // since 2000
   virtual query::ExecContext& exec() = 0;            // transaction, catalogue changes, settings, user
   // Names as the search path resolves them over the newest state, own changes included. Valid until the next change.
   virtual CatalogView& view() = 0;

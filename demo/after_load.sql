@@ -1,0 +1,15 @@
+ALTER TABLE packages ADD FOREIGN KEY (section_id) REFERENCES sections;
+ALTER TABLE versions ADD FOREIGN KEY (package_id) REFERENCES packages;
+ALTER TABLE versions ADD FOREIGN KEY (maintainer_id) REFERENCES maintainers;
+ALTER TABLE dependencies ADD FOREIGN KEY (version_id) REFERENCES versions;
+ALTER TABLE dependencies ADD FOREIGN KEY (target_id) REFERENCES packages;
+ALTER TABLE package_tags ADD FOREIGN KEY (package_id) REFERENCES packages;
+ALTER TABLE package_tags ADD FOREIGN KEY (tag_id) REFERENCES tags;
+CREATE INDEX ON versions (package_id);
+CREATE INDEX ON versions (maintainer_id);
+CREATE INDEX ON packages (section_id);
+CREATE INDEX ON dependencies (target_id);
+CREATE INDEX ON package_tags (tag_id);
+COMMENT ON TABLE packages IS 'one row a binary package of the archive';
+COMMENT ON TABLE dependencies IS 'relations between packages; alternative counts the choices of "a | b"';
+ANALYZE;

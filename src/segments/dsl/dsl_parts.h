@@ -1,0 +1,29 @@
+// Inner to this folder: what the parsers of queries and of query strings share.
+#pragma once
+
+#include <boost/json.hpp>
+
+#include "segments/dsl/dsl.h"
+
+namespace stele::segments {
+
+struct RangeBounds {
+  bool has_lo = false, has_hi = false, include_lo = true, include_hi = true;
+  json::value lo, hi;
+  std::string format, time_zone;
+};
+QueryPtr range_field(const std::string& name, const RangeBounds& b, DslContext& ctx);
+QueryPtr exists_query(const std::string& field, DslContext& ctx);
+QueryPtr pattern_field(QueryKind kind, const std::string& name, const std::string& pattern, bool ignore_case, DslContext& ctx);
+std::shared_ptr<Query> fuzzy_term(const std::string& field, const std::string& term, const std::string& fuzziness,
+                                  int prefix_length, int max_expansions, bool transpositions);
+// "title^2", "name*" as mapped fields with boosts.
+std::vector<std::pair<std::string, float>> resolve_fields(const std::vector<std::pair<std::string, float>>& given, DslContext& ctx);
+inline QueryPtr with_boost(const QueryPtr& q, float boost) {
+  if (boost == 1) return q;
+  auto c = std::make_shared<Query>(*q);
+  c->boost *= boost;
+  return c;
+}
+
+}  // namespace stele::segments
