@@ -15,6 +15,8 @@ constexpr size_t kCachedTexts = 4096;
 std::unique_ptr<Database> Database::create(query::Engine& engine) { return std::make_unique<DatabaseImpl>(engine); }
 
 DatabaseImpl::DatabaseImpl(query::Engine& engine) : engine_(engine), next_pid_(::getpid()) {
+  started_us_ = engine_.store->clock().unix_us() - 946684800000000;
+  system_catalogs::register_functions();
   next_transaction_.store(engine_.store->reserve_ids("transaction number", 1000000) + 700);
 }
 

@@ -289,6 +289,15 @@ void SessionImpl::fail_extended() {
   statement_failed();
 }
 
+bool SessionImpl::can_bind_inline(std::string_view name) {
+  auto it = prepared_.find(name);
+  if (it == prepared_.end() || it->second->statement == nullptr || it->second->statement->kind != StatementKind::kQuery) return false;
+  CachedStatement& s = *it->second->statement;
+  std::lock_guard lock(s.mutex);
+  return s.bound != nullptr && s.bound->generic != nullptr && s.bound->generic->is_point() && s.bound->generic->command() == CommandKind::kSelect &&
+         s.bound->query->row_locks.empty();
+}
+
 bool SessionImpl::can_run_inline(std::string_view name) {
   auto it = portals_.find(name);
   if (it == portals_.end() || it->second->statement == nullptr || it->second->statement->kind != StatementKind::kQuery) return false;

@@ -108,6 +108,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 
   // ---- Session (session.h)
   int pid() const override { return pid_; }
+  int pid() override { return pid_; }
   int secret() const override { return secret_; }
   TxnStatus status() const override { return status_; }
   void simple_query(std::string_view text, ResultSink& sink) override;
@@ -150,6 +151,16 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
                const std::function<bool(std::span<const NullableDatum>, std::span<const OutputColumn>)>& emit) override;
   std::vector<OutputColumn> columns_of(const query::QueryPtr& query) override;
   void run_sql(std::string_view sql) override;
+  void notify(std::string_view channel, std::string_view payload) override { queue_notify(std::string(channel), std::string(payload)); }
+  std::vector<std::string> listening_channels() override;
+  bool signal_backend(int pid, bool terminate) override;
+  std::string database_name() override { return options_.database; }
+  Oid database_oid() override;
+  std::string client_address() override { return options_.client_address; }
+  int client_port() override { return options_.client_port; }
+  std::string current_query() override;
+  int64_t server_start_us() override;
+  bool can_bind_inline(std::string_view statement) override;
 
   // ---- CatalogLookup (lookup.cc)
   const std::vector<EnumLabel>& enum_labels(Oid type) override;
@@ -164,14 +175,10 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   DatabaseImpl& database() { return database_; }
   system_catalogs::Activity activity();
   void set_role(std::string_view name, bool session);   // SET ROLE / SESSION AUTHORIZATION
-  const std::string& database_name() const { return options_.database; }
   const SessionOptions& options() const { return options_; }
   int64_t backend_start_us() const { return backend_start_us_; }
   std::map<std::string, PreparedPtr, std::less<>>& prepared() { return prepared_; }
   std::map<std::string, PortalPtr, std::less<>>& portals() { return portals_; }
-  // Last values of sequences in this session.
-  std::unordered_map<Oid, int64_t>& sequence_values() { return sequence_values_; }
-  std::optional<Oid>& last_sequence() { return last_sequence_; }
   storage::OwnerId session_lock_owner() const { return session_lock_owner_; }
   uint64_t transaction_number();        // txid_current(): assigned at first use
   void queue_notify(std::string channel, std::string payload);
@@ -284,8 +291,6 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   std::unordered_map<Oid, query::QueryPtr> view_cache_;
   catalog::StatePtr cache_state_;
 
-  std::unordered_map<Oid, int64_t> sequence_values_;
-  std::optional<Oid> last_sequence_;
   storage::OwnerId session_lock_owner_ = 0;
   std::vector<std::pair<std::string, std::string>> notifies_;
   std::vector<std::pair<char, std::string>> listens_;   // '+' listen, '-' unlisten, '*' unlisten all; at commit
@@ -302,7 +307,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 };
 
 // The session behind a context that a function was called with.
-inline SessionImpl& session_of(const EvalContext& ctx) { return *static_cast<SessionImpl*>(ctx.session); }
+inline SessionImpl& session_of(const EvalContext& ctx) { return static_cast<SessionImpl&>(*static_cast<UtilityHost*>(ctx.session)); }
 
 class DatabaseImpl final : public Database {
  public:
@@ -327,6 +332,7 @@ class DatabaseImpl final : public Database {
   void cache(const std::string& text, StatementPtr statement);
   uint64_t next_transaction_number() { return next_transaction_.fetch_add(1) + 1; }
   // Rows written since the last ANALYZE, for automatic ones.
+  int64_t started_us() const { return started_us_; }
   void note_changes(const std::vector<std::pair<Oid, uint64_t>>& rows);
 
  private:
@@ -336,6 +342,7 @@ class DatabaseImpl final : public Database {
   std::map<int, SessionImpl*> sessions_;
   std::map<std::string, std::set<SessionImpl*>> listeners_;
   std::vector<std::pair<std::string, std::string>> defaults_;
+  int64_t started_us_ = 0;
   std::atomic<int> next_pid_{1000};
   std::atomic<uint64_t> next_transaction_{1000};
   std::shared_mutex cache_mutex_;

@@ -143,7 +143,7 @@ void SessionImpl::install_hooks() {
   eval_.clock_us = [this] { return engine_.store->clock().unix_us() - 946684800000000; };
   eval_.random = [] { return secure_random(); };
   eval_.catalog = this;
-  eval_.session = this;
+  eval_.session = static_cast<UtilityHost*>(this);
   eval_.setting = [this](std::string_view name) { return settings_.shown(name); };
   eval_.notice = [this](const Error& e, std::string_view severity) { notice(severity, e); };
   interrupts_ = [this] { check_interrupts(); };
@@ -361,6 +361,18 @@ void SessionImpl::lock_relation(Oid relation, storage::LockMode mode, bool nowai
   if (outcome == storage::LockOutcome::kGrantedAfterWait) changes_->refresh();
 }
 
+std::vector<std::string> SessionImpl::listening_channels() { return database_.channels(*this); }
+bool SessionImpl::signal_backend(int pid, bool terminate) { return database_.cancel_pid(pid, terminate); }
+Oid SessionImpl::database_oid() {
+  const auto db = engine_.catalog->state()->find(ObjectKind::kDatabase, 0, options_.database);
+  return db == nullptr ? 5 : db->oid;
+}
+std::string SessionImpl::current_query() {
+  std::lock_guard lock(activity_mutex_);
+  return activity_query_;
+}
+int64_t SessionImpl::server_start_us() { return database_.started_us(); }
+
 system_catalogs::Activity SessionImpl::activity() {
   system_catalogs::Activity a;
   std::lock_guard lock(activity_mutex_);
@@ -379,3 +391,4 @@ system_catalogs::Activity SessionImpl::activity() {
 }
 
 }  // namespace stele::sql
+

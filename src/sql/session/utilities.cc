@@ -1,7 +1,9 @@
 // Statements that are about the session itself: SET, SHOW, PREPARE, cursors, EXPLAIN, LISTEN and the like.
+#include "query/plan/plan.h"
 #include "sql/deparse/deparse.h"
 #include "sql/parser/pg.h"
 #include "sql/session/session_impl.h"
+#include "types/timezone.h"
 #include "types/oids.h"
 #include "types/type_io.h"
 
@@ -245,12 +247,10 @@ void SessionImpl::discard(const pg::Node* node) {
     prepared_.clear();
     listens_.emplace_back('*', "");
     engine_.store->locks().release_all(session_lock_owner_);
-    sequence_values_.clear();
-    last_sequence_.reset();
+    sequence_memory = {};
   }
   if (target == PG_QUERY__DISCARD_MODE__DISCARD_SEQUENCES) {
-    sequence_values_.clear();
-    last_sequence_.reset();
+    sequence_memory = {};
   }
   if ((target == PG_QUERY__DISCARD_MODE__DISCARD_ALL || target == PG_QUERY__DISCARD_MODE__DISCARD_TEMP) && temp_schema_ != 0) {
     run_sql(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", quote_identifier(fmt::format("pg_temp_{}", pid_))));
@@ -388,8 +388,20 @@ void SessionImpl::explain(const CachedStatement& s, Portal& result) {
   }
   lock_plan(plan, [&] { return plan; });
   const double planning_ms = static_cast<double>(engine_.store->clock().monotonic_us() - started) / 1000.0;
-  const std::string text = query::explain(plan, exec_, read_view(*plan), o, planning_ms, [this](const query::ExprPtr& x, const std::vector<std::string>& names) {
-    return deparse_expression(x, view(), names);
+  const std::string text = query::explain(plan, exec_, read_view(*plan), o, planning_ms, [&](const query::ExprPtr& x, const std::vector<std::string>& names) {
+    return deparse_expression(x, [&](const query::VarExpr& v) { 
+      // Plans number relations through the whole statement.
+      const auto& table = static_cast<const query::PlannedStatement&>(*plan).range_table;
+      const auto relation = static_cast<size_t>(v.relation);
+      if (relation == 0 || relation > table.size()) return fmt::format("${}.{}", v.relation, v.column);
+      const auto& rte = *table[relation - 1];
+      const std::string prefix = relation <= names.size() && !names[relation - 1].empty() ? quote_identifier(names[relation - 1]) + "." : "";
+      if (v.column == 0) return prefix + "*";
+      if (v.column == query::system_column::kCtid) return prefix + "ctid";
+      if (v.column == query::system_column::kTableOid) return prefix + "tableoid";
+      const auto column = static_cast<size_t>(v.column - 1);
+      return prefix + (column < rte.column_aliases.size() ? quote_identifier(rte.column_aliases[column]) : std::string("?column?"));
+    }, view(), eval_);
   });
   std::vector<std::vector<std::optional<std::string>>> rows;
   if (o.format == query::ExplainOptions::Format::kText) {
