@@ -313,6 +313,7 @@ void StoreImpl::recover() {
           batch.Clear();
         }
       }
+      record.for_each_section([&](ParticipantId p, std::string_view) { last_section_[static_cast<size_t>(p)] = lsn; });
       for (size_t i = 0; i < participants_.size(); ++i) {
         if (participants_[i] != nullptr && lsn > starts[i]) participants_[i]->replay(record);
       }

@@ -204,6 +204,7 @@ class StoreImpl final : public Store {
   std::map<std::string, std::unique_ptr<DerivedImpl>> derived_;
   std::mutex derived_mutex_;
   std::array<Participant*, 16> participants_{};
+  std::array<std::atomic<Lsn>, 16> last_section_{};  // newest commit with a section of each participant
 
   HotCache hot_;
   Ssi ssi_;
