@@ -136,6 +136,7 @@ class StoreImpl final : public Store {
   std::shared_ptr<void> attachment(const std::string& name,
                                    const std::function<std::shared_ptr<void>(Store&)>& make) override;
   void on_close(std::function<void()> f) override;
+  void shutdown() override;
 
   // The pipeline of a commit; returns its lsn. Throws serialization_failure with nothing done.
   Lsn commit(const CommitRequest& request);
