@@ -184,6 +184,18 @@ const std::vector<SettingDefinition>& setting_definitions() {
       d.reported = reported_names().contains(d.name);
       out.push_back(std::move(d));
     }
+    // Parameters that PostgreSQL leaves out of pg_settings.
+    for (auto [name, type, boot] : {std::tuple{"session_authorization", "string", ""}, {"role", "string", "none"}, {"is_superuser", "bool", "off"}, {"seed", "real", "0"}}) {
+      if (std::any_of(out.begin(), out.end(), [&](const SettingDefinition& d) { return d.name == name; })) continue;
+      SettingDefinition d;
+      d.name = name;
+      d.category = "Unclassified";
+      d.context = std::string_view(name) == "is_superuser" ? "internal" : "user";
+      d.type = type;
+      d.boot = d.reset = boot;
+      d.reported = reported_names().contains(d.name);
+      out.push_back(std::move(d));
+    }
     return out;
   }();
   return all;
