@@ -80,6 +80,9 @@ struct Engine {
     store->checkpoint();
   }
   ~Engine() {
+    database.reset();
+    // The store's background thread asks its participants: it ends before they do.
+    store->shutdown();
     rows::remove_observer(vectors.get());
     rows::remove_observer(segments.get());
   }
