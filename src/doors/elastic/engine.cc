@@ -1,0 +1,653 @@
+#include "doors/elastic/engine.h"
+
+#include "types/jsonb.h"
+#include "types/oids.h"
+#include "types/type_io.h"
+
+namespace stele::elastic {
+
+using catalog::ObjectKind;
+
+namespace {
+constexpr const char* kExtra = "elastic";
+
+std::string random_name(size_t n) {
+  static const char* kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  std::string out;
+  for (size_t i = 0; i < n; ++i) out.push_back(kAlphabet[secure_random() % (i == 0 ? 52 : 64)]);
+  return out;
+}
+
+json::value as_strings(const json::value& v) {
+  if (v.is_object()) {
+    json::object o;
+    for (auto& [k, e] : v.get_object()) o[k] = as_strings(e);
+    return o;
+  }
+  if (v.is_array()) {
+    json::array a;
+    for (auto& e : v.get_array()) a.push_back(as_strings(e));
+    return a;
+  }
+  if (v.is_null()) return v;
+  return json::value(json_text(v));
+}
+
+// Settings in any of their spellings as {"index": {...}}.
+json::object normal_settings(const json::object& given) {
+  json::object flat, out;
+  std::function<void(const json::object&, const std::string&)> walk = [&](const json::object& o, const std::string& prefix) {
+    for (auto& [k, v] : o) {
+      std::string key = prefix.empty() ? std::string(k) : prefix + "." + std::string(k);
+      // Analysis definitions keep their own keys.
+      if (v.is_object()) walk(v.get_object(), key);
+      else out[key] = as_strings(v);
+    }
+  };
+  walk(given, "");
+  for (auto& [k, v] : out) {
+    std::string key(k);
+    if (!key.starts_with("index.")) key = "index." + key;
+    flat[key] = v;
+  }
+  return flat;
+}
+}  // namespace
+
+std::string Index::setting(const std::string& key) const {
+  auto* index = settings.if_contains("index");
+  if (index == nullptr || !index->is_object()) return {};
+  json::object flat;
+  flatten(index->get_object(), "", flat);
+  auto* v = flat.if_contains(key);
+  return v == nullptr ? std::string() : json_text(*v);
+}
+
+Engine::Engine(query::Engine& parts) : parts_(parts) {}
+
+int64_t Engine::now_ms() const { return parts_.store->clock().unix_us() / 1000; }
+std::string Engine::new_id() { return random_name(20); }
+
+IndexPtr Engine::describe(const catalog::Ptr<catalog::Relation>& r, const catalog::State& state) const {
+  if (r->relkind != 'r' || r->persistence == 't') return nullptr;
+  segments::IndexedPtr indexed = segments().ensure(*r, state);
+  if (!indexed) return nullptr;
+  auto x = std::make_shared<Index>();
+  x->name = r->name;
+  x->oid = r->oid;
+  x->relation = r;
+  x->indexed = indexed;
+  auto it = r->extra.find(kExtra);
+  if (it == r->extra.end()) {
+    x->elastic = false;
+    x->uuid = fmt::format("sql{:019}", r->oid);
+    x->settings = json::object{{"index", json::object{{"number_of_shards", "1"}, {"number_of_replicas", "0"}, {"uuid", x->uuid},
+                                                      {"provided_name", x->name}, {"creation_date", "0"}, {"version", json::object{{"created", "8512000"}}}}}};
+    return x;
+  }
+  json::object e = json::parse(it->second).as_object();
+  x->uuid = text_or(e, "uuid");
+  x->created_ms = e.contains("created") ? e.at("created").to_number<int64_t>() : 0;
+  if (auto* s = e.if_contains("settings")) x->settings = s->as_object();
+  if (auto* a = e.if_contains("aliases")) x->aliases = a->as_object();
+  x->closed = flag_or(e, "closed", false);
+  return x;
+}
+
+std::vector<IndexPtr> Engine::all() const {
+  auto state = parts_.catalog->state();
+  std::lock_guard lock(cache_mutex_);
+  if (cached_version_ != state->version()) {
+    cache_.clear();
+    state->for_each(ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+      auto r = std::static_pointer_cast<const catalog::Relation>(o);
+      if (r->schema != catalog::kPublic) return;
+      if (IndexPtr x = describe(r, *state)) cache_[x->name] = x;
+    });
+    cached_version_ = state->version();
+  }
+  std::vector<IndexPtr> out;
+  for (auto& [name, x] : cache_) out.push_back(x);
+  return out;
+}
+IndexPtr Engine::find(const std::string& name) const {
+  all();
+  std::lock_guard lock(cache_mutex_);
+  auto it = cache_.find(name);
+  return it == cache_.end() ? nullptr : it->second;
+}
+std::vector<IndexPtr> Engine::by_alias(const std::string& alias) const {
+  std::vector<IndexPtr> out;
+  for (auto& x : all()) {
+    if (x->aliases.contains(alias)) out.push_back(x);
+  }
+  return out;
+}
+
+void Engine::validate_name(const std::string& name) {
+  auto bad = [&](const std::string& why) {
+    throw ElasticError(400, "invalid_index_name_exception", "Invalid index name [" + name + "], " + why,
+                       json::object{{"index_uuid", "_na_"}, {"index", name}});
+  };
+  if (name.empty()) bad("must not be empty");
+  for (char c : name) {
+    if (std::strchr("\\/*?\"<>| ,", c) != nullptr) bad("must not contain the following characters ['\\','/','*','?','\"','<','>','|',' ',',']");
+    if (c == '#') bad("must not contain '#'");
+    if (c == ':') bad("must not contain ':'");
+    if (c >= 'A' && c <= 'Z') bad("must be lowercase");
+  }
+  if (name[0] == '_' || name[0] == '-' || name[0] == '+') bad("must not start with '_', '-', or '+'");
+  if (name == "." || name == "..") bad("must not be '.' or '..'");
+  if (name.size() > 255) bad("index name is too long, (" + std::to_string(name.size()) + " > 255)");
+}
+
+IndexPtr Engine::create(const std::string& name, const json::object& body) {
+  validate_name(name);
+  std::lock_guard ddl(ddl_mutex_);
+  if (IndexPtr old = find(name)) {
+    throw ElasticError(400, "resource_already_exists_exception", "index [" + name + "/" + old->uuid + "] already exists",
+                       json::object{{"index_uuid", old->uuid}, {"index", name}});
+  }
+  if (!by_alias(name).empty()) {
+    throw ElasticError(400, "invalid_index_name_exception", "Invalid index name [" + name + "], already exists as alias", json::object{{"index_uuid", "_na_"}, {"index", name}});
+  }
+  json::object flat;
+  if (auto* s = body.if_contains("settings"); s != nullptr && s->is_object()) flat = normal_settings(s->get_object());
+  auto number = [&](const char* key, int64_t fallback, int64_t min) {
+    auto* v = flat.if_contains(key);
+    if (v == nullptr || v->is_null()) {
+      flat[key] = std::to_string(fallback);
+      return;
+    }
+    std::string t = json_text(*v);
+    char* end;
+    int64_t n = std::strtoll(t.c_str(), &end, 10);
+    std::string k = key;
+    if (*end != 0 || t.empty()) throw ElasticError(400, "illegal_argument_exception", "Failed to parse value [" + t + "] for setting [" + k + "]");
+    if (n < min) throw ElasticError(400, "illegal_argument_exception", "Failed to parse value [" + t + "] for setting [" + k + "] must be >= " + std::to_string(min));
+  };
+  number("index.number_of_shards", 1, 1);
+  number("index.number_of_replicas", 1, 0);
+  std::string uuid = random_name(22);
+  int64_t now = now_ms();
+  flat["index.uuid"] = uuid;
+  flat["index.creation_date"] = std::to_string(now);
+  flat["index.provided_name"] = name;
+  flat["index.version.created"] = "8512000";
+  if (!flat.contains("index.routing.allocation.include._tier_preference")) {
+    flat["index.routing.allocation.include._tier_preference"] = "data_content";
+  }
+  json::object settings = nest(flat);
+  json::object mappings;
+  if (auto* m = body.if_contains("mappings"); m != nullptr && m->is_object()) mappings = m->get_object();
+  json::object aliases;
+  if (auto* a = body.if_contains("aliases"); a != nullptr && a->is_object()) aliases = a->get_object();
+  // Everything is parsed before anything is written.
+  std::shared_ptr<segments::Analysis> analysis;
+  auto& index_settings = settings["index"].get_object();
+  try {
+    auto* an = index_settings.if_contains("analysis");
+    analysis = an != nullptr && an->is_object() ? std::make_shared<segments::Analysis>(an->get_object()) : std::make_shared<segments::Analysis>();
+    mappings = segments::Mapping::parse(mappings, analysis)->json();
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kDocumentMapperParsing) {
+      std::string m = e.message();
+      if (!m.starts_with("Failed to parse mapping") && !m.starts_with("Root mapping")) {
+        throw ElasticError(400, "mapper_parsing_exception", "Failed to parse mapping: " + m, json::object{{"caused_by", json::object{{"type", "mapper_parsing_exception"}, {"reason", m}}}});
+      }
+    }
+    throw;
+  }
+  json::object extra{{"uuid", uuid}, {"created", now}, {"settings", settings}, {"mappings", mappings}, {"aliases", aliases}};
+
+  auto txn = parts_.store->begin({});
+  auto changes = parts_.catalog->begin(*txn);
+  auto table = std::make_shared<catalog::Relation>();
+  table->oid = parts_.catalog->allocate_oid();
+  table->name = name;
+  table->schema = catalog::kPublic;
+  table->storage_id = parts_.catalog->allocate_storage_id();
+  struct Spec { const char* name; Oid type; bool not_null; };
+  constexpr Spec kColumns[] = {{"_id", oid::kText, true}, {"_source", oid::kJsonb, false}, {"_routing", oid::kText, false},
+                               {"_seq_no", oid::kInt8, false}, {"_version", oid::kInt8, false}};
+  int16_t number_of = 0;
+  for (const Spec& s : kColumns) {
+    catalog::Column c;
+    c.name = s.name;
+    c.number = ++number_of;
+    c.type = s.type;
+    c.not_null = s.not_null;
+    if (s.type == oid::kText) c.collation = oid::kDefaultCollation;
+    table->columns.push_back(c);
+  }
+  auto key = std::make_shared<catalog::Relation>();
+  key->oid = parts_.catalog->allocate_oid();
+  key->name = name + "_pkey";
+  key->schema = catalog::kPublic;
+  key->relkind = 'i';
+  key->storage_id = parts_.catalog->allocate_storage_id();
+  catalog::IndexInfo info;
+  info.table = table->oid;
+  info.unique = info.primary = true;
+  catalog::IndexColumn column;
+  column.column = 1;
+  column.type = oid::kText;
+  column.collation = oid::kDefaultCollation;
+  column.opclass = 3126;
+  info.keys.push_back(column);
+  key->index = info;
+  catalog::Column kc;
+  kc.name = "_id";
+  kc.number = 1;
+  kc.type = oid::kText;
+  kc.collation = oid::kDefaultCollation;
+  key->columns.push_back(kc);
+  catalog::Constraint pk;
+  pk.oid = parts_.catalog->allocate_oid();
+  pk.name = key->name;
+  pk.kind = catalog::ConstraintKind::kPrimary;
+  pk.columns = {1};
+  pk.index = key->oid;
+  table->constraints.push_back(pk);
+  table->indexes.push_back(key->oid);
+  auto row_type = std::make_shared<catalog::Type>();
+  row_type->oid = parts_.catalog->allocate_oid();
+  row_type->name = name;
+  row_type->schema = catalog::kPublic;
+  row_type->typtype = 'c';
+  row_type->relation = table->oid;
+  table->row_type = row_type->oid;
+  table->extra[kExtra] = json::serialize(extra);
+  changes->put(row_type);
+  changes->put(table);
+  changes->put(key);
+  using catalog::Dependency;
+  using catalog::DependencyKind;
+  changes->add_dependency({{ObjectKind::kType, row_type->oid}, {ObjectKind::kRelation, table->oid}, DependencyKind::kInternal});
+  changes->add_dependency({{ObjectKind::kRelation, key->oid}, {ObjectKind::kRelation, table->oid, 1}, DependencyKind::kAuto});
+  changes->add_dependency({{ObjectKind::kRelation, table->oid}, {ObjectKind::kSchema, catalog::kPublic}, DependencyKind::kNormal});
+  storage::Lsn lsn = txn->commit();
+  parts_.store->wait_durable(lsn);
+  return find(name);
+}
+
+void Engine::drop(const std::vector<IndexPtr>& indices) {
+  std::lock_guard ddl(ddl_mutex_);
+  auto txn = parts_.store->begin({});
+  auto changes = parts_.catalog->begin(*txn);
+  for (const IndexPtr& x : indices) {
+    auto state = changes->state();
+    auto r = state->relation(x->oid);
+    if (!r) continue;
+    for (Oid i : r->indexes) {
+      auto ir = state->relation(i);
+      if (ir) rows::erase_storage(*txn, *ir);
+      changes->drop(ObjectKind::kRelation, i);
+    }
+    rows::erase_storage(*txn, *r);
+    if (r->row_type != 0) {
+      auto t = state->type(r->row_type);
+      if (t && t->array != 0) changes->drop(ObjectKind::kType, t->array);
+      changes->drop(ObjectKind::kType, r->row_type);
+    }
+    changes->drop(ObjectKind::kRelation, x->oid);
+  }
+  parts_.store->wait_durable(txn->commit());
+}
+
+void Engine::change(const std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>>& list) {
+  std::lock_guard ddl(ddl_mutex_);
+  auto txn = parts_.store->begin({});
+  auto changes = parts_.catalog->begin(*txn);
+  for (auto& [x, f] : list) {
+    auto old = changes->state()->relation(x->oid);
+    if (!old) continue;
+    auto it = old->extra.find(kExtra);
+    if (it == old->extra.end()) throw ElasticError(400, "illegal_argument_exception", "index [" + x->name + "] is an SQL table: change it through SQL");
+    auto r = std::make_shared<catalog::Relation>(*old);
+    json::object extra = json::parse(it->second).as_object();
+    f(extra);
+    r->extra[kExtra] = json::serialize(extra);
+    changes->put(r);
+  }
+  parts_.store->wait_durable(txn->commit());
+}
+
+void Engine::put_mapping(const IndexPtr& index, const json::object& update) {
+  if (!index->elastic) throw ElasticError(400, "illegal_argument_exception", "index [" + index->name + "] is an SQL table: its mapping follows its columns");
+  segments().extend_mapping(index->oid, [&](const segments::Mapping& m) { return m.merge(update); });
+}
+
+std::optional<json::object> Engine::get_thing(const std::string& kind, const std::string& name) const {
+  auto o = parts_.catalog->state()->find(ObjectKind::kSetting, 0, "elastic-" + kind + "/" + name);
+  if (!o) return std::nullopt;
+  return json::parse(static_cast<const catalog::Setting&>(*o).value).as_object();
+}
+std::map<std::string, json::object> Engine::things(const std::string& kind) const {
+  std::map<std::string, json::object> out;
+  std::string prefix = "elastic-" + kind + "/";
+  parts_.catalog->state()->for_each(ObjectKind::kSetting, [&](const catalog::Ptr<catalog::Object>& o) {
+    if (o->name.starts_with(prefix)) out[o->name.substr(prefix.size())] = json::parse(static_cast<const catalog::Setting&>(*o).value).as_object();
+  });
+  return out;
+}
+void Engine::put_thing(const std::string& kind, const std::string& name, const json::object& body) {
+  std::lock_guard ddl(ddl_mutex_);
+  auto txn = parts_.store->begin({});
+  auto changes = parts_.catalog->begin(*txn);
+  std::string full = "elastic-" + kind + "/" + name;
+  auto old = changes->state()->find(ObjectKind::kSetting, 0, full);
+  auto s = std::make_shared<catalog::Setting>();
+  s->oid = old ? old->oid : parts_.catalog->allocate_oid();
+  s->name = full;
+  s->value = json::serialize(body);
+  changes->put(s);
+  parts_.store->wait_durable(txn->commit());
+}
+bool Engine::drop_thing(const std::string& kind, const std::string& name) {
+  std::lock_guard ddl(ddl_mutex_);
+  auto txn = parts_.store->begin({});
+  auto changes = parts_.catalog->begin(*txn);
+  auto old = changes->state()->find(ObjectKind::kSetting, 0, "elastic-" + kind + "/" + name);
+  if (!old) return false;
+  changes->drop(ObjectKind::kSetting, old->oid);
+  parts_.store->wait_durable(txn->commit());
+  return true;
+}
+
+namespace {
+const rows::IndexDef* primary_of(const rows::Table& table) {
+  for (const rows::IndexDef& d : table.indexes()) {
+    if (d.relation->index && d.relation->index->primary) return &d;
+  }
+  return nullptr;
+}
+// The row of an id; nullopt when there is none (or the id cannot be a key of the table).
+std::optional<uint64_t> row_of(const Index& x, rows::TableAccess& access, const std::string& id, const storage::ReadView& view, Arena& arena) {
+  const rows::IndexDef* pk = primary_of(access.table());
+  if (pk == nullptr) return std::nullopt;
+  std::vector<NullableDatum> key;
+  EvalContext ctx;
+  std::vector<std::string> parts = pk->keys.size() == 1 ? std::vector<std::string>{id} : split(id, ':');
+  if (parts.size() != pk->keys.size()) return std::nullopt;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const catalog::Column* c = x.relation->column(pk->keys[i].column);
+    try {
+      if (c->type == oid::kText) key.push_back({make_bytes(arena, parts[i]), false});
+      else key.push_back({type_input(c->type, parts[i], c->typmod, arena, ctx), false});
+    } catch (const Error&) {
+      return std::nullopt;
+    }
+  }
+  return access.find_unique(*pk, key, view);
+}
+}  // namespace
+
+Document Engine::get(const Index& index, const std::string& id) const {
+  Document d;
+  auto state = parts_.catalog->state();
+  auto relation = state->relation(index.oid);
+  if (!relation) return d;
+  auto table = rows::Table::make(relation, *state);
+  auto txn = parts_.store->begin({.read_only = true});
+  rows::TableAccess access(table, *txn);
+  Arena arena;
+  storage::ReadView view{txn->statement_snapshot()};
+  auto row_id = row_of(index, access, id, view, arena);
+  if (!row_id) return d;
+  std::string bytes;
+  if (!access.fetch(*row_id, view, &bytes)) return d;
+  std::vector<NullableDatum> row(relation->columns.size());
+  table->format().decode_all(bytes, row.data(), arena);
+  segments::RowDocument rd;
+  d.source = segments::Segments::row_source(*relation, row, &rd);
+  d.found = true;
+  d.row_id = *row_id;
+  d.id = rd.id;
+  d.routing = rd.routing;
+  d.version = rd.version > 0 ? rd.version : std::max<int64_t>(1, rows::RowFormat::document_version(bytes));
+  d.seq_no = std::max<int64_t>(rd.seq_no, 0);
+  return d;
+}
+
+json::object Engine::source_of(const Index& index, uint64_t row_id, const storage::SnapshotPtr& snapshot) const {
+  auto table = rows::Table::make(index.relation, *parts_.catalog->state());
+  auto txn = parts_.store->begin({.read_only = true});
+  rows::TableAccess access(table, *txn);
+  std::string bytes;
+  if (!access.fetch(row_id, storage::ReadView{snapshot}, &bytes)) return {};
+  Arena arena;
+  std::vector<NullableDatum> row(index.relation->columns.size());
+  table->format().decode_all(bytes, row.data(), arena);
+  return segments::Segments::row_source(*index.relation, row, nullptr);
+}
+
+std::vector<segments::Leaf> Engine::leaves(const Index& index, const storage::SnapshotPtr& s) const {
+  return segments().leaves(*index.indexed, s->lsn());
+}
+
+std::vector<Engine::Outcome> Engine::write(std::vector<WriteOp>& ops, const std::function<IndexPtr(const WriteOp&)>& target) {
+  std::vector<Outcome> out(ops.size());
+  std::vector<IndexPtr> where(ops.size());
+  for (size_t i = 0; i < ops.size(); ++i) {
+    try {
+      where[i] = target(ops[i]);
+      out[i].result.index = where[i]->name;
+    } catch (const ElasticError& e) {
+      out[i].error = e;
+    } catch (const Error& e) {
+      out[i].error = to_elastic(e);
+    }
+  }
+  for (int attempt = 0;; ++attempt) {
+    auto txn = parts_.store->begin({});
+    try {
+      for (size_t i = 0; i < ops.size(); ++i) {
+        if (!where[i]) continue;
+        out[i].error.reset();
+        size_t mark = ops.size() > 1 ? txn->savepoint() : 0;
+        auto undo = [&] {
+          if (ops.size() > 1) txn->rollback_to(mark);
+        };
+        try {
+          out[i].result = write_one(*txn, where[i], ops[i]);
+          if (ops.size() > 1) txn->release(mark);
+          continue;
+        } catch (const ElasticError& e) {
+          out[i].error = e;
+        } catch (const Error& e) {
+          if (e.code() == ErrorCode::kDeadlockDetected || e.code() == ErrorCode::kSerializationFailure) throw;
+          out[i].error = to_elastic(e);
+          if (e.code() == ErrorCode::kDocumentMapperParsing || e.code() == ErrorCode::kInvalidParameterValue || e.code() == ErrorCode::kStrictDynamicMapping) {
+            std::string reason = e.message();
+            if (e.code() == ErrorCode::kDocumentMapperParsing) {
+              out[i].error->error["type"] = "document_parsing_exception";
+              size_t at = reason.find(" in document");
+              if (at != std::string::npos) reason.insert(at + 12, " with id '" + ops[i].id + "'");
+            }
+            if (e.code() == ErrorCode::kStrictDynamicMapping) out[i].error->error["type"] = "strict_dynamic_mapping_exception";
+            if (e.code() != ErrorCode::kInvalidParameterValue) reason = "[1:1] " + reason;
+            out[i].error->error["reason"] = reason;
+          }
+        }
+        undo();
+      }
+      storage::Lsn lsn = txn->commit();
+      if (lsn != 0) parts_.store->wait_durable(lsn);
+      return out;
+    } catch (const Error& e) {
+      if (attempt >= 5) throw;
+    }
+  }
+}
+
+WriteResult Engine::write_one(storage::Transaction& txn, const IndexPtr& index, WriteOp& op) {
+  if (index->closed) {
+    throw ElasticError(400, "index_closed_exception", "closed", json::object{{"index_uuid", index->uuid}, {"index", index->name}});
+  }
+  auto state = parts_.catalog->state();
+  auto relation = state->relation(index->oid);
+  if (!relation) throw ElasticError(404, "index_not_found_exception", "no such index [" + index->name + "]");
+  auto table = rows::Table::make(relation, *state);
+  EvalContext eval;
+  rows::TableAccess access(table, txn, nullptr, &eval);
+  Arena arena;
+  auto conflict = [&](const std::string& why) -> ElasticError {
+    return ElasticError(409, "version_conflict_engine_exception", "[" + op.id + "]: version conflict, " + why,
+                        json::object{{"index_uuid", index->uuid}, {"shard", "0"}, {"index", index->name}});
+  };
+  for (int attempt = 0; attempt < 100; ++attempt) {
+    arena.reset();
+    storage::ReadView view;  // the latest, and what this transaction wrote
+    txn.next_command();
+    Document old;
+    std::vector<NullableDatum> old_row(relation->columns.size());
+    if (auto row_id = row_of(*index, access, op.id, view, arena)) {
+      access.lock_row(*row_id, storage::LockMode::kForUpdate, {});
+      std::string bytes;
+      if (!access.fetch(*row_id, view, &bytes)) continue;  // gone while we waited
+      table->format().decode_all(bytes, old_row.data(), arena);
+      segments::RowDocument rd;
+      old.found = true;
+      old.row_id = *row_id;
+      if (op.kind == WriteOp::kUpdate) old.source = segments::Segments::row_source(*relation, old_row, &rd);
+      else {
+        for (const catalog::Column& c : relation->columns) {
+          const NullableDatum& v = old_row[static_cast<size_t>(c.number - 1)];
+          if (v.is_null) continue;
+          if (c.name == "_seq_no") rd.seq_no = v.value.as_int();
+          if (c.name == "_version") rd.version = v.value.as_int();
+          if (c.name == "_routing") rd.routing = v.value.as_view();
+        }
+      }
+      old.id = op.id;
+      old.routing = rd.routing;
+      old.version = rd.version > 0 ? rd.version : std::max<int64_t>(1, rows::RowFormat::document_version(bytes));
+      old.seq_no = std::max<int64_t>(rd.seq_no, 0);
+    }
+    WriteResult r;
+    r.index = index->name;
+    r.id = op.id;
+    // Concurrency conditions.
+    if (op.kind == WriteOp::kCreate && old.found) {
+      throw conflict("document already exists (current version [" + std::to_string(old.version) + "])");
+    }
+    if (op.if_seq_no || op.if_primary_term) {
+      int64_t want = op.if_seq_no.value_or(-2), term = op.if_primary_term.value_or(0);
+      if (!old.found) {
+        if (op.kind == WriteOp::kUpdate) {
+          throw ElasticError(404, "document_missing_exception", "[" + op.id + "]: document missing", json::object{{"index_uuid", index->uuid}, {"shard", "0"}, {"index", index->name}});
+        }
+        throw conflict("required seqNo [" + std::to_string(want) + "], primary term [" + std::to_string(term) + "]. but no document was found");
+      }
+      if (old.seq_no != want || term != 1) {
+        throw conflict("required seqNo [" + std::to_string(want) + "], primary term [" + std::to_string(term) + "]. current document has seqNo [" +
+                       std::to_string(old.seq_no) + "] and primary term [1]");
+      }
+    }
+    int64_t base = old.version;
+    if (!old.found) {
+      std::lock_guard lock(tombstone_mutex_);
+      auto it = tombstones_.find({index->oid, op.id});
+      if (it != tombstones_.end()) {
+        if (now_ms() - it->second.at_ms > 60000) tombstones_.erase(it);
+        else base = it->second.version;
+      }
+    }
+    int64_t next_version = base + 1;
+    if (op.version) {
+      bool external = op.version_type == "external" || op.version_type == "external_gt", gte = op.version_type == "external_gte";
+      if (external || gte) {
+        bool known = old.found || base > 0;
+        if (known && (gte ? *op.version < base : *op.version <= base)) {
+          throw conflict("current version [" + std::to_string(base) + "] is higher " + (gte ? "" : "or equal to ") + std::string("than the one provided [") + std::to_string(*op.version) + "]");
+        }
+        next_version = *op.version;
+      } else if (!old.found || old.version != *op.version) {
+        throw conflict(old.found ? "current version [" + std::to_string(old.version) + "] is different than the one provided [" + std::to_string(*op.version) + "]"
+                                 : "document does not exist (expected version [" + std::to_string(*op.version) + "])");
+      }
+    }
+    bool erase = op.kind == WriteOp::kDelete, created = !old.found;
+    const json::object* source = &op.source;
+    json::object next;
+    if (op.kind == WriteOp::kUpdate) {
+      next = old.source;
+      bool made = false;
+      if (!op.update(old, &next, &made, &erase)) {
+        r.result = "noop";
+        r.version = old.version;
+        r.seq_no = old.seq_no;
+        r.source = std::move(next);
+        return r;
+      }
+      source = &next;
+    }
+    if (erase) {
+      r.seq_no = index->indexed->next_seq_no.fetch_add(1);
+      r.version = next_version;
+      if (!old.found) {
+        r.result = "not_found";
+        if (base == 0 && !op.version) r.version = 1;
+      } else {
+        access.erase(old.row_id, old_row);
+        r.result = "deleted";
+      }
+      std::lock_guard lock(tombstone_mutex_);
+      if (tombstones_.size() > 100000) tombstones_.clear();
+      tombstones_[{index->oid, op.id}] = {r.version, now_ms()};
+      return r;
+    }
+    std::vector<NullableDatum> row(relation->columns.size());
+    struct Hint {
+      explicit Hint(const json::object* s) { segments::Segments::set_current_source(s); }
+      ~Hint() { segments::Segments::set_current_source(nullptr); }
+    };
+    if (index->elastic) {
+      r.seq_no = index->indexed->next_seq_no.fetch_add(1);
+      r.version = next_version;
+      row[0] = {make_bytes(arena, op.id), false};
+      row[1] = {jsonb_from_text(json::serialize(*source), arena, eval), false};
+      const std::string& routing = op.routing.empty() && op.kind == WriteOp::kUpdate ? old.routing : op.routing;
+      row[2] = routing.empty() ? NullableDatum{} : NullableDatum{make_bytes(arena, routing), false};
+      row[3] = {Datum::from_int(r.seq_no), false};
+      row[4] = {Datum::from_int(r.version), false};
+    } else {
+      // Columns take the members of their names; the key takes the id.
+      const rows::IndexDef* pk = primary_of(*table);
+      if (pk == nullptr) throw ElasticError(400, "illegal_argument_exception", "table [" + index->name + "] has no primary key");
+      std::vector<std::string> parts = pk->keys.size() == 1 ? std::vector<std::string>{op.id} : split(op.id, ':');
+      for (const catalog::Column& c : relation->columns) {
+        if (c.dropped) continue;
+        auto at = static_cast<size_t>(c.number - 1);
+        if (auto* v = source->if_contains(c.name); v != nullptr && !v->is_null()) {
+          std::string text = v->is_string() ? std::string(v->get_string()) : json::serialize(*v);
+          row[at] = {type_input(c.type, text, c.typmod, arena, eval), false};
+        }
+        for (size_t k = 0; k < pk->keys.size() && k < parts.size(); ++k) {
+          if (pk->keys[k].column == c.number) row[at] = {type_input(c.type, parts[k], c.typmod, arena, eval), false};
+        }
+        if (c.not_null && row[at].is_null) {
+          throw Error(ErrorCode::kNotNullViolation, "null value in column \"" + c.name + "\" of relation \"" + relation->name + "\" violates not-null constraint");
+        }
+      }
+      r.version = next_version;
+      r.seq_no = index->indexed->next_seq_no.load();
+    }
+    Hint hint(index->elastic ? source : nullptr);
+    if (old.found) {
+      access.update(old.row_id, old_row, row);
+      r.result = "updated";
+    } else {
+      uint64_t row_id;
+      if (access.insert_unless_conflict(row, {}, &row_id)) continue;  // somebody was faster
+      r.result = "created";
+    }
+    (void)created;
+    if (op.kind == WriteOp::kUpdate) r.source = std::move(next);
+    return r;
+  }
+  throw ElasticError(409, "version_conflict_engine_exception", "[" + op.id + "]: version conflict, the document changes too fast");
+}
+
+}  // namespace stele::elastic

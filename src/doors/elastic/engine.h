@@ -1,0 +1,112 @@
+// Indices and documents over the shared store: relations, rows and segments.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "doors/elastic/json_util.h"
+#include "query/execution.h"
+#include "rows/table_access.h"
+#include "segments/segments.h"
+
+namespace stele::elastic {
+
+struct Index {
+  std::string name, uuid;
+  Oid oid = 0;
+  int64_t created_ms = 0;
+  json::object settings;  // {"index": {...}}, values as strings
+  json::object aliases;
+  bool closed = false;
+  bool elastic = true;    // false: an SQL table
+  catalog::Ptr<catalog::Relation> relation;
+  segments::IndexedPtr indexed;
+  segments::MappingPtr mapping() const { return indexed->mapping(); }
+  std::string setting(const std::string& key) const;  // "number_of_replicas", below "index."
+};
+using IndexPtr = std::shared_ptr<const Index>;
+
+struct Document {
+  bool found = false;
+  uint64_t row_id = 0;
+  std::string id, routing;
+  int64_t version = 0, seq_no = 0;
+  json::object source;
+};
+
+struct WriteOp {
+  enum Kind { kIndex, kCreate, kDelete, kUpdate } kind = kIndex;
+  std::string index, id, routing;
+  bool auto_id = false;
+  json::object source;                 // of index and create
+  // kUpdate: makes the new document from the old one (null: missing). Returns false for a noop.
+  std::function<bool(const Document&, json::object* next, bool* created, bool* erase)> update;
+  std::optional<int64_t> if_seq_no, if_primary_term, version;
+  std::string version_type = "internal";
+  bool require_alias = false;
+};
+struct WriteResult {
+  std::string index, id, result;  // created updated deleted not_found noop
+  int64_t version = 0, seq_no = 0;
+  bool refreshed = false;
+  json::object source;            // after an update, for its _source option
+};
+
+class Engine {
+ public:
+  explicit Engine(query::Engine& parts);
+
+  // --- Indices
+  IndexPtr find(const std::string& name) const;                    // by index name only
+  std::vector<IndexPtr> all() const;                                // by name
+  std::vector<IndexPtr> by_alias(const std::string& alias) const;
+  // body: settings, mappings, aliases as the create API takes them. Throws resource_already_exists_exception.
+  IndexPtr create(const std::string& name, const json::object& body);
+  void drop(const std::vector<IndexPtr>& indices);
+  // Changes what is kept of an index beside its mapping, in one catalogue transaction.
+  void change(const std::vector<std::pair<IndexPtr, std::function<void(json::object& extra)>>>& changes);
+  void put_mapping(const IndexPtr& index, const json::object& update);
+  static void validate_name(const std::string& name);
+
+  // --- Named things: index templates, component templates, pipelines, stored scripts
+  std::optional<json::object> get_thing(const std::string& kind, const std::string& name) const;
+  std::map<std::string, json::object> things(const std::string& kind) const;
+  void put_thing(const std::string& kind, const std::string& name, const json::object& body);
+  bool drop_thing(const std::string& kind, const std::string& name);
+
+  // --- Documents
+  Document get(const Index& index, const std::string& id) const;
+  json::object source_of(const Index& index, uint64_t row_id, const storage::SnapshotPtr& snapshot) const;
+  // All in one transaction; the error of an operation is its own. Creates missing indices when allowed.
+  struct Outcome { WriteResult result; std::optional<ElasticError> error; };
+  std::vector<Outcome> write(std::vector<WriteOp>& ops, const std::function<IndexPtr(const WriteOp&)>& target);
+
+  // --- Search
+  storage::SnapshotPtr snapshot() const { return parts_.store->snapshot(); }
+  std::vector<segments::Leaf> leaves(const Index& index, const storage::SnapshotPtr& s) const;
+  segments::Segments& segments() const { return *static_cast<segments::Segments*>(parts_.segments); }
+  storage::Store& store() const { return *parts_.store; }
+  int64_t now_ms() const;
+  std::string node_id() const { return "stele0node0000000000000"; }
+
+  // A new document id, 20 characters.
+  static std::string new_id();
+
+ private:
+  WriteResult write_one(storage::Transaction& txn, const IndexPtr& index, WriteOp& op);
+  IndexPtr describe(const catalog::Ptr<catalog::Relation>& r, const catalog::State& state) const;
+
+  query::Engine& parts_;
+  mutable std::mutex cache_mutex_;
+  mutable uint64_t cached_version_ = 0;
+  mutable std::map<std::string, IndexPtr> cache_;
+  mutable std::mutex tombstone_mutex_;
+  struct Tombstone { int64_t version, at_ms; };
+  mutable std::map<std::pair<Oid, std::string>, Tombstone> tombstones_;
+  std::mutex ddl_mutex_;
+};
+
+}  // namespace stele::elastic

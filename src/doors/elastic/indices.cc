@@ -1,0 +1,967 @@
+// Indices: create, mappings, settings, aliases, templates, analyze, maintenance and statistics.
+#include "doors/elastic/call.h"
+#include "segments/text/utf8.h"
+
+namespace stele::elastic {
+
+namespace {
+
+Reply ack() { return Reply(json::object{{"acknowledged", true}}); }
+
+Reply create_index(Call& c) {
+  std::string name = c.part("index");
+  json::object body = c.body();
+  for (auto& [k, v] : body) {
+    if (k != "settings" && k != "mappings" && k != "aliases") {
+      throw ElasticError(400, "parse_exception", "unknown key [" + std::string(k) + "] for create index");
+    }
+    if (!v.is_object() && !v.is_null()) throw ElasticError(400, "parse_exception", "key [" + std::string(k) + "] must be an object");
+  }
+  if (name.size() > 1 && name[0] == '<') name = name.substr(1);
+  if (auto* a = body.if_contains("aliases"); a != nullptr && a->is_object()) {
+    for (auto& [alias, d] : a->get_object()) {
+      if (c.engine().find(std::string(alias)) || std::string(alias) == name) {
+        throw ElasticError(400, "invalid_alias_name_exception", "Invalid alias name [" + std::string(alias) + "]: an index or data stream exists with the same name as the alias", json::object{{"index_uuid", "_na_"}, {"index", std::string(alias)}});
+      }
+      (void)d;
+    }
+  }
+  if (c.has("wait_for_active_shards")) {
+    std::string w = c.param("wait_for_active_shards");
+    if (w != "all" && w.find_first_not_of("0123456789") != std::string::npos) illegal("cannot parse ActiveShardCount[" + w + "]");
+  }
+  c.engine().create(name, compose_create_body(c.engine(), name, body));
+  return Reply(json::object{{"acknowledged", true}, {"shards_acknowledged", true}, {"index", name}});
+}
+
+json::object alias_json(const json::value& d) {
+  json::object o;
+  if (!d.is_object()) return o;
+  for (auto& [k, v] : d.get_object()) {
+    if (k == "routing") {
+      o["index_routing"] = json_text(v);
+      o["search_routing"] = json_text(v);
+    } else if (k == "index_routing" || k == "search_routing") {
+      o[k] = json_text(v);
+    } else {
+      o[k] = v;
+    }
+  }
+  return o;
+}
+
+json::object settings_json(const Index& x, bool flat, const std::vector<std::string>& names = {}, bool human = false) {
+  json::object all;
+  flatten(x.settings, "", all);
+  if (human) {
+    all["index.creation_date_string"] = segments::default_date_format().format(x.created_ms);
+    all["index.version.created_string"] = "8.19.0";
+  }
+  json::object kept;
+  for (auto& [k, v] : all) {
+    bool take = names.empty();
+    for (auto& n : names) take |= n == "_all" || glob(n, std::string(k));
+    if (take) kept[k] = v;
+  }
+  return flat ? kept : nest(kept);
+}
+
+Reply get_index(Call& c) {
+  auto targets = c.resolve_param("index", true);
+  if (c.request.method == "HEAD") {
+    Reply r;
+    r.empty = true;
+    return r;
+  }
+  if (targets.empty() && !c.flag("allow_no_indices", true)) throw index_missing(c.part("index"));
+  std::vector<std::string> features = split(c.param("features", "aliases,mappings,settings"), ',');
+  json::object out;
+  for (auto& t : targets) {
+    json::object o, aliases;
+    for (auto& [k, v] : t.index->aliases) aliases[k] = alias_json(v);
+    for (auto& f : features) {
+      if (f == "aliases") o["aliases"] = aliases;
+      else if (f == "mappings") o["mappings"] = t.index->mapping()->json();
+      else if (f == "settings") o["settings"] = settings_json(*t.index, c.flag("flat_settings", false), {}, c.flag("human", false));
+      else illegal("Failed to parse value [" + f + "] for [features]");
+    }
+    out[t.index->name] = o;
+  }
+  return Reply(out);
+}
+
+Reply exists_index(Call& c) {
+  Reply r;
+  r.empty = true;
+  try {
+    auto targets = c.resolve_param("index", true);
+    bool plain = c.part("index").find('*') == std::string::npos;
+    if (targets.empty() && (plain || !c.flag("allow_no_indices", true))) r.status = 404;
+  } catch (const ElasticError& e) {
+    if (e.status != 404) throw;
+    r.status = 404;
+  }
+  return r;
+}
+
+Reply delete_index(Call& c) {
+  std::string expr = c.part("index");
+  for (auto& n : split(expr, ',')) {
+    if (n.find('*') == std::string::npos && !c.engine().find(n) && !c.engine().by_alias(n).empty()) {
+      if (c.flag("ignore_unavailable", false)) continue;
+      illegal("The provided expression [" + n + "] matches an alias, specify the corresponding concrete indices instead.");
+    }
+  }
+  auto targets = c.resolve(expr, c.flag("allow_no_indices", true), c.flag("ignore_unavailable", false), true);
+  std::vector<IndexPtr> list;
+  for (auto& t : targets) {
+    bool direct = false;
+    for (auto& n : split(expr, ',')) direct |= n == "_all" || glob(n, t.index->name);
+    if (!direct) continue;
+    if (!t.index->elastic) {
+      if (expr.find('*') != std::string::npos || expr == "_all") continue;
+      illegal("index [" + t.index->name + "] is an SQL table: drop it with DROP TABLE");
+    }
+    list.push_back(t.index);
+  }
+  if (!list.empty()) c.engine().drop(list);
+  return ack();
+}
+
+Reply get_mapping(Call& c) {
+  auto targets = c.resolve_param("index", true);
+  json::object out;
+  for (auto& t : targets) out[t.index->name] = json::object{{"mappings", t.index->mapping()->json()}};
+  return Reply(out);
+}
+Reply put_mapping(Call& c) {
+  json::object body = c.body(true);
+  auto targets = c.resolve(c.part("index"), c.flag("allow_no_indices", true), c.flag("ignore_unavailable", false), true);
+  if (c.flag("write_index_only", false)) {
+    std::vector<Call::Target> one;
+    IndexPtr w = c.write_target(c.part("index"), false, false);
+    for (auto& t : targets) if (t.index->oid == w->oid) one.push_back(t);
+    targets = one;
+  }
+  if (targets.empty() && !c.flag("allow_no_indices", true)) throw index_missing(c.part("index"));
+  // A typed mapping ("_doc": {...}) is not accepted any more.
+  for (auto& t : targets) c.engine().put_mapping(t.index, body);
+  return ack();
+}
+Reply get_field_mapping(Call& c) {
+  json::object out;
+  std::vector<std::string> patterns = split(c.part("fields"), ',');
+  bool defaults = c.flag("include_defaults", false);
+  for (auto& t : c.resolve_param("index", true)) {
+    auto m = t.index->mapping();
+    json::object found;
+    for (auto& [path, f] : m->fields()) {
+      bool take = false;
+      for (auto& p : patterns) take |= glob(p, path) && (!f.metadata || p == path);
+      if (!take) continue;
+      // The definition as it stands in the tree.
+      const json::object* node = &m->json();
+      std::vector<std::string> parts = split(path, '.');
+      const json::object* def = nullptr;
+      for (size_t i = 0; i < parts.size(); ++i) {
+        auto* p = node->if_contains("properties");
+        if (p == nullptr || !p->is_object() || !p->get_object().contains(parts[i])) p = node->if_contains("fields");
+        if (p == nullptr || !p->is_object()) break;
+        auto* d = p->get_object().if_contains(parts[i]);
+        if (d == nullptr || !d->is_object()) break;
+        node = &d->get_object();
+        if (i + 1 == parts.size()) def = node;
+      }
+      json::object inner;
+      if (def != nullptr) {
+        json::object d = *def;
+        if (defaults && f.type == segments::FieldType::kText && !d.contains("analyzer")) d["analyzer"] = f.analyzer && f.analyzer->name != "standard" ? f.analyzer->name : "default";
+        inner[parts.back()] = d;
+      }
+      found[path] = json::object{{"full_name", path}, {"mapping", inner}};
+    }
+    out[t.index->name] = json::object{{"mappings", found}};
+  }
+  return Reply(out);
+}
+
+Reply get_settings(Call& c) {
+  json::object out;
+  auto targets = c.resolve_param("index", true);
+  std::vector<std::string> names = split(c.part("name"), ',');
+  for (auto& t : targets) {
+    json::object s = settings_json(*t.index, c.flag("flat_settings", false), names, c.flag("human", false));
+    if (s.empty() && !names.empty()) continue;
+    json::object o{{"settings", s}};
+    if (c.flag("include_defaults", false)) {
+      json::object d{{"index.refresh_interval", "1s"}, {"index.max_result_window", "10000"}, {"index.blocks.read_only", "false"}, {"index.flush_after_merge", "512mb"}, {"index.max_inner_result_window", "100"}};
+      o["defaults"] = c.flag("flat_settings", false) ? d : nest(d);
+    }
+    out[t.index->name] = o;
+  }
+  return Reply(out);
+}
+Reply put_settings(Call& c) {
+  json::object body = c.body(true);
+  if (auto* s = body.if_contains("settings"); s != nullptr && s->is_object() && body.size() == 1) body = s->get_object();
+  json::object flat;
+  flatten(body, "", flat);
+  json::object named;
+  for (auto& [k, v] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = v;
+  auto targets = c.resolve_param("index", true);
+  if (targets.empty() && !c.part("index").empty() && !c.flag("allow_no_indices", true)) throw index_missing(c.part("index"));
+  bool preserve = c.flag("preserve_existing", false);
+  static const std::set<std::string> kStatic = {"index.number_of_shards", "index.codec", "index.routing_partition_size", "index.soft_deletes.enabled", "index.number_of_routing_shards"};
+  std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>> changes;
+  for (auto& t : targets) {
+    for (auto& [k, v] : named) {
+      std::string key(k);
+      if (key.starts_with("index.analysis") && !t.index->closed) {
+        illegal("Can't update non dynamic settings [[" + key + "]] for open indices [[" + t.index->name + "/" + t.index->uuid + "]]");
+      }
+      if (kStatic.count(key) != 0) {
+        if (key == "index.number_of_shards" || !t.index->closed) {
+          illegal(key == "index.number_of_shards" ? "final " + t.index->name + " setting [index.number_of_shards], not updateable"
+                                                  : "Can't update non dynamic settings [[" + key + "]] for open indices [[" + t.index->name + "/" + t.index->uuid + "]]");
+        }
+      }
+      if (key == "index.number_of_replicas" && !v.is_null() && json_text(v).find_first_not_of("0123456789") != std::string::npos) {
+        illegal("Failed to parse value [" + json_text(v) + "] for setting [index.number_of_replicas]");
+      }
+    }
+    changes.emplace_back(t.index, [&](json::object& extra) {
+      json::object all;
+      if (auto* s = extra.if_contains("settings"); s != nullptr && s->is_object()) flatten(s->get_object(), "", all);
+      for (auto& [k, v] : named) {
+        if (v.is_null()) all.erase(k);
+        else if (preserve && all.contains(k)) continue;
+        else if (v.is_array()) all[k] = v;
+        else all[k] = json_text(v);
+      }
+      extra["settings"] = nest(all);
+    });
+  }
+  c.engine().change(changes);
+  return ack();
+}
+
+Reply open_close(Call& c, bool close) {
+  std::string expr = c.part("index");
+  if (expr.empty()) invalid({"index is missing"});
+  auto targets = c.resolve(expr, c.flag("allow_no_indices", true), c.flag("ignore_unavailable", false), true);
+  if (expr.find('*') != std::string::npos || expr == "_all") {
+    targets.clear();
+    for (auto& x : c.engine().all()) {
+      bool hit = expr == "_all";
+      for (auto& n : split(expr, ',')) hit |= glob(n, x->name);
+      if (hit && x->elastic) {
+        Call::Target t;
+        t.index = x;
+        targets.push_back(t);
+      }
+    }
+  }
+  std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>> changes;
+  json::object indices;
+  for (auto& t : targets) {
+    if (close) indices[t.index->name] = json::object{{"closed", true}};
+    changes.emplace_back(t.index, [close](json::object& extra) { extra["closed"] = close; });
+  }
+  c.engine().change(changes);
+  json::object out{{"acknowledged", true}, {"shards_acknowledged", true}};
+  if (close) out["indices"] = indices;
+  return Reply(out);
+}
+Reply close_index(Call& c) { return open_close(c, true); }
+Reply open_index(Call& c) { return open_close(c, false); }
+
+// --- Aliases
+
+void check_alias_name(Call& c, const std::string& alias) {
+  if (alias.empty()) invalid({"[alias] may not be empty string"});
+  for (char ch : alias) {
+    if (std::strchr("\\/*?\"<>| ,#", ch) != nullptr) {
+      throw ElasticError(400, "invalid_alias_name_exception", "Invalid alias name [" + alias + "]: must not contain the following characters ['\\','/','*','?','\"','<','>','|',' ',',']", json::object{{"index_uuid", "_na_"}, {"index", alias}});
+    }
+  }
+  if (alias[0] == '_' || alias[0] == '-' || alias[0] == '+') {
+    throw ElasticError(400, "invalid_alias_name_exception", "Invalid alias name [" + alias + "]: must not start with '_', '-', or '+'", json::object{{"index_uuid", "_na_"}, {"index", alias}});
+  }
+  if (c.engine().find(alias)) {
+    throw ElasticError(400, "invalid_alias_name_exception", "Invalid alias name [" + alias + "]: an index or data stream exists with the same name as the alias", json::object{{"index_uuid", "_na_"}, {"index", alias}});
+  }
+}
+
+using Changes = std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>>;
+void set_alias(Changes& changes, const IndexPtr& x, const std::string& alias, const json::object& d) {
+  json::object def;
+  for (const char* k : {"filter", "index_routing", "search_routing", "is_write_index", "is_hidden", "routing"}) {
+    if (auto* v = d.if_contains(k); v != nullptr && !v->is_null()) def[k] = *v;
+  }
+  changes.emplace_back(x, [alias, def](json::object& extra) {
+    if (!extra.contains("aliases")) extra["aliases"] = json::object();
+    extra["aliases"].get_object()[alias] = def;
+  });
+}
+
+Reply put_alias(Call& c) {
+  json::object body = c.body();
+  std::string alias = c.part("name").empty() ? text_or(body, "alias") : c.part("name");
+  std::string index = c.part("index").empty() ? text_or(body, "index") : c.part("index");
+  if (index.empty()) invalid({"index is missing"});
+  check_alias_name(c, alias);
+  Changes changes;
+  for (auto& t : c.resolve(index, true, false, true)) set_alias(changes, t.index, alias, body);
+  c.engine().change(changes);
+  return ack();
+}
+Reply delete_alias(Call& c) {
+  std::vector<std::string> names = split(c.part("name"), ',');
+  Changes changes;
+  std::set<std::string> missing(names.begin(), names.end());
+  bool any = false;
+  for (auto& t : c.resolve(c.part("index"), true, false, true)) {
+    std::vector<std::string> gone;
+    for (auto& [a, d] : t.index->aliases) {
+      for (auto& n : names) {
+        if (n == "_all" || glob(n, std::string(a))) {
+          gone.emplace_back(a);
+          missing.erase(n);
+          any = true;
+        }
+      }
+    }
+    if (!gone.empty()) changes.emplace_back(t.index, [gone](json::object& extra) { for (auto& a : gone) extra["aliases"].get_object().erase(a); });
+  }
+  if (!any || !missing.empty()) {
+    std::string list;
+    for (auto& n : any ? std::vector<std::string>(missing.begin(), missing.end()) : names) list += (list.empty() ? "" : ",") + n;
+    throw ElasticError(404, "aliases_not_found_exception", "aliases [" + list + "] missing", json::object{{"resource.type", "aliases"}, {"resource.id", list}});
+  }
+  c.engine().change(changes);
+  return ack();
+}
+Reply update_aliases(Call& c) {
+  json::object body = c.body(true);
+  auto* actions = body.if_contains("actions");
+  if (actions == nullptr || !actions->is_array() || actions->get_array().empty()) illegal("No action specified");
+  Changes changes;
+  std::vector<IndexPtr> drop;
+  for (auto& a : actions->get_array()) {
+    if (!a.is_object() || a.get_object().empty()) illegal("[alias_action] failed to parse");
+    for (auto& [kind, spec] : a.get_object()) {
+      const json::object& o = spec.as_object();
+      for (auto& [k, v] : o) {
+        static const std::set<std::string_view> kKnown = {"index", "indices", "alias", "aliases", "filter", "routing", "index_routing", "indexRouting", "search_routing", "searchRouting", "is_write_index", "is_hidden", "must_exist"};
+        if (kKnown.count(k) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [" + std::string(kind) + "] unknown field [" + std::string(k) + "]");
+      }
+      auto list = [&](const char* one, const char* many) {
+        std::vector<std::string> out;
+        for (const char* key : {one, many}) {
+          auto* v = o.if_contains(key);
+          if (v == nullptr) continue;
+          if (v->is_array()) for (auto& e : v->get_array()) out.push_back(json_text(e));
+          else out.push_back(json_text(*v));
+        }
+        return out;
+      };
+      auto indices = list("index", "indices"), aliases = list("alias", "aliases");
+      if (indices.empty()) throw ElasticError(400, "illegal_argument_exception", "One of [index] or [indices] is required");
+      if (aliases.empty() && kind != "remove_index") throw ElasticError(400, "illegal_argument_exception", "One of [alias] or [aliases] is required");
+      std::string expr;
+      for (auto& i : indices) expr += (expr.empty() ? "" : ",") + i;
+      auto targets = c.resolve(expr, true, false, true);
+      if (kind == "add") {
+        for (auto& alias : aliases) {
+          check_alias_name(c, alias);
+          for (auto& t : targets) set_alias(changes, t.index, alias, o);
+        }
+      } else if (kind == "remove") {
+        bool any = false;
+        for (auto& t : targets) {
+          std::vector<std::string> gone;
+          for (auto& [n, d] : t.index->aliases) for (auto& p : aliases) if (glob(p, std::string(n))) gone.emplace_back(n);
+          // Added earlier in this request?
+          for (auto& [x, f] : changes) if (x->oid == t.index->oid) for (auto& p : aliases) gone.push_back(p);
+          any |= !gone.empty();
+          if (!gone.empty()) changes.emplace_back(t.index, [gone](json::object& extra) { if (extra.contains("aliases")) for (auto& n : gone) extra["aliases"].get_object().erase(n); });
+        }
+        if (!any && flag_or(o, "must_exist", true)) {
+          std::string names;
+          for (auto& n : aliases) names += (names.empty() ? "" : ",") + n;
+          throw ElasticError(404, "aliases_not_found_exception", "aliases [" + names + "] missing", json::object{{"resource.type", "aliases"}, {"resource.id", names}});
+        }
+      } else if (kind == "remove_index") {
+        for (auto& t : targets) drop.push_back(t.index);
+      } else {
+        throw ElasticError(400, "x_content_parse_exception", "[1:2] [alias_action] unknown field [" + std::string(kind) + "]");
+      }
+    }
+  }
+  std::erase_if(changes, [&](auto& e) { return std::find(drop.begin(), drop.end(), e.first) != drop.end(); });
+  c.engine().change(changes);
+  if (!drop.empty()) c.engine().drop(drop);
+  return ack();
+}
+Reply get_alias(Call& c) {
+  bool named = c.path.count("name") != 0;
+  std::vector<std::string> names = split(c.part("name"), ',');
+  json::object out;
+  std::set<std::string> missing;
+  for (auto& n : names) if (n.find('*') == std::string::npos && n != "_all" && n[0] != '-') missing.insert(n);
+  bool any = false;
+  for (auto& t : c.resolve(c.part("index"), c.flag("allow_no_indices", true), c.flag("ignore_unavailable", false), true)) {
+    json::object found;
+    for (auto& [a, d] : t.index->aliases) {
+      bool take = !named;
+      for (auto& n : names) {
+        if (n.size() > 1 && n[0] == '-' && take) {
+          if (glob(n.substr(1), std::string(a))) take = false;
+        } else if (n == "_all" || glob(n, std::string(a))) {
+          take = true;
+        }
+      }
+      if (!take) continue;
+      any = true;
+      missing.erase(std::string(a));
+      found[a] = alias_json(d);
+    }
+    if (!found.empty() || (!named)) out[t.index->name] = json::object{{"aliases", found}};
+  }
+  if (c.request.method == "HEAD") {
+    Reply r;
+    r.empty = true;
+    r.status = any && missing.empty() ? 200 : any ? 200 : 404;
+    return r;
+  }
+  if (!missing.empty()) {
+    std::string list;
+    for (auto& n : missing) list += (list.empty() ? "" : ",") + n;
+    json::object o{{"error", missing.size() == 1 ? "alias [" + list + "] missing" : "aliases [" + list + "] missing"}, {"status", 404}};
+    for (auto& [k, v] : out) o[k] = v;
+    return Reply(o, 404);
+  }
+  return Reply(out);
+}
+
+// --- Templates
+
+Reply put_named(Call& c, const char* kind) {
+  std::string name = c.part("name");
+  json::object body = c.body(true);
+  if (c.flag("create", false) && c.engine().get_thing(kind, name)) {
+    std::string k = kind;
+    illegal(k == "index_template" ? "index template [" + name + "] already exists" : k == "component_template" ? "component template [" + name + "] already exists" : "index_template [" + name + "] already exists");
+  }
+  std::string k = kind;
+  if (k == "index_template" || k == "template") {
+    if (!body.contains("index_patterns")) {
+      if (k == "template") invalid({"index patterns are missing"});
+      throw ElasticError(400, "x_content_parse_exception", "Required [index_patterns]");
+    }
+  }
+  if (k == "component_template" && !body.contains("template")) throw ElasticError(400, "x_content_parse_exception", "Required [template]");
+  if (k == "index_template") {
+    if (auto* comp = body.if_contains("composed_of"); comp != nullptr && comp->is_array()) {
+      std::string missing;
+      json::array ignored = body.contains("ignore_missing_component_templates") ? body.at("ignore_missing_component_templates").as_array() : json::array();
+      for (auto& n : comp->get_array()) {
+        bool ok = c.engine().get_thing("component_template", json_text(n)).has_value();
+        for (auto& i : ignored) ok |= json_text(i) == json_text(n);
+        if (!ok) missing += (missing.empty() ? "" : ", ") + json_text(n);
+      }
+      if (!missing.empty()) throw ElasticError(400, "invalid_index_template_exception", "index_template [" + name + "] invalid, cause [index template [" + name + "] specifies component templates [" + missing + "] that do not exist]");
+    }
+    for (auto& [other, t] : c.engine().things("index_template")) {
+      if (other == name) continue;
+      auto list = [](const json::object& o) {
+        std::vector<std::string> out;
+        auto& v = o.at("index_patterns");
+        if (v.is_array()) for (auto& e : v.get_array()) out.push_back(json_text(e));
+        else out.push_back(json_text(v));
+        return out;
+      };
+      if (text_or(t, "priority", "0") != text_or(body, "priority", "0")) continue;
+      for (auto& a : list(t)) for (auto& b : list(body)) {
+        if (glob(a, b) || glob(b, a)) {
+          illegal("index template [" + name + "] has index patterns [" + b + "] matching patterns from existing templates [" + other + "] with patterns (" + other + " => [" + a + "]) that have the same priority [" + text_or(body, "priority", "0") + "], multiple index templates may not match during index creation, please use a different priority");
+        }
+      }
+    }
+  }
+  // Settings inside are kept as {"index": {...}} strings.
+  auto normalise = [](json::object& holder) {
+    auto* s = holder.if_contains("settings");
+    if (s == nullptr || !s->is_object()) return;
+    json::object flat, named;
+    flatten(s->get_object(), "", flat);
+    for (auto& [key, v] : flat) named[std::string(key).starts_with("index.") ? std::string(key) : "index." + std::string(key)] = v.is_array() || v.is_null() ? v : json::value(json_text(v));
+    holder["settings"] = nest(named);
+  };
+  if (k == "template") normalise(body);
+  else if (auto* t = body.if_contains("template"); t != nullptr && t->is_object()) normalise(t->get_object());
+  if (auto* p = body.if_contains("index_patterns"); p != nullptr && p->is_string()) body["index_patterns"] = json::array{*p};
+  if (k == "index_template" && !body.contains("composed_of")) body["composed_of"] = json::array();
+  c.engine().put_thing(kind, name, body);
+  return ack();
+}
+json::object flat_settings(json::object body, bool flat, bool legacy) {
+  auto one = [&](json::object& o) {
+    if (!flat) return;
+    if (auto* s = o.if_contains("settings"); s != nullptr && s->is_object()) {
+      json::object f;
+      flatten(s->get_object(), "", f);
+      o["settings"] = f;
+    }
+  };
+  if (legacy) one(body);
+  else if (auto* t = body.if_contains("template"); t != nullptr && t->is_object()) one(t->get_object());
+  return body;
+}
+Reply get_named(Call& c, const char* kind) {
+  std::string want = c.part("name");
+  std::vector<std::string> names = split(want, ',');
+  json::array list;
+  json::object legacy;
+  std::string k = kind;
+  for (auto& [n, body] : c.engine().things(kind)) {
+    bool take = names.empty();
+    for (auto& p : names) take |= glob(p, n);
+    if (!take) continue;
+    json::object b = flat_settings(body, c.flag("flat_settings", false), k == "template");
+    if (k == "template") {
+      json::object full{{"order", b.contains("order") ? b.at("order") : json::value(0)}};
+      if (b.contains("version")) full["version"] = b.at("version");
+      full["index_patterns"] = b.at("index_patterns");
+      for (const char* part : {"settings", "mappings", "aliases"}) full[part] = b.contains(part) ? b.at(part) : json::value(json::object());
+      legacy[n] = full;
+    } else {
+      list.push_back(json::object{{"name", n}, {kind, b}});
+    }
+  }
+  bool plain = !want.empty() && want.find('*') == std::string::npos;
+  bool empty = k == "template" ? legacy.empty() : list.empty();
+  if (c.request.method == "HEAD") {
+    Reply r;
+    r.empty = true;
+    r.status = empty ? 404 : 200;
+    return r;
+  }
+  if (plain && empty) {
+    if (k == "template") return Reply(json::object(), 404);
+    throw ElasticError(404, "resource_not_found_exception", std::string(k == "index_template" ? "index" : "component") + " template matching [" + want + "] not found");
+  }
+  if (k == "template") return Reply(legacy);
+  return Reply(json::object{{k + "s", list}});
+}
+Reply delete_named(Call& c, const char* kind) {
+  std::string k = kind;
+  bool any = false;
+  for (auto& name : split(c.part("name"), ',')) {
+    std::vector<std::string> gone;
+    for (auto& [n, b] : c.engine().things(kind)) if (glob(name, n)) gone.push_back(n);
+    for (auto& n : gone) any |= c.engine().drop_thing(kind, n);
+    if (gone.empty() && name.find('*') == std::string::npos) {
+      throw ElasticError(404, k == "template" ? "index_template_missing_exception" : "resource_not_found_exception", k == "template" ? "index_template [" + name + "] missing" : (k == "index_template" ? "index_template [" : "component_template [") + name + "] missing");
+    }
+  }
+  (void)any;
+  return ack();
+}
+Reply put_index_template(Call& c) { return put_named(c, "index_template"); }
+Reply get_index_template(Call& c) { return get_named(c, "index_template"); }
+Reply delete_index_template(Call& c) { return delete_named(c, "index_template"); }
+Reply put_component(Call& c) { return put_named(c, "component_template"); }
+Reply get_component(Call& c) { return get_named(c, "component_template"); }
+Reply delete_component(Call& c) { return delete_named(c, "component_template"); }
+Reply put_template(Call& c) { return put_named(c, "template"); }
+Reply get_template(Call& c) { return get_named(c, "template"); }
+Reply delete_template(Call& c) { return delete_named(c, "template"); }
+
+Reply simulate_index(Call& c) {
+  json::object b = compose_create_body(c.engine(), c.part("name"), {});
+  for (const char* k : {"settings", "mappings", "aliases"}) if (!b.contains(k)) b[k] = json::object();
+  return Reply(json::object{{"template", b}, {"overlapping", json::array()}});
+}
+
+// --- Analysis
+
+Reply analyze(Call& c) {
+  json::object body = c.body();
+  for (const char* k : {"analyzer", "text", "field", "tokenizer", "normalizer"}) if (c.has(k)) body[k] = c.param(k);
+  for (auto& [k, v] : body) {
+    static const std::set<std::string_view> kKnown = {"analyzer", "text", "field", "tokenizer", "filter", "char_filter", "normalizer", "explain", "attributes"};
+    if (kKnown.count(k) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [analyze_request] unknown field [" + std::string(k) + "]");
+  }
+  std::vector<std::string> texts;
+  if (auto* t = body.if_contains("text")) {
+    if (t->is_array()) for (auto& e : t->get_array()) texts.push_back(json_text(e));
+    else texts.push_back(json_text(*t));
+  }
+  if (texts.empty()) invalid({"text is missing"});
+  std::shared_ptr<const segments::Analysis> analysis = std::make_shared<segments::Analysis>();
+  segments::MappingPtr mapping;
+  IndexPtr index;
+  if (!c.part("index").empty()) {
+    index = c.read_target(c.part("index"));
+    mapping = index->mapping();
+    if (mapping->analysis()) analysis = mapping->analysis();
+  }
+  segments::AnalyzerPtr a;
+  bool custom = false;
+  std::string name = text_or(body, "analyzer");
+  try {
+    if (!name.empty()) {
+      a = analysis->analyzer(name);
+      if (!a) illegal(index ? "failed to find analyzer [" + name + "]" : "failed to find global analyzer [" + name + "]");
+    } else if (auto n = text_or(body, "normalizer"); !n.empty()) {
+      a = analysis->normalizer(n);
+      if (!a) illegal("failed to find normalizer under [" + n + "]");
+    } else if (body.contains("tokenizer") || body.contains("filter") || body.contains("char_filter")) {
+      json::object d;
+      for (const char* k : {"tokenizer", "filter", "char_filter"}) if (body.contains(k)) d[k] = body.at(k);
+      a = analysis->custom(d, !d.contains("tokenizer"));
+      custom = true;
+    } else if (auto f = text_or(body, "field"); !f.empty()) {
+      if (!mapping) illegal("analysis based on a specific field requires an index");
+      auto* m = mapping->field(f);
+      if (m != nullptr && m->analyzer) a = m->analyzer;
+      else if (m != nullptr && m->normalizer) a = m->normalizer;
+      else if (m != nullptr && m->type == segments::FieldType::kKeyword) a = segments::Analysis::builtin("keyword");
+      else if (m != nullptr) illegal("Can't process field [" + f + "], Analysis requests are only supported on tokenized fields");
+    }
+  } catch (const Error& e) {
+    throw to_elastic(e);
+  }
+  if (!a) a = analysis->analyzer("default");
+  if (!a) a = segments::Analysis::builtin("standard");
+  json::array out;
+  int position = -1;
+  size_t base = 0;
+  auto show = [&](const segments::TokenBuffer& b, const std::string& text, json::array& into, int& pos, size_t offset, bool explain) {
+    for (const segments::Token& t : b.tokens) {
+      pos += t.position_increment;
+      json::object o{{"token", std::string(b.term(t))},
+                     {"start_offset", segments::utf16_length(std::string_view(text).substr(0, t.start)) + offset},
+                     {"end_offset", segments::utf16_length(std::string_view(text).substr(0, t.end)) + offset},
+                     {"type", t.type}, {"position", pos}};
+      if (t.position_length != 1) o["positionLength"] = t.position_length;
+      if (explain) {
+        std::string bytes = "[";
+        for (char ch : b.term(t)) bytes += (bytes.size() > 1 ? " " : "") + fmt::format("{:x}", static_cast<uint8_t>(ch));
+        o["bytes"] = bytes + "]";
+        o["positionLength"] = t.position_length;
+        o["termFrequency"] = 1;
+        if (t.keyword) o["keyword"] = true;
+      }
+      into.push_back(o);
+    }
+  };
+  segments::TokenBuffer b;
+  if (flag_or(body, "explain", false)) {
+    json::object detail;
+    bool is_custom = custom || name.empty() == false;
+    json::array chain_names;
+    if (custom) {
+      detail["custom_analyzer"] = true;
+      json::array cf;
+      for (size_t i = 0; i < a->char_filters.size(); ++i) {
+        segments::OffsetMap map;
+        auto* list = body.if_contains("char_filter");
+        std::string n = list != nullptr && list->is_array() && i < list->get_array().size() ? (list->get_array()[i].is_string() ? json_text(list->get_array()[i]) : "__anonymous__" + text_or(list->get_array()[i].as_object(), "type")) : "char_filter";
+        json::array filtered;
+        for (auto& t : texts) filtered.push_back(json::value(a->char_filters[i]->apply(t, map)));
+        cf.push_back(json::object{{"name", n}, {"filtered_text", filtered}});
+      }
+      if (!cf.empty()) detail["charfilters"] = cf;
+      json::array tokens;
+      std::vector<segments::TokenBuffer> buffers;
+      std::vector<std::string> cooked = texts;
+      int pos = -1;
+      for (auto& t : cooked) {
+        for (auto& f : a->char_filters) {
+          segments::OffsetMap map;
+          t = f->apply(t, map);
+        }
+        segments::TokenBuffer x;
+        a->tokenizer->tokenize(t, x);
+        show(x, t, tokens, pos, 0, true);
+        buffers.push_back(x);
+      }
+      std::string tn = body.contains("tokenizer") ? (body.at("tokenizer").is_string() ? json_text(body.at("tokenizer")) : "__anonymous__" + text_or(body.at("tokenizer").as_object(), "type")) : "keyword";
+      detail["tokenizer"] = json::object{{"name", tn}, {"tokens", tokens}};
+      json::array fs;
+      for (size_t i = 0; i < a->filters.size(); ++i) {
+        json::array ft;
+        int p2 = -1;
+        for (size_t k = 0; k < buffers.size(); ++k) {
+          a->filters[i]->apply(buffers[k]);
+          show(buffers[k], cooked[k], ft, p2, 0, true);
+        }
+        fs.push_back(json::object{{"name", a->filter_names[i]}, {"tokens", ft}});
+      }
+      if (!fs.empty()) detail["tokenfilters"] = fs;
+    } else {
+      detail["custom_analyzer"] = false;
+      json::array tokens;
+      int pos = -1;
+      for (auto& t : texts) {
+        a->analyze(t, b);
+        show(b, t, tokens, pos, 0, true);
+      }
+      detail["analyzer"] = json::object{{"name", name.empty() ? a->name : name}, {"tokens", tokens}};
+    }
+    (void)is_custom;
+    return Reply(json::object{{"detail", detail}});
+  }
+  for (auto& t : texts) {
+    a->analyze(t, b);
+    show(b, t, out, position, base, false);
+    base += segments::utf16_length(t) + 1;
+    position += 100;
+  }
+  size_t limit = 10000;
+  if (index) {
+    std::string m = index->setting("analyze.max_token_count");
+    if (!m.empty()) limit = static_cast<size_t>(std::atoll(m.c_str()));
+  }
+  if (out.size() > limit) throw ElasticError(400, "illegal_state_exception", "The number of tokens produced by calling _analyze has exceeded the allowed maximum of [" + std::to_string(limit) + "]. This limit can be set by changing the [index.analyze.max_token_count] index level setting.");
+  return Reply(json::object{{"tokens", out}});
+}
+
+// --- Maintenance
+
+Reply broadcast(Call& c) {
+  auto targets = c.resolve_param();
+  int64_t n = 0, ok = 0;
+  for (auto& t : targets) {
+    int64_t s = std::max(1, std::atoi(t.index->setting("number_of_shards").c_str()));
+    int64_t r = std::atoi(t.index->setting("number_of_replicas").c_str());
+    n += s * (1 + r);
+    ok += s;
+  }
+  return Reply(json::object{{"_shards", json::object{{"total", n}, {"successful", ok}, {"failed", 0}}}});
+}
+Reply forcemerge(Call& c) {
+  if (c.has("only_expunge_deletes") && c.flag("only_expunge_deletes", false) && c.has("max_num_segments")) invalid({"cannot set only_expunge_deletes and max_num_segments at the same time, those two parameters are mutually exclusive"});
+  for (auto& t : c.resolve_param()) t.index->indexed->index.merge_all();
+  return broadcast(c);
+}
+
+json::object doc_stats(const segments::RelationIndex::Stats& s) { return json::object{{"count", s.docs}, {"deleted", s.deleted}, {"total_size_in_bytes", s.bytes}}; }
+json::object index_stats(const segments::RelationIndex::Stats& s, const std::vector<std::string>& metrics) {
+  json::object zero_search{{"open_contexts", 0}, {"query_total", 0}, {"query_time_in_millis", 0}, {"query_current", 0}, {"fetch_total", 0}, {"fetch_time_in_millis", 0}, {"fetch_current", 0}, {"scroll_total", 0}, {"scroll_time_in_millis", 0}, {"scroll_current", 0}, {"suggest_total", 0}, {"suggest_time_in_millis", 0}, {"suggest_current", 0}};
+  json::object all{
+      {"docs", doc_stats(s)},
+      {"shard_stats", json::object{{"total_count", 1}}},
+      {"store", json::object{{"size_in_bytes", s.bytes}, {"total_data_set_size_in_bytes", s.bytes}, {"reserved_in_bytes", 0}}},
+      {"indexing", json::object{{"index_total", s.docs + s.deleted}, {"index_time_in_millis", 0}, {"index_current", 0}, {"index_failed", 0}, {"delete_total", s.deleted}, {"delete_time_in_millis", 0}, {"delete_current", 0}, {"noop_update_total", 0}, {"is_throttled", false}, {"throttle_time_in_millis", 0}}},
+      {"get", json::object{{"total", 0}, {"time_in_millis", 0}, {"exists_total", 0}, {"exists_time_in_millis", 0}, {"missing_total", 0}, {"missing_time_in_millis", 0}, {"current", 0}}},
+      {"search", zero_search},
+      {"merges", json::object{{"current", 0}, {"current_docs", 0}, {"current_size_in_bytes", 0}, {"total", 0}, {"total_time_in_millis", 0}, {"total_docs", 0}, {"total_size_in_bytes", 0}, {"total_stopped_time_in_millis", 0}, {"total_throttled_time_in_millis", 0}, {"total_auto_throttle_in_bytes", 20971520}}},
+      {"refresh", json::object{{"total", 0}, {"total_time_in_millis", 0}, {"external_total", 0}, {"external_total_time_in_millis", 0}, {"listeners", 0}}},
+      {"flush", json::object{{"total", 0}, {"periodic", 0}, {"total_time_in_millis", 0}}},
+      {"warmer", json::object{{"current", 0}, {"total", 0}, {"total_time_in_millis", 0}}},
+      {"query_cache", json::object{{"memory_size_in_bytes", 0}, {"total_count", 0}, {"hit_count", 0}, {"miss_count", 0}, {"cache_size", 0}, {"cache_count", 0}, {"evictions", 0}}},
+      {"fielddata", json::object{{"memory_size_in_bytes", 0}, {"evictions", 0}}},
+      {"completion", json::object{{"size_in_bytes", 0}}},
+      {"segments", json::object{{"count", s.segments}, {"memory_in_bytes", 0}, {"terms_memory_in_bytes", 0}, {"stored_fields_memory_in_bytes", 0}, {"term_vectors_memory_in_bytes", 0}, {"norms_memory_in_bytes", 0}, {"points_memory_in_bytes", 0}, {"doc_values_memory_in_bytes", 0}, {"index_writer_memory_in_bytes", 0}, {"version_map_memory_in_bytes", 0}, {"fixed_bit_set_memory_in_bytes", 0}, {"max_unsafe_auto_id_timestamp", -1}, {"file_sizes", json::object()}}},
+      {"translog", json::object{{"operations", 0}, {"size_in_bytes", 55}, {"uncommitted_operations", 0}, {"uncommitted_size_in_bytes", 55}, {"earliest_last_modified_age", 0}}},
+      {"request_cache", json::object{{"memory_size_in_bytes", 0}, {"evictions", 0}, {"hit_count", 0}, {"miss_count", 0}}},
+      {"recovery", json::object{{"current_as_source", 0}, {"current_as_target", 0}, {"throttle_time_in_millis", 0}}},
+      {"bulk", json::object{{"total_operations", 0}, {"total_time_in_millis", 0}, {"total_size_in_bytes", 0}, {"avg_time_in_millis", 0}, {"avg_size_in_bytes", 0}}}};
+  if (metrics.empty() || std::find(metrics.begin(), metrics.end(), "_all") != metrics.end()) return all;
+  json::object out;
+  for (auto& m : metrics) {
+    std::string key = m == "merge" ? "merges" : m;
+    if (auto* v = all.if_contains(key)) out[key] = *v;
+  }
+  return out;
+}
+Reply stats(Call& c) {
+  std::vector<std::string> metrics = split(c.part("metric"), ',');
+  static const std::set<std::string> kMetrics = {"_all", "docs", "store", "indexing", "get", "search", "merge", "refresh", "flush", "warmer", "query_cache", "fielddata", "completion", "segments", "translog", "request_cache", "recovery", "bulk", "shard_stats", "suggest", "dense_vector"};
+  for (auto& m : metrics) {
+    if (kMetrics.count(m) == 0) {
+      illegal("request [" + c.request.path + "] contains unrecognized metric: [" + m + "]");
+    }
+  }
+  json::object indices;
+  segments::RelationIndex::Stats sum;
+  auto targets = c.resolve_param();
+  int64_t n = 0, copies = 0;
+  std::string level = c.param("level", "indices");
+  if (level != "indices" && level != "cluster" && level != "shards") illegal("level parameter must be one of [cluster] or [indices] or [shards] but was [" + level + "]");
+  for (auto& t : targets) {
+    auto s = t.index->indexed->index.stats();
+    sum.docs += s.docs;
+    sum.deleted += s.deleted;
+    sum.bytes += s.bytes;
+    sum.segments += s.segments;
+    int64_t shards_of = std::max(1, std::atoi(t.index->setting("number_of_shards").c_str()));
+    n += shards_of;
+    copies += shards_of * (1 + std::atoi(t.index->setting("number_of_replicas").c_str()));
+    json::object part = index_stats(s, metrics);
+    json::object o{{"uuid", t.index->uuid}, {"health", t.index->setting("number_of_replicas") == "0" ? "green" : "yellow"}, {"status", "open"}, {"primaries", part}, {"total", part}};
+    if (level == "shards") {
+      json::object sh = part;
+      sh["routing"] = json::object{{"state", "STARTED"}, {"primary", true}, {"node", c.engine().node_id()}, {"relocating_node", nullptr}};
+      sh["commit"] = json::object{{"id", t.index->uuid}, {"generation", 1}, {"user_data", json::object()}, {"num_docs", s.docs}};
+      sh["seq_no"] = json::object{{"max_seq_no", t.index->indexed->next_seq_no.load() - 1}, {"local_checkpoint", t.index->indexed->next_seq_no.load() - 1}, {"global_checkpoint", t.index->indexed->next_seq_no.load() - 1}};
+      o["shards"] = json::object{{"0", json::array{sh}}};
+    }
+    indices[t.index->name] = o;
+  }
+  json::object part = index_stats(sum, metrics);
+  json::object out{{"_shards", json::object{{"total", copies}, {"successful", n}, {"failed", 0}}}, {"_all", json::object{{"primaries", part}, {"total", part}}}};
+  if (level != "cluster") out["indices"] = indices;
+  return Reply(out);
+}
+Reply segments_api(Call& c) {
+  json::object indices;
+  int64_t n = 0;
+  for (auto& t : c.resolve_param()) {
+    json::object list;
+    int k = 0;
+    for (auto& s : *t.index->indexed->index.segments()) {
+      list["_" + std::to_string(k++)] = json::object{{"generation", k - 1}, {"num_docs", s->docs() - s->deleted()}, {"deleted_docs", s->deleted()}, {"size_in_bytes", s->image_bytes()}, {"memory_in_bytes", 0}, {"committed", true}, {"search", true}, {"version", "9.11.1"}, {"compound", true}, {"attributes", json::object()}};
+    }
+    json::object shard{{"routing", json::object{{"state", "STARTED"}, {"primary", true}, {"node", c.engine().node_id()}}}, {"num_committed_segments", k}, {"num_search_segments", k}, {"segments", list}};
+    indices[t.index->name] = json::object{{"shards", json::object{{"0", json::array{shard}}}}};
+    ++n;
+  }
+  return Reply(json::object{{"_shards", shards(n, false)}, {"indices", indices}});
+}
+Reply recovery(Call& c) {
+  json::object out;
+  for (auto& t : c.resolve_param()) {
+    auto s = t.index->indexed->index.stats();
+    json::object node{{"id", c.engine().node_id()}, {"host", "127.0.0.1"}, {"transport_address", c.door.address}, {"ip", "127.0.0.1"}, {"name", c.door.node_name}};
+    out[t.index->name] = json::object{{"shards", json::array{json::object{
+        {"id", 0}, {"type", "EMPTY_STORE"}, {"stage", "DONE"}, {"primary", true}, {"start_time_in_millis", t.index->created_ms}, {"stop_time_in_millis", t.index->created_ms}, {"total_time_in_millis", 0}, {"source", json::object()}, {"target", node},
+        {"index", json::object{{"size", json::object{{"total_in_bytes", 0}, {"reused_in_bytes", 0}, {"recovered_in_bytes", 0}, {"recovered_from_snapshot_in_bytes", 0}, {"percent", "0.0%"}}}, {"files", json::object{{"total", 0}, {"reused", 0}, {"recovered", 0}, {"percent", "0.0%"}}}, {"total_time_in_millis", 0}, {"source_throttle_time_in_millis", 0}, {"target_throttle_time_in_millis", 0}}},
+        {"translog", json::object{{"recovered", 0}, {"total", 0}, {"percent", "100.0%"}, {"total_on_start", 0}, {"total_time_in_millis", 0}}}, {"verify_index", json::object{{"check_index_time_in_millis", 0}, {"total_time_in_millis", 0}}}}}}};
+    (void)s;
+  }
+  return Reply(out);
+}
+Reply resolve_index(Call& c) {
+  json::array indices, aliases;
+  std::map<std::string, std::vector<std::string>> by_alias;
+  std::vector<std::string> patterns = split(c.part("name"), ',');
+  for (auto& x : c.engine().all()) {
+    bool hit = false;
+    for (auto& p : patterns) hit |= glob(p, x->name);
+    if (hit) {
+      json::object o{{"name", x->name}};
+      json::array a;
+      for (auto& [n, d] : x->aliases) a.push_back(json::value(std::string(n)));
+      if (!a.empty()) o["aliases"] = a;
+      o["attributes"] = json::array{x->closed ? "closed" : "open"};
+      indices.push_back(o);
+    }
+    for (auto& [n, d] : x->aliases) for (auto& p : patterns) if (glob(p, std::string(n))) {
+      by_alias[std::string(n)].push_back(x->name);
+      break;
+    }
+  }
+  for (auto& [n, list] : by_alias) {
+    json::array a;
+    for (auto& i : list) a.push_back(json::value(i));
+    aliases.push_back(json::object{{"name", n}, {"indices", a}});
+  }
+  return Reply(json::object{{"indices", indices}, {"aliases", aliases}, {"data_streams", json::array()}});
+}
+Reply add_block(Call& c) {
+  std::string block = c.part("block");
+  static const std::set<std::string> kBlocks = {"metadata", "read", "read_only", "write"};
+  if (kBlocks.count(block) == 0) illegal("No block found with name " + block);
+  Changes changes;
+  json::array list;
+  for (auto& t : c.resolve(c.part("index"), true, false, true)) {
+    list.push_back(json::object{{"name", t.index->name}, {"blocked", true}});
+    changes.emplace_back(t.index, [block](json::object& extra) {
+      json::object all;
+      flatten(extra["settings"].get_object(), "", all);
+      all["index.blocks." + block] = "true";
+      extra["settings"] = nest(all);
+    });
+  }
+  c.engine().change(changes);
+  return Reply(json::object{{"acknowledged", true}, {"shards_acknowledged", true}, {"indices", list}});
+}
+
+constexpr const char* kIndices = "allow_no_indices,expand_wildcards,ignore_unavailable,master_timeout,timeout,local,flat_settings,include_defaults,wait_for_active_shards,include_type_name,features,preserve_existing,write_index_only,human,cause,create,order,reopen";
+constexpr const char* kAdmin = "allow_no_indices,expand_wildcards,ignore_unavailable,force,wait_if_ongoing,max_num_segments,only_expunge_deletes,flush,wait_for_completion,fielddata,fields,query,request,index,groups,level,types,completion_fields,fielddata_fields,include_segment_file_sizes,include_unloaded_segments,forbid_closed_indices,verbose,active_only,detailed,metric,status";
+
+}  // namespace
+
+std::vector<Route> index_routes() {
+  return {
+      {"PUT", "/{index}", create_index, kIndices},
+      {"GET", "/{index}", get_index, kIndices},
+      {"HEAD", "/{index}", exists_index, kIndices},
+      {"DELETE", "/{index}", delete_index, kIndices},
+      {"GET", "/_mapping", get_mapping, kIndices},
+      {"GET", "/{index}/_mapping", get_mapping, kIndices},
+      {"GET", "/{index}/_mappings", get_mapping, kIndices},
+      {"PUT,POST", "/{index}/_mapping", put_mapping, kIndices},
+      {"PUT,POST", "/{index}/_mappings", put_mapping, kIndices},
+      {"GET", "/_mapping/field/{fields}", get_field_mapping, kIndices},
+      {"GET", "/{index}/_mapping/field/{fields}", get_field_mapping, kIndices},
+      {"GET", "/_settings", get_settings, kIndices},
+      {"GET", "/_settings/{name}", get_settings, kIndices},
+      {"GET", "/{index}/_settings", get_settings, kIndices},
+      {"GET", "/{index}/_settings/{name}", get_settings, kIndices},
+      {"PUT", "/_settings", put_settings, kIndices},
+      {"PUT", "/{index}/_settings", put_settings, kIndices},
+      {"POST", "/{index}/_close", close_index, kIndices},
+      {"POST", "/{index}/_open", open_index, kIndices},
+      {"PUT", "/{index}/_block/{block}", add_block, kIndices},
+      {"POST", "/_aliases", update_aliases, kIndices},
+      {"GET,HEAD", "/_alias", get_alias, kIndices},
+      {"GET,HEAD", "/_alias/{name}", get_alias, kIndices},
+      {"GET,HEAD", "/{index}/_alias", get_alias, kIndices},
+      {"GET,HEAD", "/{index}/_alias/{name}", get_alias, kIndices},
+      {"PUT,POST", "/{index}/_alias/{name}", put_alias, kIndices},
+      {"PUT,POST", "/{index}/_aliases/{name}", put_alias, kIndices},
+      {"PUT,POST", "/_alias/{name}", put_alias, kIndices},
+      {"PUT", "/_alias", put_alias, kIndices},
+      {"DELETE", "/{index}/_alias/{name}", delete_alias, kIndices},
+      {"DELETE", "/{index}/_aliases/{name}", delete_alias, kIndices},
+      {"PUT,POST", "/_index_template/{name}", put_index_template, kIndices},
+      {"GET,HEAD", "/_index_template/{name}", get_index_template, kIndices},
+      {"GET", "/_index_template", get_index_template, kIndices},
+      {"DELETE", "/_index_template/{name}", delete_index_template, kIndices},
+      {"POST", "/_index_template/_simulate_index/{name}", simulate_index, kIndices},
+      {"PUT,POST", "/_component_template/{name}", put_component, kIndices},
+      {"GET,HEAD", "/_component_template/{name}", get_component, kIndices},
+      {"GET", "/_component_template", get_component, kIndices},
+      {"DELETE", "/_component_template/{name}", delete_component, kIndices},
+      {"PUT,POST", "/_template/{name}", put_template, kIndices},
+      {"GET,HEAD", "/_template/{name}", get_template, kIndices},
+      {"GET", "/_template", get_template, kIndices},
+      {"DELETE", "/_template/{name}", delete_template, kIndices},
+      {"GET,POST", "/_analyze", analyze, "index,analyzer,text,field,tokenizer,normalizer"},
+      {"GET,POST", "/{index}/_analyze", analyze, "index,analyzer,text,field,tokenizer,normalizer"},
+      {"GET,POST", "/_refresh", broadcast, kAdmin},
+      {"GET,POST", "/{index}/_refresh", broadcast, kAdmin},
+      {"GET,POST", "/_flush", broadcast, kAdmin},
+      {"GET,POST", "/{index}/_flush", broadcast, kAdmin},
+      {"POST", "/_cache/clear", broadcast, kAdmin},
+      {"POST", "/{index}/_cache/clear", broadcast, kAdmin},
+      {"POST", "/_forcemerge", forcemerge, kAdmin},
+      {"POST", "/{index}/_forcemerge", forcemerge, kAdmin},
+      {"GET", "/_stats", stats, kAdmin},
+      {"GET", "/_stats/{metric}", stats, kAdmin},
+      {"GET", "/{index}/_stats", stats, kAdmin},
+      {"GET", "/{index}/_stats/{metric}", stats, kAdmin},
+      {"GET", "/_segments", segments_api, kAdmin},
+      {"GET", "/{index}/_segments", segments_api, kAdmin},
+      {"GET", "/_recovery", recovery, kAdmin},
+      {"GET", "/{index}/_recovery", recovery, kAdmin},
+      {"GET", "/_resolve/index/{name}", resolve_index, kIndices},
+  };
+}
+
+}  // namespace stele::elastic

@@ -1,0 +1,100 @@
+// One search over one or more indices: collect, sort, aggregate, fetch.
+#pragma once
+
+#include "doors/elastic/call.h"
+#include "segments/aggs/aggregations.h"
+
+namespace stele::elastic {
+
+struct SortField {
+  enum Kind { kScore, kDoc, kField, kGeo } kind = kField;
+  std::string field;
+  bool ascending = true;
+  bool missing_first = false;
+  json::value missing;          // a concrete replacement
+  std::string mode;             // min max avg sum median
+  std::string format, unmapped_type, numeric_type;
+  std::vector<segments::GeoPoint> points;
+  double unit_m = 1;
+};
+struct SortKey {
+  bool missing = false;
+  int64_t number = 0;           // sortable
+  std::string_view text;
+};
+struct Hit {
+  size_t leaf = 0;
+  uint32_t doc = 0;
+  float score = 0;
+  std::vector<SortKey> keys;
+};
+
+class SearchJob {
+ public:
+  struct Part {
+    IndexPtr index;
+    segments::MappingPtr mapping;
+    std::unique_ptr<segments::Searcher> searcher;
+    segments::DslContext dsl;
+    segments::QueryPtr query, post_filter;
+    std::vector<segments::QueryPtr> named;
+    size_t first_leaf = 0;
+  };
+  struct LeafRef { size_t part; size_t in_part; };
+
+  // leaves: given for scroll and point in time; else resolved at the snapshot.
+  SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& body);
+  json::object run();                       // the whole response
+  // Pieces for scroll.
+  void collect(size_t keep);                // fills hits(), total, aggregations
+  json::object respond(size_t from, size_t size);
+  const std::vector<Hit>& hits() const { return hits_; }
+  int64_t shard_count() const;
+  const std::vector<Part>& parts() const { return parts_; }
+  const segments::Leaf& leaf(size_t i) const { return parts_[leaves_[i].part].searcher->leaves()[leaves_[i].in_part]; }
+  const Part& part_of(size_t leaf) const { return parts_[leaves_[leaf].part]; }
+  std::string id_of(size_t leaf, uint32_t doc) const;
+  json::object render_hit(const Hit& h, const json::object& options);
+  json::object body;
+  bool total_as_int = false, typed_keys = false;
+
+ private:
+  void parse();
+  std::vector<SortField> parse_sort(const json::value& v) const;
+  bool needs_scores() const;
+  SortKey key_of(const SortField& s, size_t leaf, uint32_t doc, float score) const;
+  int compare(const Hit& a, const Hit& b) const;
+  int compare_key(const SortField& s, const SortKey& a, const SortKey& b) const;
+  json::value render_key(const SortField& s, const SortKey& k) const;
+  void rescore();
+  json::object explain(const Part& p, size_t leaf, uint32_t doc, float score);
+  json::object field_values(const Part& p, size_t leaf, uint32_t doc, const json::object& source, const json::object& options);
+
+  Engine& engine_;
+  storage::SnapshotPtr snapshot_;
+  std::vector<Part> parts_;
+  std::vector<LeafRef> leaves_;
+  std::vector<SortField> sort_;
+  std::vector<SortKey> after_;
+  std::vector<std::string> after_text_;
+  bool has_after_ = false;
+  size_t from_ = 0, size_ = 10;
+  uint64_t total_ = 0, track_limit_ = 10000;
+  bool track_total_ = true, exact_total_ = false;
+  bool terminated_ = false;
+  float max_score_ = 0;
+  bool any_score_ = false;
+  std::string collapse_;
+  std::vector<Hit> hits_;
+  std::unique_ptr<segments::AggregatorTree> aggs_;
+  std::map<std::pair<size_t, uint32_t>, json::object> source_cache_;
+  std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+};
+
+// Highlighted fragments by field for one document.
+json::object highlight(const segments::Mapping& mapping, const segments::QueryPtr& query, const json::object& source, const json::object& spec,
+                       segments::DslContext& dsl);
+// Wraps an error of query building as a failed search of one shard.
+ElasticError search_failure(const Error& e, const Index& index, const std::string& node);
+
+}  // namespace stele::elastic
