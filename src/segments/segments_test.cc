@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "segments/dsl/dsl.h"
 #include "segments/mapping/mapping.h"
 #include "segments/relation_index.h"
@@ -36,7 +37,9 @@ TEST(Length, EncodingKeepsOrderAndSmallValues) {
     uint32_t d = decode_length(encode_length(n));
     EXPECT_LE(d, n);
     EXPECT_GE(d, last);
-    if (n < 40) EXPECT_EQ(d, n);
+    if (n < 40) {
+      EXPECT_EQ(d, n);
+    }
     last = d;
   }
 }
@@ -74,7 +77,8 @@ TEST(Segments, ModelOfPostingsThroughMerges) {
       live[r] = false;
       dead.push_back(r);
     }
-    index.link(++lsn, dead, Segment::from_image(b.finish(), lsn));
+    ++lsn;
+    index.link(lsn, dead, Segment::from_image(b.finish(), lsn));
     if (round % 5 == 4) index.maintain();
   }
   index.merge_all();
