@@ -21,6 +21,7 @@ constexpr Oid kBootstrapRole = 10;
 enum class ObjectKind : uint8_t {
   kSchema = 1, kRelation, kType, kFunction, kOperator, kCast, kCollation, kRole, kDatabase, kExtension,
   kTrigger, kPolicy, kLanguage, kAggregate, kTextSearchConfig, kStatistics, kSetting, kSettings /* ALTER ROLE/DATABASE SET */,
+  kConstraint /* of a table or domain; an address in dependencies only */, kDefault /* of a column, the same */,
 };
 
 struct AclItem {  // grantor grants privileges to grantee (0 = PUBLIC)

@@ -86,11 +86,49 @@ struct Waiter {
   std::condition_variable wake;
 };
 
+// Nearly always one.
+class Holders {
+ public:
+  bool empty() const { return size_ == 0; }
+  Holder* begin() { return data(); }
+  Holder* end() { return data() + size_; }
+  const Holder* begin() const { return data(); }
+  const Holder* end() const { return data() + size_; }
+  Holder* add(OwnerId owner, OwnerId group) {
+    Holder h{owner, group};
+    if (size_ == 0) {
+      first_ = h;
+    } else {
+      if (size_ == 1) more_.assign(1, first_);
+      more_.push_back(h);
+    }
+    ++size_;
+    return end() - 1;
+  }
+  void remove(Holder* h) {
+    *h = *(end() - 1);
+    if (--size_ == 0) return;
+    if (size_ == 1) {
+      first_ = more_[0];
+      more_.clear();
+    } else {
+      more_.pop_back();
+    }
+  }
+
+ private:
+  Holder* data() { return size_ <= 1 ? &first_ : more_.data(); }
+  const Holder* data() const { return size_ <= 1 ? &first_ : more_.data(); }
+  Holder first_{};
+  std::vector<Holder> more_;  // all of them, from two on
+  uint32_t size_ = 0;
+};
+
 struct LockHead {
   LockKind kind;
   std::string key;
   uint64_t hash;
-  std::vector<Holder> holders;
+  Holders holders;
   std::vector<Waiter*> waiters;
 
   Holder* holder(OwnerId owner) {
@@ -114,10 +152,7 @@ struct LockHead {
   }
   void grant(OwnerId owner, OwnerId group, LockMode mode) {
     Holder* h = holder(owner);
-    if (h == nullptr) {
-      holders.push_back({owner, group});
-      h = &holders.back();
-    }
+    if (h == nullptr) h = holders.add(owner, group);
     h->modes |= bit(mode);
     ++h->counts[static_cast<size_t>(mode)];
   }
@@ -137,13 +172,92 @@ struct OwnerRecord {
 
 constexpr size_t kShards = 64;
 
+// Open addressing over heads that come from slabs and are used again.
+class HeadTable {
+ public:
+  LockHead* find(const LockTag& tag, uint64_t hash) const {
+    if (count_ == 0) return nullptr;
+    for (size_t i = hash & mask();; i = (i + 1) & mask()) {
+      const Slot& s = slots_[i];
+      if (s.head == nullptr) return nullptr;
+      if (s.hash == hash && s.head->kind == tag.kind && s.head->key == tag.key) return s.head;
+    }
+  }
+  LockHead* insert(const LockTag& tag, uint64_t hash) {
+    if ((count_ + 1) * 4 > slots_.size() * 3) grow();
+    if (free_.empty()) {
+      constexpr size_t kSlab = 32;
+      slabs_.push_back(std::make_unique<LockHead[]>(kSlab));
+      for (size_t i = kSlab; i-- > 0;) free_.push_back(&slabs_.back()[i]);
+    }
+    LockHead* head = free_.back();
+    free_.pop_back();
+    head->kind = tag.kind;
+    head->key.assign(tag.key);
+    head->hash = hash;
+    place({hash, head});
+    ++count_;
+    return head;
+  }
+  void erase(LockHead* head) {
+    size_t i = head->hash & mask();
+    while (slots_[i].head != head) i = (i + 1) & mask();
+    slots_[i].head = nullptr;
+    --count_;
+    // Close the gap: move back entries whose home lies at or before it.
+    for (size_t j = (i + 1) & mask(); slots_[j].head != nullptr; j = (j + 1) & mask()) {
+      size_t home = slots_[j].hash & mask();
+      if (((j - home) & mask()) >= ((j - i) & mask())) {
+        slots_[i] = slots_[j];
+        slots_[j].head = nullptr;
+        i = j;
+      }
+    }
+    if (count_ == 0 && slabs_.size() > 64) {  // after a huge transaction
+      free_ = {};
+      slabs_.clear();
+      slots_ = std::vector<Slot>(64);
+      return;
+    }
+    free_.push_back(head);
+  }
+  template <typename F>
+  void for_each(F f) const {
+    for (const Slot& s : slots_) {
+      if (s.head != nullptr) f(*s.head);
+    }
+  }
+
+ private:
+  struct Slot {
+    uint64_t hash = 0;
+    LockHead* head = nullptr;
+  };
+  size_t mask() const { return slots_.size() - 1; }
+  void place(Slot s) {
+    size_t i = s.hash & mask();
+    while (slots_[i].head != nullptr) i = (i + 1) & mask();
+    slots_[i] = s;
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& s : old) {
+      if (s.head != nullptr) place(s);
+    }
+  }
+  std::vector<Slot> slots_ = std::vector<Slot>(64);
+  std::vector<std::unique_ptr<LockHead[]>> slabs_;
+  std::vector<LockHead*> free_;
+  size_t count_ = 0;
+};
+
 }  // namespace
 
 struct LockManager::Impl {
   struct Shard {
     mutable std::mutex mutex;
-    // Keyed by hash alone: equal hashes chain through the multimap.
-    std::unordered_multimap<uint64_t, std::unique_ptr<LockHead>> heads;
+    HeadTable heads;
   };
   struct OwnerShard {
     mutable std::mutex mutex;
@@ -172,22 +286,9 @@ struct LockManager::Impl {
     return it == s.owners.end() ? nullptr : it->second.get();
   }
 
-  static LockHead* find(Shard& s, const LockTag& tag, uint64_t h) {
-    auto [it, end] = s.heads.equal_range(h);
-    for (; it != end; ++it) {
-      if (it->second->kind == tag.kind && it->second->key == tag.key) return it->second.get();
-    }
-    return nullptr;
-  }
+  static LockHead* find(Shard& s, const LockTag& tag, uint64_t h) { return s.heads.find(tag, h); }
   static void drop_if_unused(Shard& s, LockHead* head) {
-    if (!head->holders.empty() || !head->waiters.empty()) return;
-    auto [it, end] = s.heads.equal_range(head->hash);
-    for (; it != end; ++it) {
-      if (it->second.get() == head) {
-        s.heads.erase(it);
-        return;
-      }
-    }
+    if (head->holders.empty() && head->waiters.empty()) s.heads.erase(head);
   }
 
   // Grants to waiters from the front as long as they conflict with nobody before them.
@@ -215,8 +316,7 @@ struct LockManager::Impl {
     if (--h->counts[static_cast<size_t>(mode)] == 0) {
       h->modes &= static_cast<uint16_t>(~bit(mode));
       if (h->modes == 0) {
-        *h = head->holders.back();
-        head->holders.pop_back();
+        head->holders.remove(h);
       }
       if (!head->waiters.empty()) wake_waiters(head);
       drop_if_unused(s, head);
@@ -248,9 +348,9 @@ struct LockManager::Impl {
   std::unordered_map<OwnerId, std::vector<Edge>> wait_graph() {
     std::unordered_map<OwnerId, std::vector<Edge>> graph;
     for (Shard& s : shards) {
-      for (auto& [h, head] : s.heads) {
-        for (const Waiter* w : head->waiters) edges_of(*head, *w, &graph[w->group]);
-      }
+      s.heads.for_each([&](const LockHead& head) {
+        for (const Waiter* w : head.waiters) edges_of(head, *w, &graph[w->group]);
+      });
     }
     return graph;
   }
@@ -326,14 +426,7 @@ LockOutcome LockManager::acquire(OwnerId owner, const LockTag& tag, LockMode mod
   std::unique_lock lock(s.mutex);
 
   LockHead* head = Impl::find(s, tag, h);
-  if (head == nullptr) {
-    auto made = std::make_unique<LockHead>();
-    made->kind = tag.kind;
-    made->key = tag.key;
-    made->hash = h;
-    head = made.get();
-    s.heads.emplace(h, std::move(made));
-  }
+  if (head == nullptr) head = s.heads.insert(tag, h);
   auto note = [&] { record.held.push_back({head, mode, record.next_sequence++}); };
 
   Holder* mine = head->holder(owner);
@@ -497,14 +590,14 @@ std::vector<LockInfo> LockManager::list() const {
   std::vector<LockInfo> out;
   for (Impl::Shard& s : impl_->shards) {
     std::lock_guard lock(s.mutex);
-    for (auto& [h, head] : s.heads) {
-      for (const Holder& holder : head->holders) {
+    s.heads.for_each([&](const LockHead& head) {
+      for (const Holder& holder : head.holders) {
         for (size_t m = 1; m < kModes; ++m) {
-          if (holder.counts[m] > 0) out.push_back({head->kind, head->key, static_cast<LockMode>(m), holder.owner, true, 0});
+          if (holder.counts[m] > 0) out.push_back({head.kind, head.key, static_cast<LockMode>(m), holder.owner, true, 0});
         }
       }
-      for (const Waiter* w : head->waiters) out.push_back({head->kind, head->key, w->mode, w->owner, false, w->start_us});
-    }
+      for (const Waiter* w : head.waiters) out.push_back({head.kind, head.key, w->mode, w->owner, false, w->start_us});
+    });
   }
   return out;
 }
@@ -513,16 +606,16 @@ std::vector<OwnerId> LockManager::blockers(OwnerId owner) const {
   std::vector<OwnerId> out;
   for (Impl::Shard& s : impl_->shards) {
     std::lock_guard lock(s.mutex);
-    for (auto& [h, head] : s.heads) {
-      for (const Waiter* w : head->waiters) {
+    s.heads.for_each([&](const LockHead& head) {
+      for (const Waiter* w : head.waiters) {
         if (w->owner != owner && w->group != owner) continue;
         std::vector<Impl::Edge> edges;
-        Impl::edges_of(*head, *w, &edges);
+        Impl::edges_of(head, *w, &edges);
         for (const auto& e : edges) {
           if (std::find(out.begin(), out.end(), e.owner_blocking) == out.end()) out.push_back(e.owner_blocking);
         }
       }
-    }
+    });
   }
   return out;
 }

@@ -258,6 +258,12 @@ int numeric_sign(Datum v) {
 }
 
 int numeric_compare(Datum a, Datum b) {
+  const NumericHead& ha = numeric_head(a);
+  const NumericHead& hb = numeric_head(b);
+  if (ha.form == NumericForm::kSmall && hb.form == NumericForm::kSmall && ha.scale == hb.scale) {
+    int64_t u = numeric_small(a), v = numeric_small(b);
+    return u < v ? -1 : u > v;
+  }
   Int128 x, y;
   int sx, sy;
   if (compact(a, x, sx) && compact(b, y, sy)) {
@@ -357,6 +363,14 @@ void numeric_skip_key(std::string_view& in) {
 namespace {
 template <bool kSubtract>
 Datum add_or_sub(Datum a, Datum b, Arena& arena) {
+  const NumericHead& ha = numeric_head(a);
+  const NumericHead& hb = numeric_head(b);
+  if (ha.form == NumericForm::kSmall && hb.form == NumericForm::kSmall && ha.scale == hb.scale) {
+    int64_t v;
+    if (!(kSubtract ? __builtin_sub_overflow(numeric_small(a), numeric_small(b), &v)
+                    : __builtin_add_overflow(numeric_small(a), numeric_small(b), &v)))
+      return make_numeric(v, ha.scale, arena);
+  }
   Int128 x, y;
   int sx, sy;
   if (compact(a, x, sx) && compact(b, y, sy)) {
@@ -375,6 +389,13 @@ Datum numeric_add(Datum a, Datum b, Arena& arena) { return add_or_sub<false>(a, 
 Datum numeric_sub(Datum a, Datum b, Arena& arena) { return add_or_sub<true>(a, b, arena); }
 
 Datum numeric_mul(Datum a, Datum b, Arena& arena) {
+  const NumericHead& ha = numeric_head(a);
+  const NumericHead& hb = numeric_head(b);
+  if (ha.form == NumericForm::kSmall && hb.form == NumericForm::kSmall && ha.scale + hb.scale <= kMaxScale) {
+    Int128 v = Int128{numeric_small(a)} * numeric_small(b);
+    if (v == static_cast<int64_t>(v)) return make_numeric(static_cast<int64_t>(v), ha.scale + hb.scale, arena);
+    return make_numeric_wide(v, ha.scale + hb.scale, arena);
+  }
   Int128 x, y, p;
   int sx, sy;
   if (compact(a, x, sx) && compact(b, y, sy) && !__builtin_mul_overflow(x, y, &p) && sx + sy <= kMaxScale)

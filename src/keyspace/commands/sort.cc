@@ -69,6 +69,7 @@ void sort(Call& c, bool read_only) {
   }
   Entry* e = c.ks.lookup_read(c.db, c[1]);
   if (e != nullptr && e->value.type() != Type::kList && e->value.type() != Type::kSet && e->value.type() != Type::kZset) { c.wrong_type(); return; }
+  if (e != nullptr && e->value.type() == Type::kZset) zset_convert(e->value);  // as Redis does
   struct Item { std::string value; double score = 0; std::string text; bool has_text = false; };
   std::vector<Item> items;
   bool set_without_order = e != nullptr && e->value.type() == Type::kSet && dont_sort && (has_store || c.session.script);

@@ -182,7 +182,8 @@ void count_range(Call& c, const Range& r) {
   if (e->value.enc() == Enc::kSkiplist) {
     Zset& z = e->value.zset();
     ZNode* first = empty(r) ? nullptr : z.first_in(r);
-    if (first != nullptr) n = static_cast<int64_t>(z.rank(z.last_in(r)) - z.rank(first)) + 1;
+    ZNode* last = first == nullptr ? nullptr : z.last_in(r);
+    if (last != nullptr) n = std::max<int64_t>(0, static_cast<int64_t>(z.rank(last)) - static_cast<int64_t>(z.rank(first)) + 1);
   } else {
     visit(e->value, r, false, [&](std::string_view, double) { ++n; return true; });
   }

@@ -39,6 +39,7 @@ struct ExecState {
   struct Pinned { bool none = false; uint64_t row_id = 0; Oid relation = 0; };
   const std::unordered_map<int, Pinned>* pinned = nullptr;
   uint64_t processed = 0;
+  const storage::SnapshotPtr& snapshot() const { return view.snapshot; }
   void interrupts() { if (eval->check_interrupts) eval->check_interrupts(); }
   size_t work_mem() const { return ctx->settings != nullptr ? ctx->settings->work_mem_bytes : size_t{4} << 20; }
 };

@@ -84,6 +84,7 @@ NodePtr Level::plan(Query q, double fraction) {
   }
   reduce_outer_joins();
   plan_all_sublinks();
+  add_modify_columns();
 
   bool grouping = q_.has_aggregates || !q_.group_by.empty() || !q_.grouping_sets.empty() || q_.having;
   bool windows = q_.has_windows;

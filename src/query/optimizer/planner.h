@@ -183,6 +183,8 @@ class Level {
   NodePtr plan_project(NodePtr input);
   NodePtr plan_modify(NodePtr input);
   void prepare_modify();
+  void add_modify_columns();
+  void check_generated(const catalog::Relation& table, int16_t column, bool is_default);
   SortKey sort_key_for(const SortGroupRef& r, const std::vector<TargetEntry>& targets);
   bool sorted_by(const PlanNode& n, const std::vector<SortKey>& keys);
   NodePtr make_sort(NodePtr input, const std::vector<SortKey>& keys, double limit = -1);

@@ -1,5 +1,6 @@
 // aclitem values are their own text, "grantee=privileges/grantor": input checks the shape, output copies.
 #include "sql/system_catalogs/system_catalogs.h"
+#include "sql/functions/host.h"
 #include "types/function.h"
 #include "types/oids.h"
 
@@ -23,10 +24,16 @@ Datum aclitem_eq(FnCall& call) { return Datum::from_bool(call.text_arg(0) == cal
 }  // namespace
 
 void register_functions() {
+  static std::once_flag once;
+  std::call_once(once, [] {
   auto& registry = FunctionRegistry::mutable_instance();
   registry.add("aclitemin", aclitem_in);
   registry.add("aclitemout", aclitem_out);
   registry.add("aclitem_eq", aclitem_eq);
+  register_object_text_functions(registry);
+  register_privilege_functions(registry);
+  register_session_functions(registry);
+  });
 }
 
 }  // namespace stele::sql::system_catalogs

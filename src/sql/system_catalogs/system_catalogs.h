@@ -53,7 +53,7 @@ struct Context {
 
 // Emits every row of the relation, in attribute order; emit returns false to stop. Values live in arena.
 // pg_node_tree columns hold the expression's SQL text: pg_get_expr() returns its first argument.
-// Adds aclitem input and output to the function registry; called once at start-up, before any session.
+// Adds the native functions of the sql layer to the registry; called at start-up, before any session (again is harmless).
 void register_functions();
 
 void scan(Oid relation, Context& context, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena);

@@ -1,0 +1,368 @@
+#include "query/dml/writer.h"
+
+#include "base/error.h"
+#include "query/dml/foreign_keys.h"
+#include "types/oids.h"
+#include "types/type_io.h"
+
+namespace stele::query {
+
+namespace {
+constexpr int kRowTrigger = 1, kBefore = 2, kInsertEvent = 4, kDeleteEvent = 8, kUpdateEvent = 16;
+
+struct ReferenceCache {
+  const catalog::State* state = nullptr;
+  uint64_t version = 0;
+  std::multimap<Oid, ForeignKeyRef> refs;
+};
+}  // namespace
+
+std::vector<ForeignKeyRef> referencing(const catalog::State& state, Oid relation) {
+  static std::mutex mutex;
+  static ReferenceCache cache;
+  std::lock_guard lock(mutex);
+  if (cache.state != &state || cache.version != state.version()) {
+    cache.refs.clear();
+    state.for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+      auto r = std::static_pointer_cast<const catalog::Relation>(o);
+      for (auto& c : r->constraints)
+        if (c.kind == catalog::ConstraintKind::kForeignKey) cache.refs.emplace(c.referenced, ForeignKeyRef{r, &c});
+    });
+    cache.state = &state;
+    cache.version = state.version();
+  }
+  std::vector<ForeignKeyRef> out;
+  auto [a, b] = cache.refs.equal_range(relation);
+  for (auto it = a; it != b; ++it) out.push_back(it->second);
+  return out;
+}
+
+ExprPtr column_default(const catalog::Relation& table, const catalog::Column& column, ExecContext& ctx) {
+  if (column.identity != catalog::Identity::kNone) {
+    Oid sequence = 0;
+    ctx.catalog->state()->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+      auto& r = static_cast<const catalog::Relation&>(*o);
+      if (r.relkind == 'S' && r.sequence && r.sequence->owner_table == table.oid && r.sequence->owner_column == column.number && r.sequence->identity) sequence = r.oid;
+    });
+    if (sequence == 0) throw Error(ErrorCode::kInternalError, fmt::format("no owned sequence found for identity column \"{}\"", column.name));
+    auto arg = std::make_shared<ConstExpr>();
+    arg->type = oid::kRegclass;
+    arg->value = Datum::from_oid(sequence);
+    auto next = std::make_shared<FuncExpr>();
+    next->func = 1574;   // nextval(regclass)
+    next->type = oid::kInt8;
+    next->args = {arg};
+    if (column.type == oid::kInt8) return next;
+    auto cast = std::make_shared<FuncExpr>();
+    cast->func = column.type == oid::kInt2 ? 714 : 480;
+    cast->type = column.type;
+    cast->args = {next};
+    return cast;
+  }
+  if (column.default_sql.empty() || column.generated) return nullptr;
+  return ctx.bind_expression(table, column.default_sql, column.type);
+}
+
+struct WriterImpl::Pending {
+  struct Reference { const catalog::Constraint* fk; OwnedRow row; };
+  struct Action { ForeignKeyRef ref; OwnedRow old_row, new_row; };
+  struct AfterTrigger { int bits; OwnedRow old_row, new_row; };
+  std::vector<Reference> references;
+  std::vector<Action> actions;
+  std::vector<AfterTrigger> triggers;
+};
+
+std::unique_ptr<TableWriter> TableWriter::open(Oid relation, ExecContext& ctx) {
+  auto table = ctx.catalog->state()->relation(relation);
+  if (!table) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation with OID {} does not exist", relation));
+  return std::make_unique<WriterImpl>(std::move(table), ctx);
+}
+
+WriterImpl::WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecContext& ctx) : table_(std::move(table)), ctx_(ctx), pending_(std::make_unique<Pending>()) {
+  state_.ctx = &ctx;
+  state_.eval = ctx.eval;
+  catalog_ = ctx.catalog->state();
+  evaluator_ = std::make_unique<IndexExpressions>(table_, ctx);
+  access_ = std::make_unique<rows::TableAccess>(shared_table(table_, *catalog_), *ctx.txn, evaluator_.get(), ctx.eval);
+  size_t n = table_->columns.size();
+  values_.resize(n);
+  nulls_.resize(n);
+  key_columns_.resize(n + 1);
+  for (size_t i = 0; i < n; ++i) {
+    vecs_.push_back({&values_[i], &nulls_[i]});
+    types_.push_back(type_info(table_->columns[i].dropped ? oid::kInt4 : table_->columns[i].type, ctx));
+    if (table_->columns[i].not_null && !table_->columns[i].dropped) not_null_.push_back(static_cast<int16_t>(i));
+  }
+  for (auto& c : table_->constraints)
+    if (c.kind == catalog::ConstraintKind::kForeignKey) foreign_.push_back(&c);
+  incoming_ = referencing(*catalog_, table_->oid);
+  for (auto& ix : access_->table().indexes())
+    if (ix.unique && !ix.partial && !ix.has_expressions) for (auto& k : ix.keys) key_columns_[static_cast<size_t>(k.column)] = true;
+  for (Oid t : table_->triggers)
+    if (auto tr = catalog_->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t); tr && tr->enabled != 'D') trigger_bits_ |= 1 << 16 | tr->type;
+  compile_exprs();
+}
+WriterImpl::~WriterImpl() = default;
+
+void WriterImpl::compile_exprs() {
+  Layout layout;
+  for (size_t i = 0; i < table_->columns.size(); ++i) {
+    auto v = std::make_shared<VarExpr>();
+    v->relation = 1;
+    v->column = static_cast<int16_t>(i + 1);
+    layout.add(v);
+  }
+  CompileEnv env;
+  env.layout = &layout;
+  env.state = &state_;
+  auto add = [&](const ExprPtr& e) {
+    owners_.push_back(e);
+    return compile(e, env);
+  };
+  defaults_.resize(table_->columns.size());
+  generated_.resize(table_->columns.size());
+  for (size_t i = 0; i < table_->columns.size(); ++i) {
+    auto& c = table_->columns[i];
+    if (c.dropped) continue;
+    if (c.generated) generated_[i] = add(ctx_.bind_expression(*table_, c.default_sql, c.type));
+    else if (!c.default_sql.empty() || c.identity != catalog::Identity::kNone) {
+      if (ExprPtr e = column_default(*table_, c, ctx_)) defaults_[i] = add(e);
+    } else if (ctx_.eval->catalog != nullptr && c.type >= oid::kFirstUserOid) {
+      // A domain may bring a default of its own.
+      auto t = catalog_->type(c.type);
+      if (t && t->typtype == 'd' && !t->default_sql.empty()) defaults_[i] = add(ctx_.bind_expression(*table_, t->default_sql, c.type));
+    }
+  }
+  for (auto& c : table_->constraints)
+    if (c.kind == catalog::ConstraintKind::kCheck) {
+      ExprPtr e = ctx_.bind_expression(*table_, c.check_sql, oid::kBool);
+      checks_.push_back({c.name, compile(e, env), e});
+    }
+  std::sort(checks_.begin(), checks_.end(), [](auto& a, auto& b) { return a.name < b.name; });
+}
+
+bool WriterImpl::plain() const { return trigger_bits_ == 0 && foreign_.empty() && incoming_.empty(); }
+
+void WriterImpl::load(std::span<const NullableDatum> row) {
+  for (size_t i = 0; i < values_.size(); ++i) {
+    values_[i] = row[i].value;
+    nulls_[i] = row[i].is_null ? 1 : 0;
+  }
+}
+NullableDatum WriterImpl::eval(EvalNode& node, Arena& arena) {
+  Frame f{vecs_.data(), 1, &arena, &state_};
+  const Vec& v = node.eval(f, Sel{nullptr, 1});
+  return {v.values[0], v.nulls[0] != 0};
+}
+
+std::string WriterImpl::failing_row(std::span<const NullableDatum> row) {
+  std::string out = "Failing row contains (";
+  bool first = true;
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (table_->columns[i].dropped) continue;
+    if (!first) out += ", ";
+    first = false;
+    if (row[i].is_null) { out += "null"; continue; }
+    std::string text;
+    type_output(table_->columns[i].type, row[i].value, text, *ctx_.eval);
+    if (text.size() > 64) {
+      size_t cut = 64;
+      while (cut > 0 && (static_cast<uint8_t>(text[cut]) & 0xc0) == 0x80) --cut;
+      text = text.substr(0, cut) + "...";
+    }
+    out += text;
+  }
+  return out + ").";
+}
+
+void WriterImpl::compute_generated(std::vector<NullableDatum>& row) {
+  for (size_t i = 0; i < generated_.size(); ++i) {
+    if (!generated_[i]) continue;
+    load(row);
+    NullableDatum v = eval(*generated_[i], arena_);
+    if (!v.is_null) v.value = copy_value(types_[i], v.value, arena_);
+    row[i] = v;
+  }
+}
+
+void WriterImpl::check_row(std::span<const NullableDatum> row) {
+  for (int16_t i : not_null_) {
+    if (!row[static_cast<size_t>(i)].is_null) continue;
+    auto& c = table_->columns[static_cast<size_t>(i)];
+    throw Error(ErrorCode::kNotNullViolation, fmt::format("null value in column \"{}\" of relation \"{}\" violates not-null constraint", c.name, table_->name))
+        .detail(failing_row(row)).names(schema_name(*table_, ctx_), table_->name, c.name);
+  }
+  if (checks_.empty()) return;
+  load(row);
+  for (auto& c : checks_) {
+    NullableDatum v = eval(*c.node, arena_);
+    if (v.is_null || v.value.as_bool()) continue;
+    throw Error(ErrorCode::kCheckViolation, fmt::format("new row for relation \"{}\" violates check constraint \"{}\"", table_->name, c.name))
+        .detail(failing_row(row)).names(schema_name(*table_, ctx_), table_->name, {}, {}, c.name);
+  }
+}
+
+bool WriterImpl::fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row) {
+  if (trigger_bits_ == 0 || !ctx_.fire_trigger) return true;
+  return ctx_.fire_trigger(*table_, bits, old_row, new_row);
+}
+void WriterImpl::fire_statement(int bits) { fire(bits, nullptr, nullptr); }
+
+bool WriterImpl::prepare_insert(std::vector<NullableDatum>& row, std::span<const bool> given) {
+  for (size_t i = 0; i < row.size(); ++i) {
+    if (i < given.size() && given[i]) continue;
+    row[i] = {};
+    if (!defaults_[i]) continue;
+    NullableDatum v = eval(*defaults_[i], arena_);
+    if (!v.is_null) v.value = copy_value(types_[i], v.value, arena_);
+    row[i] = v;
+  }
+  if (!fire(kRowTrigger | kBefore | kInsertEvent, nullptr, &row)) return false;
+  compute_generated(row);
+  check_row(row);
+  return true;
+}
+
+bool WriterImpl::same(size_t column, NullableDatum a, NullableDatum b) const {
+  if (a.is_null || b.is_null) return a.is_null == b.is_null;
+  if (a.value.bits == b.value.bits) return true;
+  return !types_[column].by_value && a.value.as_view() == b.value.as_view();
+}
+
+std::optional<rows::UniqueConflict> WriterImpl::insert_prepared(const std::vector<NullableDatum>& row, bool on_conflict, std::span<const rows::IndexDef* const> arbiters, uint64_t* row_id) {
+  if (on_conflict) {
+    auto conflict = access_->insert_unless_conflict(row, arbiters, row_id, ctx_.wait);
+    if (conflict) return conflict;
+  } else {
+    *row_id = access_->insert(row, ctx_.wait);
+  }
+  if (!foreign_.empty()) queue_foreign_keys(row, nullptr);
+  if (trigger_bits_ & kInsertEvent) pending_->triggers.push_back({kRowTrigger | kInsertEvent, nullptr, own_row(row, types_)});
+  return std::nullopt;
+}
+
+uint64_t WriterImpl::insert(std::span<const NullableDatum> in, std::span<const bool> given) {
+  arena_.reset();
+  std::vector<NullableDatum> row(in.begin(), in.end());
+  row.resize(table_->columns.size());
+  if (!prepare_insert(row, given)) return 0;
+  uint64_t id = 0;
+  insert_prepared(row, false, {}, &id);
+  return id;
+}
+
+bool WriterImpl::update_row(uint64_t row_id, std::span<const NullableDatum> old_row, std::vector<NullableDatum>& row) {
+  if (trigger_bits_ & kUpdateEvent) {
+    std::vector<NullableDatum> old(old_row.begin(), old_row.end());
+    if (!fire(kRowTrigger | kBefore | kUpdateEvent, &old, &row)) return false;
+  }
+  compute_generated(row);
+  check_row(row);
+  access_->update(row_id, old_row, row, ctx_.wait);
+  if (!foreign_.empty()) queue_foreign_keys(row, old_row.data());
+  if (!incoming_.empty()) queue_references(old_row, row.data());
+  if (trigger_bits_ & kUpdateEvent) pending_->triggers.push_back({kRowTrigger | kUpdateEvent, own_row(old_row, types_), own_row(row, types_)});
+  return true;
+}
+void WriterImpl::update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) {
+  arena_.reset();
+  std::vector<NullableDatum> row(new_row.begin(), new_row.end());
+  update_row(row_id, old_row, row);
+}
+bool WriterImpl::erase_row(uint64_t row_id, std::span<const NullableDatum> old_row) {
+  if (trigger_bits_ & kDeleteEvent) {
+    std::vector<NullableDatum> old(old_row.begin(), old_row.end());
+    if (!fire(kRowTrigger | kBefore | kDeleteEvent, &old, nullptr)) return false;
+  }
+  access_->erase(row_id, old_row);
+  if (!incoming_.empty()) queue_references(old_row, nullptr);
+  if (trigger_bits_ & kDeleteEvent) pending_->triggers.push_back({kRowTrigger | kDeleteEvent, own_row(old_row, types_), nullptr});
+  return true;
+}
+void WriterImpl::erase(uint64_t row_id, std::span<const NullableDatum> old_row) {
+  arena_.reset();
+  erase_row(row_id, old_row);
+}
+
+bool WriterImpl::fetch_newest(uint64_t row_id, std::vector<NullableDatum>& row, Arena& arena, storage::Lsn* lsn) {
+  std::string bytes;
+  storage::ReadView latest{nullptr, UINT32_MAX};
+  if (!access_->fetch(row_id, latest, &bytes, lsn)) return false;
+  row.resize(table_->columns.size());
+  access_->table().format().decode_all(bytes, row.data(), arena);
+  return true;
+}
+
+storage::LockMode WriterImpl::key_strength(const std::vector<int16_t>& assigned) const {
+  for (int16_t a : assigned) if (key_columns_[static_cast<size_t>(a)]) return storage::LockMode::kForUpdate;
+  return storage::LockMode::kForNoKeyUpdate;
+}
+storage::LockMode WriterImpl::update_strength(std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) const {
+  for (size_t i = 0; i < old_row.size(); ++i) if (key_columns_[i + 1] && !same(i, old_row[i], new_row[i])) return storage::LockMode::kForUpdate;
+  return storage::LockMode::kForNoKeyUpdate;
+}
+
+void WriterImpl::queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row) {
+  OwnedRow kept;
+  for (auto* fk : foreign_) {
+    bool any_null = false, all_null = true, changed = old_row == nullptr;
+    for (int16_t c : fk->columns) {
+      auto& v = row[static_cast<size_t>(c - 1)];
+      any_null |= v.is_null;
+      all_null &= v.is_null;
+      if (old_row != nullptr && !same(static_cast<size_t>(c - 1), v, old_row[c - 1])) changed = true;
+    }
+    if (!changed || all_null || (any_null && fk->match == 's')) continue;
+    if (!kept) kept = own_row(row, types_);
+    if (constraint_deferred(*fk, ctx_)) {
+      auto table = table_;
+      ExecContext* ctx = &ctx_;
+      // The row may have changed again by then: what counts is its state at commit, found by its key.
+      ctx_.txn->before_commit([table, fk, kept, ctx] { check_reference(*table, *fk, *kept, *ctx); });
+      continue;
+    }
+    pending_->references.push_back({fk, kept});
+  }
+}
+
+void WriterImpl::queue_references(std::span<const NullableDatum> old_row, const NullableDatum* new_row) {
+  OwnedRow kept_old, kept_new;
+  for (auto& ref : incoming_) {
+    bool changed = new_row == nullptr, null = false;
+    for (int16_t c : ref.constraint->referenced_columns) {
+      size_t i = static_cast<size_t>(c - 1);
+      null |= old_row[i].is_null;
+      if (new_row != nullptr && !same(i, old_row[i], new_row[i])) changed = true;
+    }
+    if (!changed || null) continue;
+    if (!kept_old) kept_old = own_row(old_row, types_);
+    if (new_row != nullptr && !kept_new) kept_new = own_row(std::span<const NullableDatum>(new_row, old_row.size()), types_);
+    char action = new_row != nullptr ? ref.constraint->on_update : ref.constraint->on_delete;
+    if (action == 'a' && constraint_deferred(*ref.constraint, ctx_)) {
+      auto table = table_;
+      ExecContext* ctx = &ctx_;
+      ctx_.txn->before_commit([table, ref, kept_old, kept_new, ctx] { act_on_references(*table, ref, *kept_old, kept_new ? kept_new->data() : nullptr, *ctx); });
+      continue;
+    }
+    pending_->actions.push_back({ref, kept_old, kept_new});
+  }
+}
+
+void WriterImpl::finish() {
+  if (access_->has_deferred()) access_->check_deferred();
+  auto work = std::move(pending_);
+  pending_ = std::make_unique<Pending>();
+  if (!work->references.empty() || !work->actions.empty() || !work->triggers.empty()) {
+    // What follows sees the statement's effects.
+    ctx_.txn->next_command();
+  }
+  for (auto& a : work->actions) act_on_references(*table_, a.ref, *a.old_row, a.new_row ? a.new_row->data() : nullptr, ctx_);
+  for (auto& r : work->references) check_reference(*table_, *r.fk, *r.row, ctx_);
+  for (auto& t : work->triggers) {
+    std::vector<NullableDatum> copy;
+    if (t.new_row) copy = *t.new_row;
+    fire(t.bits, t.old_row.get(), t.new_row ? &copy : nullptr);
+  }
+}
+
+}  // namespace stele::query

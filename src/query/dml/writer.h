@@ -1,0 +1,80 @@
+// TableWriter's implementation, for ModifyTable and point statements.
+#pragma once
+
+#include "query/exec/table_cache.h"
+
+namespace stele::query {
+
+struct ForeignKeyRef {          // a constraint of `table` that refers to another one
+  std::shared_ptr<const catalog::Relation> table;
+  const catalog::Constraint* constraint;
+};
+// Constraints that refer to the relation.
+std::vector<ForeignKeyRef> referencing(const catalog::State& state, Oid relation);
+// The default of a column as an expression: DEFAULT text, identity's nextval, or null for none.
+ExprPtr column_default(const catalog::Relation& table, const catalog::Column& column, ExecContext& ctx);
+
+class WriterImpl final : public TableWriter {
+ public:
+  WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecContext& ctx);
+  ~WriterImpl() override;
+  uint64_t insert(std::span<const NullableDatum> row, std::span<const bool> given) override;
+  void update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) override;
+  void erase(uint64_t row_id, std::span<const NullableDatum> old_row) override;
+  void finish() override;
+
+  const catalog::Relation& table() const { return *table_; }
+  rows::TableAccess& access() { return *access_; }
+  size_t columns() const { return table_->columns.size(); }
+  // Steps of insert(): fills defaults, fires BEFORE triggers, computes generated columns, checks. False: a
+  // trigger suppressed the row. The row's memory is the writer's until reset_row().
+  bool prepare_insert(std::vector<NullableDatum>& row, std::span<const bool> given);
+  std::optional<rows::UniqueConflict> insert_prepared(const std::vector<NullableDatum>& row, bool on_conflict, std::span<const rows::IndexDef* const> arbiters, uint64_t* row_id);
+  // As update() and erase(), telling whether a BEFORE trigger let it happen; new_row becomes what was written.
+  bool update_row(uint64_t row_id, std::span<const NullableDatum> old_row, std::vector<NullableDatum>& new_row);
+  bool erase_row(uint64_t row_id, std::span<const NullableDatum> old_row);
+  // Newest version of a row; false when it is gone.
+  bool fetch_newest(uint64_t row_id, std::vector<NullableDatum>& row, Arena& arena, storage::Lsn* lsn);
+  storage::LockMode update_strength(std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) const;
+  storage::LockMode key_strength(const std::vector<int16_t>& assigned) const;
+  Arena& row_arena() { return arena_; }
+  bool plain() const;            // no triggers, keys, generated columns: point statements may use it
+  void fire_statement(int bits);
+
+ private:
+  struct Check { std::string name; EvalPtr node; ExprPtr owner; };
+  struct Pending;                // work for the end of the statement or transaction
+  void compile_exprs();
+  void load(std::span<const NullableDatum> row);
+  NullableDatum eval(EvalNode& node, Arena& arena);
+  void compute_generated(std::vector<NullableDatum>& row);
+  void check_row(std::span<const NullableDatum> row);
+  std::string failing_row(std::span<const NullableDatum> row);
+  void queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row);
+  void queue_references(std::span<const NullableDatum> old_row, const NullableDatum* new_row);
+  bool fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row);
+  bool same(size_t column, NullableDatum a, NullableDatum b) const;
+
+  std::shared_ptr<const catalog::Relation> table_;
+  ExecContext& ctx_;
+  ExecState state_;
+  catalog::StatePtr catalog_;
+  std::unique_ptr<IndexExpressions> evaluator_;
+  std::unique_ptr<rows::TableAccess> access_;
+  std::vector<TypeInfo> types_;
+  std::vector<EvalPtr> defaults_, generated_;
+  std::vector<ExprPtr> owners_;
+  std::vector<Check> checks_;
+  std::vector<int16_t> not_null_;
+  std::vector<bool> key_columns_;
+  std::vector<const catalog::Constraint*> foreign_;
+  std::vector<ForeignKeyRef> incoming_;
+  int trigger_bits_ = 0;
+  std::vector<Datum> values_;
+  std::vector<uint8_t> nulls_;
+  std::vector<Vec> vecs_;
+  Arena arena_;
+  std::unique_ptr<Pending> pending_;
+};
+
+}  // namespace stele::query

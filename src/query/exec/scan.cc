@@ -1,0 +1,378 @@
+// Scans of stored tables: sequential, by index, by several indexes, through a provider; and of the system
+// catalogues.
+#include "base/error.h"
+#include "query/exec/operator.h"
+#include "query/exec/table_cache.h"
+#include "query/rewrite.h"
+#include "query/scan_providers.h"
+#include "types/oids.h"
+
+namespace stele::query {
+
+namespace {
+// Which attribute fills each raw column.
+struct RawColumns {
+  std::vector<ExprPtr> layout;    // node.layout, then what only the conditions use
+  std::vector<int16_t> attributes;
+  size_t keep = 0;
+  explicit RawColumns(const PlanNode& n) {
+    keep = n.layout.size();
+    layout = n.layout;
+    for (auto& q : n.quals)
+      walk(q, [&](const Expr& e, int) {
+        if (e.kind == ExprKind::kVar && static_cast<const VarExpr&>(e).relation == n.rti) {
+          auto v = std::make_shared<VarExpr>(static_cast<const VarExpr&>(e));
+          if (std::none_of(layout.begin(), layout.end(), [&](auto& x) { return static_cast<const VarExpr&>(*x).column == v->column; })) layout.push_back(v);
+        }
+        return false;
+      });
+    for (auto& e : layout) {
+      int16_t a = static_cast<const VarExpr&>(*e).column;
+      if (a > 0 && !n.column_map.empty()) a = n.column_map[a - 1];
+      attributes.push_back(a);
+    }
+  }
+};
+
+class TableScanBase : public Operator {
+ public:
+  TableScanBase(const PlanNode& n, ExecState& s) : Operator(n, s), raw_(n) {
+    filter_.compile(n.quals, raw_.layout, s);
+    if (s.stats != nullptr) stats_ = &(*s.stats)[&n];
+    if (n.table && !n.system_catalog) {
+      access_ = open_access(n.table, s);
+      format_ = &access_->table().format();
+    }
+  }
+  bool next(Batch& out, int max) override {
+    while (true) {
+      state.interrupts();
+      int want = std::min(max, batch_size_);
+      batch_size_ = std::min(batch_size_ * 2, kBatchRows);
+      arena_.reset();
+      buffers_.ensure(raw_.layout.size(), want);
+      int n = fill(want);
+      if (n == 0) return false;
+      buffers_.expose(out, raw_.layout.size(), n);
+      filter_.apply(out, raw_.keep, arena_, state, stats_);
+      if (out.size > 0) return true;
+    }
+  }
+
+ protected:
+  virtual int fill(int max) = 0;
+  void reset() { batch_size_ = 16; }
+  const ExecState::Pinned* pinned() const {
+    if (state.pinned == nullptr) return nullptr;
+    auto it = state.pinned->find(node.rti);
+    return it == state.pinned->end() ? nullptr : &it->second;
+  }
+  void decode(std::string_view bytes, uint64_t row_id, int at) {
+    for (size_t c = 0; c < raw_.attributes.size(); ++c) {
+      int16_t a = raw_.attributes[c];
+      Vec& v = buffers_[c];
+      if (a > 0) {
+        NullableDatum d = format_->decode(bytes, static_cast<size_t>(a - 1), arena_);
+        v.values[at] = d.value;
+        v.nulls[at] = d.is_null ? 1 : 0;
+      } else {
+        system_value(a, row_id, v, at);
+      }
+    }
+  }
+  void system_value(int16_t a, uint64_t row_id, Vec& v, int at) {
+    v.nulls[at] = 0;
+    switch (a) {
+      case system_column::kRowId: v.values[at] = Datum::from_int(static_cast<int64_t>(row_id)); break;
+      case system_column::kTableOid: v.values[at] = Datum::from_oid(node.relation); break;
+      case system_column::kCtid: {
+        // Block and offset of PostgreSQL's tid: row ids in 48 bits.
+        char tid[6];
+        uint64_t id = row_id;
+        uint32_t block = static_cast<uint32_t>(id >> 16);
+        uint16_t offset = static_cast<uint16_t>(id & 0xffff);
+        std::memcpy(tid, &block, 4);
+        std::memcpy(tid + 4, &offset, 2);
+        v.values[at] = make_bytes(arena_, std::string_view(tid, 6));
+        break;
+      }
+      case 0: v.nulls[at] = 1; break;   // a column that the child table does not have
+      default: v.values[at] = Datum::from_int(0); break;
+    }
+  }
+  // The newest version of the pinned row, for a READ COMMITTED re-evaluation.
+  int fill_pinned(const ExecState::Pinned& p) {
+    if (pinned_done_) return 0;
+    pinned_done_ = true;
+    if (p.none || (p.relation != 0 && p.relation != node.relation)) return 0;
+    storage::ReadView latest{nullptr, UINT32_MAX};
+    if (!access_->fetch(p.row_id, latest, &row_)) return 0;
+    decode(row_, p.row_id, 0);
+    return 1;
+  }
+  RawColumns raw_;
+  BatchFilter filter_;
+  std::unique_ptr<rows::TableAccess> access_;
+  const rows::RowFormat* format_ = nullptr;
+  OutputBatch buffers_;
+  Arena arena_;
+  NodeStats* stats_ = nullptr;
+  std::string row_;
+  int batch_size_ = 16;
+  bool pinned_done_ = false;
+};
+
+class SeqScan final : public TableScanBase {
+ public:
+  using TableScanBase::TableScanBase;
+  void rescan() override {
+    reset();
+    cursor_.reset();
+    pinned_done_ = false;
+    if (!node.sample_method.empty()) start_sample();
+  }
+  int fill(int max) override {
+    if (auto* p = pinned()) return fill_pinned(*p);
+    if (!cursor_) cursor_ = std::make_unique<rows::RowCursor>(access_->scan(state.view));
+    int n = 0;
+    while (n < max && cursor_->valid()) {
+      if (sample_ < 1 && random_.unit() >= sample_) { cursor_->next(); continue; }
+      decode(cursor_->bytes(), cursor_->row_id(), n++);
+      cursor_->next();
+    }
+    return n;
+  }
+ private:
+  void start_sample() {
+    if (node.sample_args.empty()) return;
+    NullableDatum v = evaluate_const(node.sample_args[0], state, arena_);
+    double percent = v.is_null ? -1 : node.sample_args[0]->type == oid::kFloat4 ? v.value.as_float() : v.value.as_double();
+    if (v.is_null) throw Error(ErrorCode::kInvalidParameterValue, "TABLESAMPLE parameter cannot be null");
+    if (!(percent >= 0 && percent <= 100)) throw Error(ErrorCode::kInvalidParameterValue, "sample percentage must be between 0 and 100");
+    sample_ = percent / 100;
+    uint64_t seed = 0;
+    if (node.sample_repeatable) seed = evaluate_const(node.sample_repeatable, state, arena_).value.bits;
+    else if (state.eval->random) seed = state.eval->random();
+    random_ = Random(seed);
+  }
+  std::unique_ptr<rows::RowCursor> cursor_;
+  double sample_ = 1;
+  Random random_{0};
+};
+
+// One key range after another; see key_range() for what a range is.
+class IndexScan final : public TableScanBase {
+ public:
+  IndexScan(const PlanNode& n, ExecState& s) : TableScanBase(n, s) {
+    index_ = access_->table().index(n.index->oid);
+    if (index_ == nullptr) throw Error(ErrorCode::kInternalError, "index is not known to its table");
+    only_ = n.type == NodeType::kIndexOnlyScan;
+    if (n.type == NodeType::kBitmapScan) throw Error(ErrorCode::kInternalError, "bitmap scan as index scan");
+    bounds_.compile(n.conds, *index_, s);
+  }
+  void rescan() override {
+    reset();
+    started_ = false;
+    cursor_.reset();
+    ranges_.clear();
+    at_ = 0;
+    pinned_done_ = false;
+  }
+  int fill(int max) override {
+    if (auto* p = pinned()) return fill_pinned(*p);
+    if (!started_) {
+      started_ = true;
+      bounds_.ranges(*index_, state, range_arena_, ranges_);
+      if (node.backward) std::reverse(ranges_.begin(), ranges_.end());
+    }
+    int n = 0;
+    while (n < max) {
+      if (!cursor_) {
+        if (at_ >= ranges_.size()) break;
+        if (ranges_[at_].empty()) { ++at_; continue; }
+        cursor_ = std::make_unique<rows::IndexCursor>(access_->index_scan(*index_, ranges_[at_++], state.view, node.backward));
+      }
+      if (!cursor_->valid()) { cursor_.reset(); continue; }
+      uint64_t id = cursor_->row_id();
+      if (only_) {
+        for (size_t c = 0; c < raw_.attributes.size(); ++c) {
+          int16_t a = raw_.attributes[c];
+          if (a > 0) {
+            NullableDatum d = cursor_->attribute(a, arena_);
+            buffers_[c].values[n] = d.value;
+            buffers_[c].nulls[n] = d.is_null ? 1 : 0;
+          } else {
+            system_value(a, id, buffers_[c], n);
+          }
+        }
+        ++n;
+      } else if (access_->fetch(id, state.view, &row_)) {
+        decode(row_, id, n++);
+      }
+      cursor_->next();
+    }
+    return n;
+  }
+ private:
+  const rows::IndexDef* index_ = nullptr;
+  IndexBounds bounds_;
+  std::vector<rows::KeyRange> ranges_;
+  size_t at_ = 0;
+  std::unique_ptr<rows::IndexCursor> cursor_;
+  Arena range_arena_;
+  bool only_ = false, started_ = false;
+};
+
+// The union of several indexes' row ids, then the rows in row id order.
+class BitmapScan final : public TableScanBase {
+ public:
+  BitmapScan(const PlanNode& n, ExecState& s) : TableScanBase(n, s) {
+    for (size_t i = 0; i < n.or_indexes.size(); ++i) {
+      auto* index = access_->table().index(n.or_indexes[i]->oid);
+      if (index == nullptr) throw Error(ErrorCode::kInternalError, "index is not known to its table");
+      indexes_.push_back(index);
+      bounds_.emplace_back();
+      bounds_.back().compile(n.or_conds[i], *index, s);
+    }
+  }
+  void rescan() override {
+    reset();
+    started_ = false;
+    pinned_done_ = false;
+    ids_.clear();
+    at_ = 0;
+  }
+  int fill(int max) override {
+    if (auto* p = pinned()) return fill_pinned(*p);
+    if (!started_) {
+      started_ = true;
+      for (size_t i = 0; i < indexes_.size(); ++i) {
+        std::vector<rows::KeyRange> ranges;
+        bounds_[i].ranges(*indexes_[i], state, range_arena_, ranges);
+        for (auto& r : ranges)
+          if (!r.empty())
+            for (auto c = access_->index_scan(*indexes_[i], r, state.view); c.valid(); c.next()) ids_.push_back(c.row_id());
+      }
+      std::sort(ids_.begin(), ids_.end());
+      ids_.erase(std::unique(ids_.begin(), ids_.end()), ids_.end());
+    }
+    int n = 0;
+    while (n < max && at_ < ids_.size()) {
+      uint64_t id = ids_[at_++];
+      if (access_->fetch(id, state.view, &row_)) decode(row_, id, n++);
+    }
+    return n;
+  }
+ private:
+  std::vector<const rows::IndexDef*> indexes_;
+  std::vector<IndexBounds> bounds_;
+  std::vector<uint64_t> ids_;
+  size_t at_ = 0;
+  Arena range_arena_;
+  bool started_ = false;
+};
+
+class ProviderScanOp final : public TableScanBase {
+ public:
+  ProviderScanOp(const PlanNode& n, ExecState& s) : TableScanBase(n, s), plan_(static_cast<const ProviderPlan&>(*static_cast<ProviderPlan*>(n.provider.get()))) {}
+  void rescan() override { reset(); scan_.reset(); pinned_done_ = false; }
+  int fill(int max) override {
+    if (auto* p = pinned()) return fill_pinned(*p);
+    if (!scan_) scan_ = plan_.open(*state.ctx, state.view, static_cast<int64_t>(node.limit_rows), [&](const ExprPtr& e) { return evaluate_const(e, state, scan_arena_); });
+    auto& given = plan_.columns();
+    int n = 0;
+    ProviderScan::Row r;
+    while (n < max && scan_->next(r)) {
+      if (r.columns == nullptr) {
+        if (!access_->fetch(r.row_id, state.view, &row_)) continue;
+        decode(row_, r.row_id, n);
+      } else {
+        for (size_t c = 0; c < raw_.attributes.size(); ++c) {
+          int16_t a = raw_.attributes[c];
+          auto it = std::find(given.begin(), given.end(), a);
+          if (a <= 0 || it == given.end()) { system_value(a, r.row_id, buffers_[c], n); continue; }
+          NullableDatum d = r.columns[it - given.begin()];
+          buffers_[c].values[n] = d.value;
+          buffers_[c].nulls[n] = d.is_null ? 1 : 0;
+        }
+      }
+      for (size_t c = 0; c < raw_.attributes.size(); ++c)
+        if (raw_.attributes[c] == system_column::kScore) { buffers_[c].values[n] = Datum::from_float(static_cast<float>(r.score)); buffers_[c].nulls[n] = 0; }
+      ++n;
+    }
+    return n;
+  }
+ private:
+  const ProviderPlan& plan_;
+  std::unique_ptr<ProviderScan> scan_;
+  Arena scan_arena_;
+};
+
+// Rows that sql makes from the state of the engine.
+class CatalogScan final : public Operator {
+ public:
+  CatalogScan(const PlanNode& n, ExecState& s) : Operator(n, s), raw_(n) {
+    filter_.compile(n.quals, raw_.layout, s);
+    if (s.stats != nullptr) stats_ = &(*s.stats)[&n];
+  }
+  void rescan() override { at_ = 0; started_ = false; }
+  bool next(Batch& out, int max) override {
+    if (!started_) load();
+    while (at_ < count_) {
+      int n = static_cast<int>(std::min<size_t>(static_cast<size_t>(max), count_ - at_));
+      size_t columns = raw_.attributes.size();
+      buffers_.ensure(columns, n);
+      for (int i = 0; i < n; ++i)
+        for (size_t c = 0; c < columns; ++c) {
+          NullableDatum d = values_[(at_ + static_cast<size_t>(i)) * columns + c];
+          buffers_[c].values[i] = d.value;
+          buffers_[c].nulls[i] = d.is_null ? 1 : 0;
+        }
+      at_ += static_cast<size_t>(n);
+      buffers_.expose(out, columns, n);
+      work_.reset();
+      filter_.apply(out, raw_.keep, work_, state, stats_);
+      if (out.size > 0) return true;
+    }
+    return false;
+  }
+ private:
+  void load() {
+    started_ = true;
+    if (loaded_) return;   // the catalogue does not change under a statement
+    loaded_ = true;
+    if (!state.ctx->scan_system_catalog) throw Error(ErrorCode::kFeatureNotSupported, "system catalogues are not available here");
+    state.ctx->scan_system_catalog(node.relation, [&](std::span<const NullableDatum> row) {
+      for (int16_t a : raw_.attributes) {
+        NullableDatum d;
+        if (a > 0 && a <= static_cast<int>(row.size())) d = row[a - 1];
+        else if (a == system_column::kTableOid) d = {Datum::from_oid(node.relation), false};
+        else if (a == system_column::kRowId) d = {Datum::from_int(static_cast<int64_t>(count_)), false};
+        values_.push_back(d);
+      }
+      ++count_;
+      return true;
+    }, arena_);
+  }
+  RawColumns raw_;
+  BatchFilter filter_;
+  NodeStats* stats_ = nullptr;
+  std::vector<NullableDatum> values_;
+  size_t count_ = 0, at_ = 0;
+  OutputBatch buffers_;
+  Arena arena_, work_;
+  bool started_ = false, loaded_ = false;
+};
+}  // namespace
+
+OperatorPtr make_scan(const PlanNode& n, ExecState& s) {
+  if (n.system_catalog) return std::make_unique<CatalogScan>(n, s);
+  switch (n.type) {
+    case NodeType::kSeqScan: return std::make_unique<SeqScan>(n, s);
+    case NodeType::kBitmapScan: return std::make_unique<BitmapScan>(n, s);
+    case NodeType::kProviderScan: return std::make_unique<ProviderScanOp>(n, s);
+    default: return std::make_unique<IndexScan>(n, s);
+  }
+}
+
+}  // namespace stele::query

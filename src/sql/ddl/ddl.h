@@ -1,0 +1,187 @@
+// Inner to ddl/: what the statements share. One Ddl object runs one utility statement.
+#pragma once
+
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "query/rewrite.h"
+#include "sql/deparse/deparse.h"
+#include "sql/parser/parser.h"
+#include "sql/parser/pg.h"
+#include "sql/session/utility.h"
+
+namespace stele::sql {
+
+using catalog::Column;
+using catalog::Constraint;
+using catalog::ConstraintKind;
+using catalog::DependencyKind;
+using catalog::ObjectAddress;
+using catalog::ObjectKind;
+using catalog::Ptr;
+using catalog::Relation;
+using pg::Node;
+using storage::LockMode;
+
+class Ddl {
+ public:
+  Ddl(UtilityHost& h, std::string_view t) : host(h), text(t) {}
+  UtilityHost& host;
+  std::string_view text;
+
+  // utility.cc
+  std::string run(const Node* n);
+  catalog::Changes& changes() { return *host.exec().catalog; }
+  catalog::StatePtr state() { return changes().state(); }
+  CatalogView& view() { return host.view(); }
+  catalog::Catalog& catalog() { return *host.exec().engine->catalog; }
+  storage::Transaction& txn() { return *host.exec().txn; }
+  BindContext bind() { return host.bind_context(text); }
+  int position(int location) { return character_position(text, location); }
+  [[noreturn]] void fail(ErrorCode code, std::string message, int location = -1, std::string detail = {}, std::string hint = {}) {
+    throw Error(code, std::move(message)).detail(std::move(detail)).hint(std::move(hint)).position(position(location));
+  }
+  void notice(std::string message, std::string detail = {}, std::string hint = {}, const char* severity = "NOTICE",
+              ErrorCode code = ErrorCode::kSuccessfulCompletion) {
+    host.notice(severity, Error(code, std::move(message)).detail(std::move(detail)).hint(std::move(hint)));
+  }
+  void put(std::shared_ptr<const catalog::Object> o) { changes().put(std::move(o)); }
+  template <typename T> std::shared_ptr<T> edit(const Ptr<T>& o) { return std::make_shared<T>(*o); }
+  void depend(ObjectAddress dependent, ObjectAddress referenced, DependencyKind kind = DependencyKind::kNormal);
+  void depend_on_all(ObjectAddress dependent, const std::vector<ObjectAddress>& referenced);
+  // A view over the current state whose path is pg_catalog only: for stored SQL.
+  CatalogView stored_view();
+  std::string stored_sql(const query::ExprPtr& e, const Relation* r);
+
+  // names.cc
+  struct Target { Oid schema = 0; std::string name; bool temporary = false; };
+  Target creation_target(const pg::RangeVar* rv);
+  Target creation_target(const std::vector<std::string>& names);
+  Ptr<Relation> relation(const pg::RangeVar* rv, bool missing_ok = false);
+  Ptr<Relation> table_for(const pg::RangeVar* rv, LockMode lock, bool missing_ok, const char* kinds = "");
+  void check_owner(const catalog::Object& o, std::string_view what);
+  void check_schema_create(Oid schema);
+  bool has_privilege(const std::optional<std::vector<catalog::AclItem>>& acl, Oid owner, Oid role, uint32_t privilege, uint32_t public_default);
+  bool is_member(Oid member, Oid role);
+  std::string qualified(const Relation& r);
+  std::string choose_name(std::string base1, std::string base2, std::string label, Oid schema, const std::set<std::string>& taken = {});
+  bool name_used(Oid schema, const std::string& name);
+  void check_name_free(const Target& t, const char* what = "relation");
+  Oid role_spec(const pg::RoleSpec* r, bool missing_ok = false);
+  std::string describe(const ObjectAddress& a);
+  static const char* relkind_word(char k);
+  Ptr<catalog::Role> role_named(std::string_view name, bool missing_ok = false);
+  std::map<std::string, std::string> options(std::span<Node* const> list);
+  static std::string def_string(const pg::DefElem* d);
+  bool def_bool(const pg::DefElem* d);
+  int64_t def_int(const pg::DefElem* d);
+
+  // create_table.cc
+  struct NewColumn { Column column; const pg::ColumnDef* def = nullptr; bool serial = false; Oid serial_type = 0; const Node* default_expr = nullptr;
+    const Node* generated = nullptr; const pg::Constraint* identity = nullptr; std::string inherited_default; };
+  struct NewTable {
+    std::shared_ptr<Relation> relation;
+    std::vector<NewColumn> columns;
+    std::vector<const pg::Constraint*> constraints;    // table constraints
+    std::vector<std::pair<const pg::Constraint*, std::string>> column_constraints;  // with their column
+    std::vector<std::pair<Ptr<Relation>, bool>> like_indexes;
+    std::vector<Oid> like_sources;
+  };
+  void create_table(const pg::CreateStmt* s);
+  void column_from(NewTable& t, const pg::ColumnDef* d);
+  void like(NewTable& t, const pg::TableLikeClause* l);
+  void finish_columns(NewTable& t);
+  Column make_column(const pg::ColumnDef* d, const std::string& table);
+  void make_row_types(Relation& r);
+  std::shared_ptr<Relation> make_sequence(const Target& t, Oid type, std::span<Node* const> options, Oid table, int16_t column, bool identity, char persistence);
+  void set_default(Relation& r, int16_t column, const Node* n, bool generated);
+  std::shared_ptr<Relation> table_from_columns(const Target& t, const std::vector<query::OutputColumn>& columns, const std::vector<std::string>& names, char relkind,
+                                               const std::vector<Oid>& collations);
+
+  // constraints.cc
+  void add_check(std::shared_ptr<Relation>& r, const pg::Constraint* c, const std::string& column, bool validate);
+  void add_index_constraint(std::shared_ptr<Relation>& r, const pg::Constraint* c, const std::string& column, bool existing_rows);
+  void add_foreign_key(std::shared_ptr<Relation>& r, const pg::Constraint* c, const std::string& column, bool validate);
+  std::string constraint_name(const Relation& r, const pg::Constraint* c, const std::string& label, const std::vector<std::string>& columns);
+  bool constraint_exists(const Relation& r, const std::string& name);
+
+  // indexes.cc
+  std::shared_ptr<Relation> make_index(Relation& table, const std::string& name, catalog::IndexInfo info);
+  void create_index(const pg::IndexStmt* s);
+  catalog::IndexColumn index_key(const Relation& table, const pg::IndexElem* e, const std::string& method);
+  void build(const Relation& index);
+
+  // drop.cc
+  struct DropTarget { ObjectAddress address; };
+  void drop(const std::vector<ObjectAddress>& targets, bool cascade);
+  void drop_now(const ObjectAddress& a);
+  void drop_statement(const pg::DropStmt* s);
+  void drop_column(std::shared_ptr<Relation>& r, int16_t column, bool cascade);
+  void drop_constraint(std::shared_ptr<Relation>& r, const std::string& name, bool cascade, bool missing_ok);
+  void erase_storage(const Relation& r);
+  void remove_constraint_record(Oid constraint);
+
+  // alter_table.cc
+  std::string alter_table(const pg::AlterTableStmt* s);
+  void alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c, const pg::AlterTableStmt* s);
+  void add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool missing_ok);
+  void alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c);
+  void rename(const pg::RenameStmt* s);
+  void set_schema(const pg::AlterObjectSchemaStmt* s);
+  void set_owner(const pg::AlterOwnerStmt* s);
+
+  // sequences.cc
+  void sequence_options(catalog::SequenceInfo& info, std::span<Node* const> options, bool is_new, std::optional<int64_t>* restart, std::vector<std::string>* owned_by, const std::string& name);
+  void create_sequence(const pg::CreateSeqStmt* s);
+  void alter_sequence(const pg::AlterSeqStmt* s);
+  void own_sequence(std::shared_ptr<Relation> seq, const std::vector<std::string>& owned_by);
+
+  // views.cc
+  void create_view(const pg::ViewStmt* s);
+  std::string create_table_as(const pg::CreateTableAsStmt* s);
+  void refresh_view(const pg::RefreshMatViewStmt* s);
+  void view_dependencies(const ObjectAddress& dependent, const query::Query& q, const std::vector<ObjectAddress>& extra);
+  uint64_t insert_from(const Relation& target, const std::shared_ptr<query::Query>& source);
+
+  // types.cc
+  void create_enum(const pg::CreateEnumStmt* s);
+  void alter_enum(const pg::AlterEnumStmt* s);
+  void create_composite(const pg::CompositeTypeStmt* s);
+  void create_domain(const pg::CreateDomainStmt* s);
+  void alter_domain(const pg::AlterDomainStmt* s);
+  std::shared_ptr<catalog::Type> make_type(const Target& t, char typtype);
+  void put_with_array(std::shared_ptr<catalog::Type> t);
+
+  // roles.cc
+  void create_role(const pg::CreateRoleStmt* s);
+  void alter_role(const pg::AlterRoleStmt* s);
+  void alter_role_set(Oid role, const std::string& database, const pg::VariableSetStmt* set);
+  void drop_role(const pg::DropRoleStmt* s);
+  void grant(const pg::GrantStmt* s);
+  void grant_role(const pg::GrantRoleStmt* s);
+  void reassign_owned(const pg::ReassignOwnedStmt* s);
+  void drop_owned(const pg::DropOwnedStmt* s);
+  void role_options(catalog::Role& r, std::span<Node* const> options, std::vector<std::pair<std::string, const Node*>>* members);
+
+  // routines.cc
+  std::string create_function(const pg::CreateFunctionStmt* s);
+  void alter_function(const pg::AlterFunctionStmt* s);
+  std::string define(const pg::DefineStmt* s);
+  void create_cast(const pg::CreateCastStmt* s);
+  void create_trigger(const pg::CreateTrigStmt* s);
+
+  // misc.cc
+  void create_schema(const pg::CreateSchemaStmt* s);
+  std::string comment(const pg::CommentStmt* s);
+  void truncate(const pg::TruncateStmt* s);
+  void lock_table(const pg::LockStmt* s);
+  std::string vacuum(const pg::VacuumStmt* s);
+  void reindex(const pg::ReindexStmt* s);
+  void create_policy(const pg::CreatePolicyStmt* s);
+  std::string other(const Node* n);
+};
+
+std::string upper(std::string_view s);
+
+}  // namespace stele::sql

@@ -1,0 +1,413 @@
+// Schemas, COMMENT, TRUNCATE, LOCK, maintenance, policies, extensions.
+#include "rows/keys.h"
+#include "rows/sequences.h"
+#include "sql/ddl/ddl.h"
+#include "sql/index_methods.h"
+
+namespace stele::sql {
+
+using namespace query;  // NOLINT
+
+void Ddl::create_schema(const pg::CreateSchemaStmt* s) {
+  Oid owner = s->authrole != nullptr ? role_spec(s->authrole) : host.current_user();
+  std::string name = pg::has(s->schemaname) ? s->schemaname : view().role_name(owner);
+  if (!host.superuser()) {
+    auto db = state()->find(ObjectKind::kDatabase, 0, "stele");
+    if (db != nullptr && !has_privilege(db->acl, db->owner, host.current_user(), catalog::kCreate, 0))
+      fail(ErrorCode::kInsufficientPrivilege, "permission denied for database stele");
+  }
+  if (name.starts_with("pg_"))
+    fail(ErrorCode::kReservedName, "unacceptable schema name \"" + name + "\"", -1, "The prefix \"pg_\" is reserved for system schemas.");
+  if (state()->find(ObjectKind::kSchema, 0, name) != nullptr) {
+    if (s->if_not_exists) {
+      notice("schema \"" + name + "\" already exists, skipping", {}, {}, "NOTICE", ErrorCode::kDuplicateSchema);
+      return;
+    }
+    fail(ErrorCode::kDuplicateSchema, "schema \"" + name + "\" already exists");
+  }
+  auto o = std::make_shared<catalog::Schema>();
+  o->oid = catalog().allocate_oid();
+  o->name = name;
+  o->owner = owner;
+  put(o);
+  host.next_command();
+  for (Node* n : PG_LIST(s, schema_elts)) {
+    // Elements without a schema go into the new one.
+    auto qualify = [&](pg::RangeVar* rv) {
+      if (!pg::has(rv->schemaname)) rv->schemaname = const_cast<char*>(o->name.c_str());
+    };
+    auto restore = [&](pg::RangeVar* rv, char* old) { rv->schemaname = old; };
+    pg::RangeVar* rv = n->node_case == pg::kCreateStmt ? n->create_stmt->relation : n->node_case == pg::kViewStmt ? n->view_stmt->view
+                       : n->node_case == pg::kCreateSeqStmt ? n->create_seq_stmt->sequence : n->node_case == pg::kIndexStmt ? n->index_stmt->relation : nullptr;
+    char* old = rv != nullptr ? rv->schemaname : nullptr;
+    if (rv != nullptr) qualify(rv);
+    run(n);
+    if (rv != nullptr) restore(rv, old);
+    host.next_command();
+  }
+}
+
+std::string Ddl::comment(const pg::CommentStmt* s) {
+  std::optional<std::string> text;
+  if (pg::has(s->comment)) text = s->comment;
+  const Node* object = s->object;
+  auto names = object->node_case == pg::kList ? pg::strings(PG_LIST(object->list, items))
+               : object->node_case == pg::kTypeName ? pg::strings(PG_LIST(object->type_name, names))
+               : object->node_case == pg::kString ? std::vector<std::string>{std::string(pg::str(object))} : std::vector<std::string>{};
+  auto find_relation = [&](size_t parts) {
+    std::string name = names[parts - 1];
+    Oid schema = parts > 1 ? view().schema(names[parts - 2]) : 0;
+    auto r = view().find_relation(name, schema);
+    std::string shown = parts > 1 ? names[parts - 2] + "." + name : name;
+    if (r == nullptr) fail(ErrorCode::kUndefinedTable, "relation \"" + shown + "\" does not exist");
+    check_owner(*r, relkind_word(r->relkind));
+    return edit(r);
+  };
+  auto set = [&](auto o) {
+    o->comment = text;
+    put(o);
+  };
+  switch (s->objtype) {
+    case pg::OBJECT_TABLE: case pg::OBJECT_VIEW: case pg::OBJECT_MATVIEW: case pg::OBJECT_INDEX: case pg::OBJECT_SEQUENCE: case pg::OBJECT_FOREIGN_TABLE: {
+      auto r = find_relation(names.size());
+      char want = s->objtype == pg::OBJECT_TABLE ? 'r' : s->objtype == pg::OBJECT_VIEW ? 'v' : s->objtype == pg::OBJECT_MATVIEW ? 'm' : s->objtype == pg::OBJECT_INDEX ? 'i' : 'S';
+      if (r->relkind != want) fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not " + (want == 'i' ? "an " : "a ") + relkind_word(want));
+      set(r);
+      break;
+    }
+    case pg::OBJECT_COLUMN: {
+      auto r = find_relation(names.size() - 1);
+      const Column* c = r->column(std::string_view(names.back()));
+      if (c == nullptr) fail(ErrorCode::kUndefinedColumn, "column \"" + names.back() + "\" of relation \"" + r->name + "\" does not exist");
+      r->columns[c->number - 1].comment = text;
+      put(r);
+      break;
+    }
+    case pg::OBJECT_TABCONSTRAINT: {
+      auto r = find_relation(names.size() - 1);
+      bool found = false;
+      for (Constraint& c : r->constraints)
+        if (c.name == names.back()) {
+          c.comment = text;
+          found = true;
+        }
+      if (!found) fail(ErrorCode::kUndefinedObject, "constraint \"" + names.back() + "\" for table \"" + r->name + "\" does not exist");
+      put(r);
+      break;
+    }
+    case pg::OBJECT_SCHEMA: {
+      auto o = std::static_pointer_cast<const catalog::Schema>(state()->find(ObjectKind::kSchema, 0, names.back()));
+      if (o == nullptr) fail(ErrorCode::kInvalidSchemaName, "schema \"" + names.back() + "\" does not exist");
+      set(edit(o));
+      break;
+    }
+    case pg::OBJECT_DATABASE: {
+      auto o = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, names.back()));
+      if (o == nullptr) fail(ErrorCode::kInvalidCatalogName, "database \"" + names.back() + "\" does not exist");
+      set(edit(o));
+      break;
+    }
+    case pg::OBJECT_ROLE: set(edit(role_named(names.back()))); break;
+    case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
+      BindContext b = bind();
+      Oid t = resolve_type(object->type_name, b).type;
+      auto o = state()->type(t);
+      if (o == nullptr) fail(ErrorCode::kInsufficientPrivilege, "must be owner of type " + view().format_type(t));
+      set(edit(o));
+      break;
+    }
+    case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_AGGREGATE: case pg::OBJECT_ROUTINE: {
+      BindContext b = bind();
+      Oid f = find_function(object->object_with_args, s->objtype == pg::OBJECT_AGGREGATE ? 'a' : s->objtype == pg::OBJECT_PROCEDURE ? 'p' : 0, b, false);
+      if (auto o = state()->function(f)) set(edit(o));
+      break;
+    }
+    case pg::OBJECT_EXTENSION: {
+      auto o = std::static_pointer_cast<const catalog::Extension>(state()->find(ObjectKind::kExtension, 0, names.back()));
+      if (o == nullptr) fail(ErrorCode::kUndefinedObject, "extension \"" + names.back() + "\" does not exist");
+      set(edit(o));
+      break;
+    }
+    case pg::OBJECT_TRIGGER: case pg::OBJECT_POLICY: {
+      auto r = find_relation(names.size() - 1);
+      if (s->objtype == pg::OBJECT_TRIGGER) {
+        auto o = std::static_pointer_cast<const catalog::Trigger>(state()->find(ObjectKind::kTrigger, r->oid, names.back()));
+        if (o == nullptr) fail(ErrorCode::kUndefinedObject, "trigger \"" + names.back() + "\" for table \"" + r->name + "\" does not exist");
+        set(edit(o));
+      } else {
+        auto o = std::static_pointer_cast<const catalog::Policy>(state()->find(ObjectKind::kPolicy, r->oid, names.back()));
+        if (o == nullptr) fail(ErrorCode::kUndefinedObject, "policy \"" + names.back() + "\" for table \"" + r->name + "\" does not exist");
+        set(edit(o));
+      }
+      break;
+    }
+    default: break;
+  }
+  return "COMMENT";
+}
+
+void Ddl::truncate(const pg::TruncateStmt* s) {
+  std::vector<Oid> tables;
+  auto add = [&](const Ptr<Relation>& r) {
+    if (std::find(tables.begin(), tables.end(), r->oid) == tables.end()) tables.push_back(r->oid);
+  };
+  for (const Node* n : PG_LIST(s, relations)) {
+    Ptr<Relation> r = relation(n->range_var);
+    if (r->relkind != 'r' && r->relkind != 'p') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a table");
+    if (r->oid < oid::kFirstUserOid) fail(ErrorCode::kInsufficientPrivilege, "permission denied: \"" + r->name + "\" is a system catalog");
+    if (!host.superuser() && !has_privilege(r->acl, r->owner, host.current_user(), catalog::kTruncate, 0))
+      fail(ErrorCode::kInsufficientPrivilege, "permission denied for table " + r->name);
+    host.lock_relation(r->oid, LockMode::kAccessExclusive);
+    add(r);
+    if (n->range_var->inh)
+      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+        auto c = std::static_pointer_cast<const Relation>(o);
+        if (std::find(c->parents.begin(), c->parents.end(), r->oid) != c->parents.end()) add(c);
+      });
+  }
+  changes().refresh();
+  // Tables that refer to these must be among them.
+  for (bool again = true; again;) {
+    again = false;
+    Ptr<Relation> from;
+    Oid to = 0;
+    state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+      auto r = std::static_pointer_cast<const Relation>(o);
+      if (from != nullptr || std::find(tables.begin(), tables.end(), r->oid) != tables.end()) return;
+      for (const Constraint& c : r->constraints)
+        if (c.kind == ConstraintKind::kForeignKey && std::find(tables.begin(), tables.end(), c.referenced) != tables.end()) {
+          from = r;
+          to = c.referenced;
+        }
+    });
+    if (from == nullptr) break;
+    if (s->behavior != pg::DROP_CASCADE)
+      fail(ErrorCode::kFeatureNotSupported, "cannot truncate a table referenced in a foreign key constraint", -1,
+           "Table \"" + from->name + "\" references \"" + state()->relation(to)->name + "\".",
+           "Truncate table \"" + from->name + "\" at the same time, or use TRUNCATE ... CASCADE.");
+    notice("truncate cascades to table \"" + from->name + "\"");
+    host.lock_relation(from->oid, LockMode::kAccessExclusive);
+    add(from);
+    again = true;
+  }
+  for (Oid t : tables) {
+    auto old = state()->relation(t);
+    auto r = edit(old);
+    erase_storage(*r);
+    rows::Table::make(old, *state())->notify_truncated(txn());
+    r->storage_id = catalog().allocate_storage_id();
+    for (Oid i : r->indexes) {
+      auto index = edit(state()->relation(i));
+      erase_storage(*index);
+      index->storage_id = catalog().allocate_storage_id();
+      put(index);
+    }
+    put(r);
+    if (s->restart_seqs)
+      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+        auto seq = std::static_pointer_cast<const Relation>(o);
+        if (seq->relkind != 'S' || seq->sequence->owner_table != t) return;
+        auto m = edit(seq);
+        m->storage_id = catalog().allocate_storage_id();
+        rows::Sequences::of(*host.exec().engine->store).set(*m, m->sequence->start, false);
+        put(m);
+      });
+  }
+}
+
+void Ddl::lock_table(const pg::LockStmt* s) {
+  static const LockMode kModes[] = {LockMode::kNone, LockMode::kAccessShare, LockMode::kRowShare, LockMode::kRowExclusive, LockMode::kShareUpdateExclusive,
+                                    LockMode::kShare, LockMode::kShareRowExclusive, LockMode::kExclusive, LockMode::kAccessExclusive};
+  for (const Node* n : PG_LIST(s, relations)) {
+    Ptr<Relation> r = relation(n->range_var);
+    if (r->relkind != 'r' && r->relkind != 'p' && r->relkind != 'v')
+      fail(ErrorCode::kWrongObjectType, "cannot lock relation \"" + r->name + "\"", -1, "This operation is not supported for this relation.");
+    if (!host.superuser() && !has_privilege(r->acl, r->owner, host.current_user(), catalog::kSelect | catalog::kUpdate | catalog::kDelete | catalog::kTruncate, 0))
+      fail(ErrorCode::kInsufficientPrivilege, "permission denied for table " + r->name);
+    host.lock_relation(r->oid, kModes[s->mode >= 1 && s->mode <= 8 ? s->mode : 8], s->nowait);
+  }
+}
+
+std::string Ddl::vacuum(const pg::VacuumStmt* s) {
+  bool analyze = !s->is_vacuumcmd;
+  for (const Node* n : PG_LIST(s, options)) {
+    std::string_view name = n->def_elem->defname;
+    if (name == "analyze") analyze = def_bool(n->def_elem);
+  }
+  if (s->is_vacuumcmd) host.prevent_in_block("VACUUM");
+  if (analyze) {
+    std::vector<Oid> targets;
+    for (const Node* n : PG_LIST(s, rels)) {
+      Ptr<Relation> r = relation(n->vacuum_relation->relation);
+      for (const Node* c : PG_LIST(n->vacuum_relation, va_cols))
+        if (r->column(pg::str(c)) == nullptr)
+          fail(ErrorCode::kUndefinedColumn, "column \"" + std::string(pg::str(c)) + "\" of relation \"" + r->name + "\" does not exist");
+      if (r->relkind == 'r' || r->relkind == 'm') targets.push_back(r->oid);
+    }
+    if (s->n_rels == 0)
+      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+        auto& r = static_cast<const Relation&>(*o);
+        if ((r.relkind == 'r' || r.relkind == 'm') && r.oid >= oid::kFirstUserOid && r.persistence != 't') targets.push_back(r.oid);
+      });
+    for (Oid t : targets)
+      if (t >= oid::kFirstUserOid) analyze_relation(t, host.exec());
+  } else {
+    for (const Node* n : PG_LIST(s, rels)) relation(n->vacuum_relation->relation);
+  }
+  return s->is_vacuumcmd ? "VACUUM" : "ANALYZE";
+}
+
+void Ddl::reindex(const pg::ReindexStmt* s) {
+  std::vector<Oid> indexes;
+  if (s->kind == pg::REINDEX_OBJECT_INDEX || s->kind == pg::REINDEX_OBJECT_TABLE) {
+    Ptr<Relation> r = relation(s->relation);
+    if (s->kind == pg::REINDEX_OBJECT_INDEX) {
+      if (r->relkind != 'i') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not an index");
+      indexes.push_back(r->oid);
+    } else {
+      if (r->relkind != 'r' && r->relkind != 'm') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a table or materialized view");
+      indexes = r->indexes;
+    }
+  } else {
+    state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+      auto& r = static_cast<const Relation&>(*o);
+      if (r.relkind == 'i' && (s->kind != pg::REINDEX_OBJECT_SCHEMA || view().schema(s->name) == r.schema)) indexes.push_back(r.oid);
+    });
+  }
+  for (Oid i : indexes) {
+    auto old = state()->relation(i);
+    if (old == nullptr) continue;
+    host.lock_relation(old->index->table, LockMode::kShare);
+    auto r = edit(old);
+    erase_storage(*r);
+    r->storage_id = catalog().allocate_storage_id();
+    put(r);
+    host.next_command();
+    if (IndexMethod* m = index_method(r->index->method)) m->build(*r, host.exec());
+    else build(*r);
+  }
+}
+
+void Ddl::create_policy(const pg::CreatePolicyStmt* s) {
+  Ptr<Relation> r = relation(s->table);
+  check_owner(*r, "table");
+  if (state()->find(ObjectKind::kPolicy, r->oid, s->policy_name) != nullptr)
+    fail(ErrorCode::kDuplicateObject, std::string("policy \"") + s->policy_name + "\" for table \"" + r->name + "\" already exists");
+  auto p = std::make_shared<catalog::Policy>();
+  p->oid = catalog().allocate_oid();
+  p->name = s->policy_name;
+  p->relation = r->oid;
+  p->owner = r->owner;
+  p->permissive = s->permissive;
+  std::string_view cmd = s->cmd_name;
+  p->command = cmd == "select" ? 'r' : cmd == "insert" ? 'a' : cmd == "update" ? 'w' : cmd == "delete" ? 'd' : '*';
+  for (const Node* n : PG_LIST(s, roles)) p->roles.push_back(role_spec(n->role_spec));
+  BindContext b = bind();
+  if (s->qual != nullptr) p->using_sql = stored_sql(bind_expression(s->qual, r.get(), ExprContext::kPolicy, b), r.get());
+  if (s->with_check != nullptr) p->check_sql = stored_sql(bind_expression(s->with_check, r.get(), ExprContext::kPolicy, b), r.get());
+  put(p);
+  changes().add_dependency({{ObjectKind::kPolicy, p->oid, 0}, {ObjectKind::kRelation, r->oid, 0}, DependencyKind::kAuto});
+}
+
+std::string Ddl::other(const Node* n) {
+  switch (n->node_case) {
+    case pg::kCheckPointStmt:
+      if (!host.superuser()) fail(ErrorCode::kInsufficientPrivilege, "must be superuser or have privileges of pg_checkpoint to do CHECKPOINT");
+      host.exec().engine->store->checkpoint();
+      return "CHECKPOINT";
+    case pg::kClusterStmt:
+      if (n->cluster_stmt->relation != nullptr) relation(n->cluster_stmt->relation);
+      return "CLUSTER";
+    case pg::kCreateExtensionStmt: {
+      const pg::CreateExtensionStmt* s = n->create_extension_stmt;
+      std::string name = s->extname;
+      if (state()->find(ObjectKind::kExtension, 0, name) != nullptr) {
+        if (!s->if_not_exists) fail(ErrorCode::kDuplicateObject, "extension \"" + name + "\" already exists");
+        notice("extension \"" + name + "\" already exists, skipping", {}, {}, "NOTICE", ErrorCode::kDuplicateObject);
+        return "CREATE EXTENSION";
+      }
+      // What these add is built in.
+      static const std::pair<const char*, const char*> kKnown[] = {{"plpgsql", "1.0"}, {"pgcrypto", "1.3"}, {"uuid-ossp", "1.1"}, {"vector", "0.7.0"},
+                                                                   {"btree_gin", "1.3"}, {"btree_gist", "1.7"}, {"pg_stat_statements", "1.10"}};
+      for (auto& [known, version] : kKnown) {
+        if (name != known) continue;
+        auto e = std::make_shared<catalog::Extension>();
+        e->oid = catalog().allocate_oid();
+        e->name = name;
+        e->owner = host.current_user();
+        e->schema = view().creation_schema();
+        e->version = version;
+        put(e);
+        return "CREATE EXTENSION";
+      }
+      fail(ErrorCode::kFeatureNotSupported, "extension \"" + name + "\" is not available", -1, {}, "The extension must first be installed on the system where PostgreSQL is running.");
+    }
+    case pg::kAlterExtensionStmt: return "ALTER EXTENSION";
+    case pg::kCreatedbStmt: {
+      host.prevent_in_block("CREATE DATABASE");
+      std::string name = n->createdb_stmt->dbname;
+      if (state()->find(ObjectKind::kDatabase, 0, name) != nullptr) fail(ErrorCode::kDuplicateDatabase, "database \"" + name + "\" already exists");
+      auto d = std::make_shared<catalog::Database>();
+      d->oid = catalog().allocate_oid();
+      d->name = name;
+      d->owner = host.current_user();
+      put(d);
+      return "CREATE DATABASE";
+    }
+    case pg::kDropdbStmt: {
+      host.prevent_in_block("DROP DATABASE");
+      std::string name = n->dropdb_stmt->dbname;
+      auto d = state()->find(ObjectKind::kDatabase, 0, name);
+      if (d == nullptr) {
+        if (!n->dropdb_stmt->missing_ok) fail(ErrorCode::kInvalidCatalogName, "database \"" + name + "\" does not exist");
+        notice("database \"" + name + "\" does not exist, skipping");
+        return "DROP DATABASE";
+      }
+      changes().drop(ObjectKind::kDatabase, d->oid);
+      return "DROP DATABASE";
+    }
+    case pg::kAlterDatabaseStmt: return "ALTER DATABASE";
+    case pg::kAlterDatabaseSetStmt: {
+      auto d = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, n->alter_database_set_stmt->dbname));
+      if (d == nullptr) fail(ErrorCode::kInvalidCatalogName, std::string("database \"") + n->alter_database_set_stmt->dbname + "\" does not exist");
+      auto m = edit(d);
+      const pg::VariableSetStmt* set = n->alter_database_set_stmt->setstmt;
+      if (set->kind == pg::VAR_RESET_ALL) m->settings.clear();
+      else if (set->kind == pg::VAR_RESET || set->kind == pg::VAR_SET_DEFAULT) m->settings.erase(set->name);
+      else {
+        std::string value;
+        for (const Node* a : PG_LIST(set, args))
+          if (a->node_case == pg::kAConst) {
+            const pg::AConst* c = a->a_const;
+            value += (value.empty() ? "" : ", ") + (c->val_case == PG_QUERY__A__CONST__VAL_IVAL ? std::to_string(c->ival->ival) : c->val_case == PG_QUERY__A__CONST__VAL_FVAL ? std::string(c->fval->fval) : std::string(c->sval->sval));
+          }
+        m->settings[set->name] = value;
+      }
+      put(m);
+      return "ALTER DATABASE";
+    }
+    case pg::kAlterSystemStmt: return "ALTER SYSTEM";
+    case pg::kCreateStatsStmt: return "CREATE STATISTICS";
+    case pg::kAlterDefaultPrivilegesStmt: return "ALTER DEFAULT PRIVILEGES";
+    case pg::kAlterTypeStmt: return "ALTER TYPE";
+    case pg::kAlterPolicyStmt: {
+      const pg::AlterPolicyStmt* s = n->alter_policy_stmt;
+      Ptr<Relation> r = relation(s->table);
+      auto p = std::static_pointer_cast<const catalog::Policy>(state()->find(ObjectKind::kPolicy, r->oid, s->policy_name));
+      if (p == nullptr) fail(ErrorCode::kUndefinedObject, std::string("policy \"") + s->policy_name + "\" for table \"" + r->name + "\" does not exist");
+      auto m = edit(p);
+      BindContext b = bind();
+      if (s->n_roles > 0) m->roles.clear();
+      for (const Node* x : PG_LIST(s, roles)) m->roles.push_back(role_spec(x->role_spec));
+      if (s->qual != nullptr) m->using_sql = stored_sql(bind_expression(s->qual, r.get(), ExprContext::kPolicy, b), r.get());
+      if (s->with_check != nullptr) m->check_sql = stored_sql(bind_expression(s->with_check, r.get(), ExprContext::kPolicy, b), r.get());
+      put(m);
+      return "ALTER POLICY";
+    }
+    case pg::kRuleStmt: fail(ErrorCode::kFeatureNotSupported, "rules are not supported");
+    case pg::kCreateRangeStmt: fail(ErrorCode::kFeatureNotSupported, "user-defined range types are not supported");
+    default: fail(ErrorCode::kFeatureNotSupported, "this statement is not supported");
+  }
+}
+
+}  // namespace stele::sql

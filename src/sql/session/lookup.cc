@@ -1,0 +1,302 @@
+// The session's catalogue as functions and type input and output see it (CatalogLookup).
+#include "sql/session/session_impl.h"
+#include "types/oids.h"
+
+namespace stele::sql {
+
+using catalog::ObjectKind;
+
+const std::vector<EnumLabel>& SessionImpl::enum_labels(Oid type) {
+  const auto t = view().state()->type(type);
+  if (t == nullptr || t->typtype != 'e') throw Error(ErrorCode::kWrongObjectType, fmt::format("type {} is not an enum", format_type(type, -1)));
+  auto& labels = enum_cache_[type];
+  if (labels.size() != t->labels.size()) {
+    labels.clear();
+    for (const auto& l : t->labels) labels.push_back({l.oid, l.sort_order, l.label});
+    std::sort(labels.begin(), labels.end(), [](const EnumLabel& a, const EnumLabel& b) { return a.sort_order < b.sort_order; });
+  } else {
+    for (size_t i = 0; i < labels.size(); ++i) {
+      for (const auto& l : t->labels) {
+        if (l.oid == labels[i].oid) labels[i].label = l.label;
+      }
+    }
+  }
+  return labels;
+}
+
+const std::vector<CompositeColumn>& SessionImpl::composite_columns(Oid type) {
+  const Oid relation = view().type_relation(type);
+  const auto r = relation == 0 ? nullptr : view().relation(relation);
+  if (r == nullptr) throw Error(ErrorCode::kWrongObjectType, fmt::format("type {} is not composite", format_type(type, -1)));
+  auto& columns = composite_cache_[type];
+  columns.clear();
+  for (const auto& c : r->columns) columns.push_back({c.name, c.type, c.typmod, c.dropped});
+  return columns;
+}
+
+CatalogLookup::TypeFacts SessionImpl::type_facts(Oid type) {
+  const TypeRow& t = view().type(type);
+  TypeFacts f{};
+  f.kind = t.typtype;
+  f.category = t.category;
+  f.element = t.element;
+  f.array = t.array;
+  f.base = t.base;
+  f.typmod = t.base_typmod;
+  f.delimiter = t.delimiter;
+  f.relation = t.relation;
+  Oid base = type;
+  if (t.typtype == 'd') base = view().base_type(type);
+  f.by_value = base < oid::kFirstUserOid ? passed_by_value(base) : view().type(base).typtype == 'e';
+  return f;
+}
+
+void SessionImpl::check_domain(Oid domain, NullableDatum value) {
+  Arena arena;
+  // The innermost domain's constraints come first, as PostgreSQL checks them.
+  std::vector<catalog::Ptr<catalog::Type>> chain;
+  for (Oid d = domain; d != 0;) {
+    const auto t = view().state()->type(d);
+    if (t == nullptr || t->typtype != 'd') break;
+    chain.push_back(t);
+    d = t->base;
+  }
+  for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
+    const catalog::Type& t = **it;
+    if (t.not_null && value.is_null) {
+      throw Error(ErrorCode::kNotNullViolation, fmt::format("domain {} does not allow null values", format_type(t.oid, -1)))
+          .names(view().schema_name(t.schema), "", "", t.name, "");
+    }
+    for (const auto& c : t.constraints) {
+      if (c.kind != catalog::ConstraintKind::kCheck) continue;
+      const std::string key = fmt::format("domain/{}/{}", t.oid, c.check_sql);
+      query::ExprPtr check = expression_cache_[key];
+      if (check == nullptr) {
+        const ParsedExpression parsed = parse_expression(c.check_sql);
+        check = bind_domain_check(parsed.node, t.base, t.base_typmod, t.collation, bind_context(c.check_sql));
+        // VALUE becomes a column of a one-column row.
+        std::function<query::ExprPtr(const query::ExprPtr&)> replace = [&](const query::ExprPtr& e) -> query::ExprPtr {
+          if (e->kind == query::ExprKind::kDomainValue) {
+            auto v = std::make_shared<query::VarExpr>();
+            v->relation = 1;
+            v->column = 1;
+            v->type = e->type;
+            v->typmod = e->typmod;
+            v->collation = e->collation;
+            return v;
+          }
+          return query::map_children(e, replace);
+        };
+        check = replace(check);
+        expression_cache_[key] = check;
+      }
+      const NullableDatum ok = query::evaluate_row(check, {&value, 1}, exec_, arena);
+      if (!ok.is_null && !ok.value.as_bool()) {
+        throw Error(ErrorCode::kCheckViolation, fmt::format("value for domain {} violates check constraint \"{}\"", format_type(t.oid, -1), c.name))
+            .names(view().schema_name(t.schema), "", "", t.name, c.name);
+      }
+    }
+  }
+}
+
+std::string SessionImpl::format_type(Oid type, int32_t typmod) { return view().format_type(type, typmod); }
+
+std::optional<std::string> SessionImpl::name_of(Oid reg_type, Oid object) {
+  CatalogView& v = view();
+  auto qualified = [&](bool visible, Oid schema, const std::string& name) {
+    return visible ? quote_identifier(name) : quote_identifier(v.schema_name(schema)) + "." + quote_identifier(name);
+  };
+  auto signature = [&](const std::vector<Oid>& args) {
+    std::string s = "(";
+    for (size_t i = 0; i < args.size(); ++i) s += (i == 0 ? "" : ",") + (args[i] == 0 ? std::string("NONE") : format_type(args[i], -1));
+    return s + ")";
+  };
+  switch (reg_type) {
+    case oid::kRegclass: {
+      const auto r = v.relation(object);
+      if (r == nullptr) return std::nullopt;
+      return qualified(v.relation_visible(*r), r->schema, r->name);
+    }
+    case oid::kRegtype:
+      if (v.find_type(object) == nullptr) return std::nullopt;
+      return format_type(object, -1);
+    case oid::kRegproc:
+    case oid::kRegprocedure: {
+      const ProcRow* p = v.proc(object);
+      if (p == nullptr) return std::nullopt;
+      bool visible = v.proc_visible(object);
+      if (reg_type == oid::kRegproc && v.procs(p->name).size() > 1) visible = p->schema == catalog::kPgCatalog && v.procs(p->name).size() == 1;
+      if (reg_type == oid::kRegproc) return qualified(visible || v.proc_visible(object), p->schema, p->name);
+      return qualified(visible, p->schema, p->name) + signature(p->args);
+    }
+    case oid::kRegoper:
+    case oid::kRegoperator: {
+      const OperatorRow* o = v.oper(object);
+      if (o == nullptr) return std::nullopt;
+      const std::string name = v.operator_visible(object) && reg_type == oid::kRegoperator ? o->name
+                               : v.operator_visible(object) && v.operators(o->name).size() == 1 ? o->name
+                               : quote_identifier(v.schema_name(o->schema)) + "." + o->name;
+      return reg_type == oid::kRegoper ? name : name + signature({o->left, o->right});
+    }
+    case oid::kRegnamespace: {
+      const std::string name = v.schema_name(object);
+      if (name.empty()) return std::nullopt;
+      return quote_identifier(name);
+    }
+    case oid::kRegrole: {
+      const auto r = v.state()->get(ObjectKind::kRole, object);
+      if (r == nullptr) return std::nullopt;
+      return quote_identifier(r->name);
+    }
+    case oid::kRegcollation: {
+      const std::string name = v.collation_name(object);
+      if (name.empty()) return std::nullopt;
+      return quote_identifier(name);
+    }
+    default: break;
+  }
+  const char* table = reg_type == oid::kRegconfig ? "pg_ts_config" : reg_type == oid::kRegdictionary ? "pg_ts_dict" : nullptr;
+  if (table != nullptr) {
+    for (const auto& row : builtin::rows(table)) {
+      if (row[0] == std::to_string(object)) return row[1];
+    }
+  }
+  return std::nullopt;
+}
+
+namespace {
+// "a.b" with quoting, as identifiers; throws for bad syntax.
+std::vector<std::string> split_name(std::string_view text) {
+  std::vector<std::string> parts;
+  std::string part;
+  bool quoted = false, any_quote = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '"') {
+      if (quoted && i + 1 < text.size() && text[i + 1] == '"') {
+        part.push_back('"');
+        ++i;
+      } else {
+        quoted = !quoted;
+        any_quote = true;
+      }
+    } else if (c == '.' && !quoted) {
+      parts.push_back(std::exchange(part, {}));
+      any_quote = false;
+    } else if (c != ' ' || quoted) {
+      part.push_back(quoted ? c : static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    }
+  }
+  if (quoted || (part.empty() && !any_quote)) throw Error(ErrorCode::kInvalidName, "invalid name syntax");
+  parts.push_back(part);
+  return parts;
+}
+}  // namespace
+
+Oid SessionImpl::find(Oid reg_type, std::string_view name) {
+  CatalogView& v = view();
+  auto schema_of = [&](const std::vector<std::string>& parts) -> Oid {
+    if (parts.size() < 2) return 0;
+    const std::string& s = parts[parts.size() - 2];
+    const Oid oid = v.schema(s);
+    if (oid == 0) throw Error(ErrorCode::kInvalidSchemaName, fmt::format("schema \"{}\" does not exist", s));
+    return oid;
+  };
+  switch (reg_type) {
+    case oid::kRegclass: {
+      const auto parts = split_name(name);
+      Oid schema = 0;
+      if (parts.size() > 1) {
+        schema = v.schema(parts[parts.size() - 2]);
+        if (schema == 0) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation \"{}\" does not exist", name));
+      }
+      const auto r = v.find_relation(parts.back(), schema);
+      if (r == nullptr) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation \"{}\" does not exist", name));
+      return r->oid;
+    }
+    case oid::kRegtype: return parse_type_string(name, bind_context(name)).type;
+    case oid::kRegproc: {
+      const auto parts = split_name(name);
+      const auto found = v.procs(parts.back(), schema_of(parts));
+      if (found.empty()) throw Error(ErrorCode::kUndefinedFunction, fmt::format("function \"{}\" does not exist", name));
+      if (found.size() > 1) throw Error(ErrorCode::kAmbiguousFunction, fmt::format("more than one function named \"{}\"", name));
+      return found[0]->oid;
+    }
+    case oid::kRegprocedure: {
+      const size_t open = name.find('(');
+      if (open == std::string_view::npos || name.back() != ')') throw Error(ErrorCode::kInvalidTextRepresentation, "expected a left parenthesis");
+      const auto parts = split_name(name.substr(0, open));
+      std::vector<Oid> args;
+      std::string_view list = name.substr(open + 1, name.size() - open - 2);
+      while (list.find_first_not_of(' ') != std::string_view::npos) {
+        size_t depth = 0, end = 0;
+        for (; end < list.size() && (list[end] != ',' || depth > 0); ++end) depth += list[end] == '(' ? 1 : list[end] == ')' ? -1 : 0;
+        args.push_back(parse_type_string(list.substr(0, end), bind_context(list)).type);
+        list.remove_prefix(std::min(list.size(), end + 1));
+      }
+      for (const ProcRow* p : v.procs(parts.back(), schema_of(parts))) {
+        if (p->args == args) return p->oid;
+      }
+      throw Error(ErrorCode::kUndefinedFunction, fmt::format("function \"{}\" does not exist", name));
+    }
+    case oid::kRegoper:
+    case oid::kRegoperator: {
+      std::string_view op = name;
+      std::vector<Oid> args;
+      if (reg_type == oid::kRegoperator) {
+        const size_t open = name.find('(');
+        if (open == std::string_view::npos) throw Error(ErrorCode::kInvalidTextRepresentation, "expected a left parenthesis");
+        op = name.substr(0, open);
+        std::string_view list = name.substr(open + 1, name.size() - open - 2);
+        while (!list.empty()) {
+          const size_t comma = std::min(list.find(','), list.size());
+          std::string one(list.substr(0, comma));
+          for (char& c : one) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+          args.push_back(one == "none" ? 0 : parse_type_string(list.substr(0, comma), bind_context(list)).type);
+          list.remove_prefix(std::min(list.size(), comma + 1));
+        }
+      }
+      const size_t dot = op.find('.');
+      const auto found = v.operators(dot == std::string_view::npos ? op : op.substr(dot + 1), dot == std::string_view::npos ? 0 : v.schema(op.substr(0, dot)));
+      if (reg_type == oid::kRegoper) {
+        if (found.empty()) throw Error(ErrorCode::kUndefinedFunction, fmt::format("operator does not exist: {}", name));
+        if (found.size() > 1) throw Error(ErrorCode::kAmbiguousFunction, fmt::format("more than one operator named {}", name));
+        return found[0]->oid;
+      }
+      for (const OperatorRow* o : found) {
+        if (args.size() == 2 && o->left == args[0] && o->right == args[1]) return o->oid;
+      }
+      throw Error(ErrorCode::kUndefinedFunction, fmt::format("operator does not exist: {}", name));
+    }
+    case oid::kRegnamespace: {
+      const auto parts = split_name(name);
+      const Oid oid = parts.size() == 1 ? v.schema(parts[0]) : 0;
+      if (oid == 0) throw Error(ErrorCode::kInvalidSchemaName, fmt::format("schema \"{}\" does not exist", parts.back()));
+      return oid;
+    }
+    case oid::kRegrole: {
+      const auto parts = split_name(name);
+      const auto r = v.state()->find(ObjectKind::kRole, 0, parts.back());
+      if (r == nullptr) throw Error(ErrorCode::kUndefinedObject, fmt::format("role \"{}\" does not exist", parts.back()));
+      return r->oid;
+    }
+    case oid::kRegcollation: {
+      const auto parts = split_name(name);
+      const Oid oid = v.collation(parts.back(), schema_of(parts));
+      if (oid == 0) throw Error(ErrorCode::kUndefinedObject, fmt::format("collation \"{}\" for encoding \"UTF8\" does not exist", name));
+      return oid;
+    }
+    default: break;
+  }
+  const bool config = reg_type == oid::kRegconfig;
+  if (config || reg_type == oid::kRegdictionary) {
+    const auto parts = split_name(name);
+    for (const auto& row : builtin::rows(config ? "pg_ts_config" : "pg_ts_dict")) {
+      if (row[1] == parts.back()) return static_cast<Oid>(std::stoul(row[0]));
+    }
+    throw Error(ErrorCode::kUndefinedObject, fmt::format("text search {} \"{}\" does not exist", config ? "configuration" : "dictionary", name));
+  }
+  throw Error(ErrorCode::kFeatureNotSupported, fmt::format("names of type {} cannot be looked up", format_type(reg_type, -1)));
+}
+
+}  // namespace stele::sql
