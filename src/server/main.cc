@@ -80,6 +80,9 @@ struct Engine {
     store->checkpoint();
   }
   ~Engine() {
+    database.reset();
+    // Its background thread asks the participants how far they are: it ends before they do.
+    if (store != nullptr) store->shutdown();
     rows::remove_observer(vectors.get());
     rows::remove_observer(segments.get());
   }
