@@ -184,6 +184,17 @@ const std::vector<SettingDefinition>& setting_definitions() {
       d.reported = reported_names().contains(d.name);
       out.push_back(std::move(d));
     }
+    // Parameters that pg_settings does not list.
+    for (const char* name : {"session_authorization", "is_superuser", "role", "seed"}) {
+      if (std::any_of(out.begin(), out.end(), [&](auto& x) { return x.name == name; })) continue;
+      SettingDefinition d;
+      d.name = name;
+      d.context = name == std::string_view("is_superuser") ? "internal" : "user";
+      d.type = "string";
+      if (name == std::string_view("role")) d.boot = d.reset = "none";
+      d.reported = reported_names().contains(d.name);
+      out.push_back(d);
+    }
     return out;
   }();
   return all;
