@@ -184,17 +184,16 @@ const std::vector<SettingDefinition>& setting_definitions() {
       d.reported = reported_names().contains(d.name);
       out.push_back(std::move(d));
     }
-    // Parameters that PostgreSQL leaves out of pg_settings.
-    for (auto [name, type, boot] : {std::tuple{"session_authorization", "string", ""}, {"role", "string", "none"}, {"is_superuser", "bool", "off"}, {"seed", "real", "0"}}) {
-      if (std::any_of(out.begin(), out.end(), [&](const SettingDefinition& d) { return d.name == name; })) continue;
+    // Parameters that pg_settings does not list.
+    for (const char* name : {"session_authorization", "is_superuser", "role", "seed"}) {
+      if (std::any_of(out.begin(), out.end(), [&](auto& x) { return x.name == name; })) continue;
       SettingDefinition d;
       d.name = name;
-      d.category = "Unclassified";
-      d.context = std::string_view(name) == "is_superuser" ? "internal" : "user";
-      d.type = type;
-      d.boot = d.reset = boot;
+      d.context = name == std::string_view("is_superuser") ? "internal" : "user";
+      d.type = "string";
+      if (name == std::string_view("role")) d.boot = d.reset = "none";
       d.reported = reported_names().contains(d.name);
-      out.push_back(std::move(d));
+      out.push_back(d);
     }
     return out;
   }();
