@@ -281,6 +281,9 @@ void pg_depend(Rows& out) {
   out.each_relation([&](const Relation& r) {
     if (r.sequence && r.sequence->owner_table != 0)
       put(1259, r.oid, 0, 1259, r.sequence->owner_table, r.sequence->owner_column, r.sequence->identity ? 'i' : 'a');
+    // The default of a serial column needs its sequence.
+    if (r.sequence && r.sequence->owner_table != 0 && !r.sequence->identity)
+      put(2604, attribute_default_oid(r.sequence->owner_table, r.sequence->owner_column), 0, 1259, r.oid, 0, 'n');
     if (r.index) {
       auto table = out.state.relation(r.index->table);
       const Constraint* owner = nullptr;
