@@ -141,6 +141,11 @@ std::string write_yaml(const json::value& v) {
   return out;
 }
 
+json::value score_json(float score) {
+  if (!std::isfinite(score)) return nullptr;
+  return std::strtod(fmt::format("{}", score).c_str(), nullptr);
+}
+
 std::vector<std::string> split(std::string_view s, char by) {
   std::vector<std::string> out;
   size_t i = 0;

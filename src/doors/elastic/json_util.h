@@ -20,6 +20,9 @@ json::value parse_json(std::string_view text);
 std::string write_json(const json::value& v, bool pretty);
 std::string write_yaml(const json::value& v);
 
+// A score: printed as the shortest text of a float.
+json::value score_json(float score);
+
 std::vector<std::string> split(std::string_view s, char by);
 bool glob(std::string_view pattern, std::string_view s);
 std::string text_or(const json::object& o, std::string_view key, std::string fallback = {});

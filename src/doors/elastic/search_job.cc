@@ -608,7 +608,7 @@ json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
   if (s.kind == SortField::kScore || s.kind == SortField::kGeo) {
     if (k.missing) return json::value("Infinity");
     double v = segments::from_sortable_bits(k.number);
-    return s.kind == SortField::kScore ? json::value(static_cast<double>(static_cast<float>(v))) : json::value(v);
+    return s.kind == SortField::kScore ? score_json(static_cast<float>(v)) : json::value(v);
   }
   if (s.kind == SortField::kDoc) return k.number;
   if (f == nullptr) return nullptr;
@@ -636,7 +636,7 @@ json::object SearchJob::explain(const Part& p, size_t l, uint32_t doc, float sco
   std::function<json::object(const QueryPtr&)> walk = [&](const QueryPtr& q) {
     auto s = p.searcher->weight(q, true)->scorer(leaves_[l].in_part);
     bool hit = s && s->advance(doc) == doc;
-    double v = hit ? static_cast<double>(s->score()) : 0;
+    double v = hit ? score_json(s->score()).to_number<double>() : 0;
     json::object o;
     o["value"] = v;
     json::array details;
@@ -799,7 +799,7 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
   }
   bool scored = sort_.empty() || flag_or(options, "track_scores", false);
   for (const SortField& s : sort_) scored |= s.kind == SortField::kScore;
-  o["_score"] = scored ? json::value(static_cast<double>(h.score)) : json::value(nullptr);
+  o["_score"] = scored ? score_json(h.score) : json::value(nullptr);
   if (segments::Column r = seg.column("_routing"); r && r.end(h.doc) > r.begin(h.doc)) {
     o["_routing"] = std::string(r.term(static_cast<uint64_t>(r.value(r.begin(h.doc)))));
   }
@@ -884,7 +884,7 @@ json::object SearchJob::respond(size_t from, size_t size) {
   }
   bool scored = sort_.empty() || flag_or(body, "track_scores", false);
   for (const SortField& s : sort_) scored |= s.kind == SortField::kScore;
-  hits["max_score"] = any_score_ && scored && (size_ > 0) ? json::value(static_cast<double>(max_score_)) : json::value(nullptr);
+  hits["max_score"] = any_score_ && scored && (size_ > 0) ? score_json(max_score_) : json::value(nullptr);
   json::array list;
   for (size_t i = from; i < hits_.size() && i < from + size; ++i) list.push_back(render_hit(hits_[i], body));
   hits["hits"] = list;
