@@ -184,6 +184,23 @@ const std::vector<SettingDefinition>& setting_definitions() {
       d.reported = reported_names().contains(d.name);
       out.push_back(std::move(d));
     }
+    // Parameters that pg_settings does not show.
+    auto hidden = [&](const char* name, const char* context, const char* type, const char* value) {
+      for (const SettingDefinition& d : out)
+        if (d.name == name) return;
+      SettingDefinition d;
+      d.name = name;
+      d.category = "Client Connection Defaults / Statement Behavior";
+      d.context = context;
+      d.type = type;
+      d.boot = d.reset = value;
+      d.reported = reported_names().contains(d.name);
+      out.push_back(std::move(d));
+    };
+    hidden("is_superuser", "internal", "bool", "off");
+    hidden("session_authorization", "user", "string", "");
+    hidden("role", "user", "string", "none");
+    hidden("seed", "user", "real", "0");
     return out;
   }();
   return all;
