@@ -1,6 +1,7 @@
 // Schemas, COMMENT, TRUNCATE, LOCK, maintenance, policies, extensions.
 #include "rows/keys.h"
 #include "rows/sequences.h"
+#include "rows/table.h"
 #include "sql/ddl/ddl.h"
 #include "sql/index_methods.h"
 
