@@ -105,6 +105,12 @@ std::string Acl::selector_rule(AclSelector& s, std::string_view op) const {
           s.first_args.erase(c->id);
           if (!on) s.all_commands = false;
         }
+      // Rules on single commands of the category are overridden by it.
+      std::erase_if(s.rules, [&](const std::string& r) {
+        if (r.size() < 2 || r[1] == '@') return false;
+        CommandSpec* c = table_.find_full(r.substr(1));
+        return c != nullptr && (c->categories & bit);
+      });
       add_rule((on ? "+@" : "-@") + name);
       return "";
     }
@@ -113,8 +119,11 @@ std::string Acl::selector_rule(AclSelector& s, std::string_view op) const {
     if (bar == std::string::npos) {
       CommandSpec* c = table_.find_full(name);
       if (c == nullptr) return "Unknown command or category name in ACL";
+      bool had = s.can_run(c->id);
+      for (auto* x : c->subcommands) had |= s.can_run(x->id);
       allow(s, *c, on);
       add_rule((on ? "+" : "-") + name);
+      if (!on && !had) s.rules.pop_back();  // it was not allowed anyway
       return "";
     }
     if (name.find('|', bar + 1) != std::string::npos) return "Allowing first-arg of a subcommand is not supported";
@@ -229,7 +238,7 @@ std::string Acl::describe_channels(const AclSelector& s) const {
 std::string Acl::describe(const AclUser& u) const {
   std::string r = u.enabled ? "on" : "off";
   if (u.nopass) r += " nopass";
-  r += u.sanitize_skip ? " skip-sanitize-payload" : " sanitize-payload";
+  if (u.sanitize_skip) r += " skip-sanitize-payload";
   for (auto& p : u.passwords) r += " #" + p;
   for (size_t i = 0; i < u.selectors.size(); ++i) {
     auto& s = u.selectors[i];

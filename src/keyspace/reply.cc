@@ -45,7 +45,6 @@ void Reply::integer(int64_t v) {
 void Reply::bulk(std::string_view s) {
   char buf[32];
   size_t n = write_header(buf, '$', static_cast<int64_t>(s.size()));
-  size_t at = out_->size();
   if (s.size() < 256) {
     // One growth for header, text and line end.
     char small[32 + 256 + 2];
@@ -55,7 +54,6 @@ void Reply::bulk(std::string_view s) {
     out_->append(small, n + s.size() + 2);
     return;
   }
-  (void)at;
   out_->append(buf, n);
   out_->append(s);
   out_->append("\r\n", 2);
@@ -80,7 +78,12 @@ void Reply::number(double v) {
     bulk(s);
   }
 }
-void Reply::human(long double v) { bulk(format_human(v)); }
+void Reply::human(long double v) {
+  if (resp_ < 3) { bulk(format_human(v)); return; }
+  out_->push_back(',');
+  raw(format_human(v));
+  raw("\r\n");
+}
 void Reply::bignum(std::string_view s) {
   if (resp_ < 3) { bulk(s); return; }
   out_->push_back('(');

@@ -32,7 +32,7 @@ class Reply {
   void attribute(size_t pairs) { header('|', pairs); }
   void boolean(bool v);
   void number(double v);          // RESP3 double, RESP2 bulk
-  void human(long double v);      // always a bulk string in RESP2
+  void human(long double v);      // a bulk string in RESP2, without an exponent
   void bignum(std::string_view s);
   void verbatim(std::string_view s, std::string_view ext = "txt");
   // Aggregates whose length is known at the end: text is inserted at the mark.

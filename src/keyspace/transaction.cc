@@ -29,10 +29,9 @@ void KeyspaceTxn::add_effect(int db, const std::vector<std::string>& argv) {
   put_varint(payload, argv.size());
   for (auto& a : argv) put_string(payload, a);
   txn_.append_section(storage::ParticipantId::kKeyspace, payload);
-  if (registered_) return;
-  registered_ = true;
+  // Registered with every effect: rolling back to a savepoint drops the hooks made since.
   txn_.before_commit([this] {
-    durable_.lock_for_commit();
+    if (!locked_) durable_.lock_for_commit();
     locked_ = true;
   });
   auto unlock = [this] {

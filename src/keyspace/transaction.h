@@ -50,7 +50,7 @@ class KeyspaceTxn {
   storage::Transaction& txn_;
   std::map<std::pair<int, std::string>, Own> own_;
   std::map<std::pair<int, std::string>, StreamId> last_ids_;
-  bool registered_ = false, locked_ = false;
+  bool locked_ = false;
 };
 
 }  // namespace stele::keyspace

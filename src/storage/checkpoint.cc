@@ -3,7 +3,7 @@
 
 #include "base/codec.h"
 #include "base/logging.h"
-#include "storage/store_impl.h"
+#include "storage/derived.h"
 
 namespace stele::storage {
 
@@ -132,12 +132,33 @@ void StoreImpl::compact_erased_ranges() {
 }
 
 void StoreImpl::note_durable_state() {
+  // First of all, so that no commit made meanwhile can be let go.
+  Lsn rows = read_applied(true);
+  // What participants say to have comes first: derived state that advances after that is then seen below.
+  std::array<Lsn, 16> have{};
   for (size_t i = 0; i < participants_.size(); ++i) {
-    if (participants_[i] != nullptr) {
-      log_->retain(fmt::format("participant {}", i), participants_[i]->recovery_lsn());
+    if (participants_[i] == nullptr) continue;
+    have[i] = participants_[i]->recovery_lsn();
+    // One that has nothing newer in the log does not hold it, however long it stays idle.
+    if (have[i] >= last_section_[i].load()) have[i] = UINT64_MAX;
+  }
+  // Derived state that is not flushed yet would have to be made again from the log after a crash, whatever
+  // its owner says to have applied. Holds are placed before others are let go.
+  {
+    std::lock_guard lock(derived_mutex_);
+    for (auto& [name, d] : derived_) {
+      Lsn durable = d->durable_applied();
+      if (d->applied() > durable) {
+        log_->retain("derived " + name, durable);
+      } else {
+        log_->forget("derived " + name);
+      }
     }
   }
-  log_->retain("rocksdb", read_applied(true));
+  for (size_t i = 0; i < participants_.size(); ++i) {
+    if (participants_[i] != nullptr) log_->retain(fmt::format("participant {}", i), have[i]);
+  }
+  log_->retain("rocksdb", rows);
 }
 
 void StoreImpl::background_loop() {

@@ -62,6 +62,7 @@ Lsn StoreImpl::commit(const CommitRequest& r) {
     }
     for (Section& s : r.sections) {
       Participant* p = participants_[static_cast<size_t>(s.participant)];
+      last_section_[static_cast<size_t>(s.participant)].store(lsn, std::memory_order_relaxed);
       if (p != nullptr) p->apply(lsn, now, s);
     }
   } else {

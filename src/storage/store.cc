@@ -204,22 +204,28 @@ Lsn StoreImpl::read_applied(bool durable) {
   return load_le<Lsn>(value.data());
 }
 
-StoreImpl::~StoreImpl() {
+void StoreImpl::shutdown() {
   {
     std::lock_guard lock(background_mutex_);
+    if (stop_) return;
     stop_ = true;
     background_wake_.notify_all();
   }
   if (background_.joinable()) background_.join();
-  if (db_) {
-    if (recovered_ && options_.checkpoint_on_close) {
-      try {
-        for (auto& f : on_close_) f();
-        checkpoint();
-      } catch (const Error& e) {
-        logging::error("closing without a checkpoint: {}", e.message());
-      }
+  if (db_ && recovered_ && options_.checkpoint_on_close) {
+    try {
+      for (auto& f : on_close_) f();
+      checkpoint();
+    } catch (const Error& e) {
+      logging::error("closing without a checkpoint: {}", e.message());
     }
+  }
+  participants_ = {};
+}
+
+StoreImpl::~StoreImpl() {
+  shutdown();
+  if (db_) {
     attachments_.clear();
     {
       std::lock_guard lock(snapshot_mutex_);
@@ -313,6 +319,7 @@ void StoreImpl::recover() {
           batch.Clear();
         }
       }
+      record.for_each_section([&](ParticipantId p, std::string_view) { last_section_[static_cast<size_t>(p)] = lsn; });
       for (size_t i = 0; i < participants_.size(); ++i) {
         if (participants_[i] != nullptr && lsn > starts[i]) participants_[i]->replay(record);
       }

@@ -205,6 +205,10 @@ class Store {
   // when the store closes.
   virtual std::shared_ptr<void> attachment(const std::string& name,
                                            const std::function<std::shared_ptr<void>(Store&)>& make) = 0;
+  // Ends the store's own work: on_close hooks, a last checkpoint (as checkpoint_on_close says), the background
+  // thread. Participants are not called any more: call it before they are destroyed. The destructor calls it
+  // for participants that outlive the store.
+  virtual void shutdown() = 0;
   // Run when the store closes in good order, before its last checkpoint; may still commit.
   virtual void on_close(std::function<void()> f) = 0;
 };

@@ -136,6 +136,7 @@ class StoreImpl final : public Store {
   std::shared_ptr<void> attachment(const std::string& name,
                                    const std::function<std::shared_ptr<void>(Store&)>& make) override;
   void on_close(std::function<void()> f) override;
+  void shutdown() override;
 
   // The pipeline of a commit; returns its lsn. Throws serialization_failure with nothing done.
   Lsn commit(const CommitRequest& request);
@@ -204,6 +205,7 @@ class StoreImpl final : public Store {
   std::map<std::string, std::unique_ptr<DerivedImpl>> derived_;
   std::mutex derived_mutex_;
   std::array<Participant*, 16> participants_{};
+  std::array<std::atomic<Lsn>, 16> last_section_{};  // newest commit with a section of each participant
 
   HotCache hot_;
   Ssi ssi_;

@@ -186,19 +186,19 @@ std::unique_ptr<UConverter, Close> converter(std::string_view name, const char* 
   UErrorCode status = U_ZERO_ERROR;
   std::unique_ptr<UConverter, Close> c(icu.empty() ? nullptr : ucnv_open(icu.c_str(), &status));
   if (c == nullptr || U_FAILURE(status))
-    throw Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid {} encoding name \"{}\"", what, name));
+    throw Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid {}encoding name \"{}\"", what, name));
   return c;
 }
 bool is_utf8(std::string_view name) {
   std::string s = text_upper(name, oid::kCCollation);
   return s == "UTF8" || s == "UTF-8" || s == "UNICODE" || s == "SQL_ASCII";
 }
-std::string to_utf8(std::string_view s, std::string_view name) {
+std::string to_utf8(std::string_view s, std::string_view name, const char* what = "source ") {
   if (is_utf8(name)) {
     check_utf8(s);
     return std::string(s);
   }
-  auto from = converter(name, "source");
+  auto from = converter(name, what);
   UErrorCode status = U_ZERO_ERROR;
   icu::UnicodeString u(s.data(), static_cast<int32_t>(s.size()), from.get(), status);
   std::string out;
@@ -207,7 +207,7 @@ std::string to_utf8(std::string_view s, std::string_view name) {
 }
 std::string from_utf8(std::string_view s, std::string_view name) {
   if (is_utf8(name)) return std::string(s);
-  auto to = converter(name, "destination");
+  auto to = converter(name, "destination ");
   UErrorCode status = U_ZERO_ERROR;
   ucnv_setFromUCallBack(to.get(), UCNV_FROM_U_CALLBACK_STOP, nullptr, nullptr, nullptr, &status);
   std::string out;
@@ -318,9 +318,13 @@ void register_bytea_functions(FunctionRegistry& r) {
   r.add("sha512_bytea", [](FnCall& c) { return c.text(digest(c.text_arg(0), EVP_sha512())); });
   r.add("pg_convert_from", [](FnCall& c) { return c.text(to_utf8(c.text_arg(0), c.text_arg(1))); });
   r.add("pg_convert_to", [](FnCall& c) { return c.text(from_utf8(c.text_arg(0), c.text_arg(1))); });
+  for (const char* n : {"to_ascii_default", "to_ascii_enc", "to_ascii_encname"})
+    r.add(n, [](FnCall&) -> Datum {
+      throw Error(ErrorCode::kFeatureNotSupported, "encoding conversion from UTF8 to ASCII not supported");
+    });
   r.add("pg_convert", [](FnCall& c) { return c.text(from_utf8(to_utf8(c.text_arg(0), c.text_arg(1)), c.text_arg(2))); });
   r.add("length_in_encoding", [](FnCall& c) {
-    return Datum::from_int(static_cast<int64_t>(utf8_length(to_utf8(c.text_arg(0), c.text_arg(1)))));
+    return Datum::from_int(static_cast<int64_t>(utf8_length(to_utf8(c.text_arg(0), c.text_arg(1), ""))));
   });
 }
 

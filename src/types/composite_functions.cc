@@ -175,6 +175,10 @@ void register_composite_functions(FunctionRegistry& r) {
   r.add("int2vectorout", vector_out);
   r.add("oidvectorin", vector_in<oid::kOid>);
   r.add("oidvectorout", vector_out);
+  r.add("int2vectorrecv", [](FnCall& c) { return array_receive(oid::kInt2, c.text_arg(0), -1, *c.arena, *c.context); });
+  r.add("oidvectorrecv", [](FnCall& c) { return array_receive(oid::kOid, c.text_arg(0), -1, *c.arena, *c.context); });
+  r.add("int2vectorsend", &output_function<array_send>);
+  r.add("oidvectorsend", &output_function<array_send>);
 
   add_reg<oid::kRegproc>(r, "regprocin", "regprocout");
   add_reg<oid::kRegprocedure>(r, "regprocedurein", "regprocedureout");

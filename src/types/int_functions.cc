@@ -221,9 +221,16 @@ void register_int_functions(FunctionRegistry& r) {
     if (c.int_arg(0) == INT64_MAX) int_out_of_range(8);
     return Datum::from_int(c.int_arg(0) + 1);
   });
-  r.add("int8inc_any", [](FnCall& c) { return Datum::from_int(c.int_arg(0) + 1); });
-  r.add("int8dec", [](FnCall& c) { return Datum::from_int(c.int_arg(0) - 1); });
-  r.add("int8dec_any", [](FnCall& c) { return Datum::from_int(c.int_arg(0) - 1); });
+  for (const char* n : {"int8inc_any", "int8inc_float8_float8"})
+    r.add(n, [](FnCall& c) {
+      if (c.int_arg(0) == INT64_MAX) int_out_of_range(8);
+      return Datum::from_int(c.int_arg(0) + 1);
+    });
+  for (const char* n : {"int8dec", "int8dec_any"})
+    r.add(n, [](FnCall& c) {
+      if (c.int_arg(0) == INT64_MIN) int_out_of_range(8);
+      return Datum::from_int(c.int_arg(0) - 1);
+    });
   for (const char* n : {"int2and", "int4and", "int8and"}) r.add(n, int_and);
   for (const char* n : {"int2or", "int4or", "int8or"}) r.add(n, int_or);
   for (const char* n : {"int2xor", "int4xor", "int8xor"}) r.add(n, int_xor);

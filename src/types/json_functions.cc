@@ -442,7 +442,7 @@ Datum to_record(FnCall& c) {
   JsonNode object = row_source<B>(c, source);
   if (object.type != JsonType::kObject) {
     if (object.type == JsonType::kNull) return c.null();
-    invalid(fmt::format("cannot call {} on {}", name, object.type == JsonType::kArray ? "an array" : "a scalar"));
+    invalid(fmt::format("cannot call populate_composite on {}", object.type == JsonType::kArray ? "an array" : "a scalar"));
   }
   NullableDatum base;
   if (Populate && !c.is_null(0)) base = {c.arg(0), false};

@@ -164,6 +164,39 @@ Datum cash_over(int64_t a, int64_t b) {
   return Datum::from_int(b == -1 ? -a : a / b);
 }
 
+std::string below_thousand(uint64_t n) {
+  static const char* const kSmall[] = {"zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+                                       "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
+                                       "eighteen", "nineteen"};
+  static const char* const kTens[] = {"", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"};
+  auto below_hundred = [&](uint64_t v) {
+    if (v < 20) return std::string(kSmall[v]);
+    return std::string(kTens[v / 10]) + (v % 10 != 0 ? std::string(" ") + kSmall[v % 10] : "");
+  };
+  if (n < 100) return below_hundred(n);
+  std::string s = std::string(kSmall[n / 100]) + " hundred";
+  return n % 100 != 0 ? s + " " + below_hundred(n % 100) : s;
+}
+std::string cash_words(int64_t cash) {
+  uint64_t v = cash < 0 ? 0 - static_cast<uint64_t>(cash) : static_cast<uint64_t>(cash), dollars = v / 100;
+  std::string out = cash < 0 ? "minus " : "";
+  static constexpr struct { uint64_t unit; const char* name; } kUnits[] = {
+      {1000000000000000ull, "quadrillion"}, {1000000000000ull, "trillion"}, {1000000000ull, "billion"},
+      {1000000ull, "million"}, {1000ull, "thousand"}, {1ull, ""}};
+  bool any = false;
+  for (const auto& u : kUnits) {
+    uint64_t part = dollars / u.unit % 1000;
+    if (part == 0) continue;
+    any = true;
+    out += below_thousand(part) + (u.name[0] != 0 ? std::string(" ") + u.name : "") + " ";
+  }
+  if (!any) out += "zero ";
+  out += dollars == 1 ? "dollar and " : "dollars and ";
+  out += below_thousand(v % 100) + (v % 100 == 1 ? " cent" : " cents");
+  out[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(out[0])));
+  return out;
+}
+
 void register_money(FunctionRegistry& r) {
   r.add("cash_in", &input_function<cash_in>);
   r.add("cash_out", &output_function<cash_out>);
@@ -193,7 +226,13 @@ void register_money(FunctionRegistry& r) {
     if (c.int_arg(1) == 0) division_by_zero();
     return Datum::from_double(static_cast<double>(c.int_arg(0)) / static_cast<double>(c.int_arg(1)));
   });
-  for (const char* n : {"int4_cash", "int8_cash"}) r.add(n, [](FnCall& c) { return cash_times(c.int_arg(0), 100); });
+  for (const char* n : {"int4_cash", "int8_cash"})
+    r.add(n, [](FnCall& c) {
+      int64_t v;
+      if (__builtin_mul_overflow(c.int_arg(0), int64_t{100}, &v)) int_out_of_range(8);
+      return Datum::from_int(v);
+    });
+  r.add("cash_words", [](FnCall& c) { return c.text(cash_words(c.int_arg(0))); });
   r.add("cash_numeric", [](FnCall& c) { return make_numeric(c.int_arg(0), 2, *c.arena); });
   r.add("numeric_cash", [](FnCall& c) {
     Datum cents = numeric_mul(c.arg(0), make_numeric(int64_t{100}, 0, *c.arena), *c.arena);

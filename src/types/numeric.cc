@@ -165,10 +165,10 @@ Datum numeric_round_to(Datum v, int scale, bool truncate, Arena& arena) {
   return make_numeric(decimal_round(decimal_of(v), scale, truncate), arena);
 }
 Datum numeric_round(Datum a, int scale, Arena& arena) {
-  return numeric_round_to(a, std::clamp(scale, -kMaxResultScale, kMaxResultScale), false, arena);
+  return numeric_round_to(a, std::clamp(scale, -kMaxIntegerDigits, kMaxScale), false, arena);
 }
 Datum numeric_trunc(Datum a, int scale, Arena& arena) {
-  return numeric_round_to(a, std::clamp(scale, -kMaxResultScale, kMaxResultScale), true, arena);
+  return numeric_round_to(a, std::clamp(scale, -kMaxIntegerDigits, kMaxScale), true, arena);
 }
 
 Datum numeric_apply_typmod(Datum v, int32_t typmod, Arena& arena) {

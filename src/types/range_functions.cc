@@ -5,6 +5,7 @@
 #include "types/composite_io.h"
 #include "types/function.h"
 #include "types/hash.h"
+#include "types/numeric.h"
 #include "types/oids.h"
 #include "types/range.h"
 #include "types/type_io.h"
@@ -509,6 +510,22 @@ void register_range_functions(FunctionRegistry& r) {
     }
     return make_multi(c, std::move(ranges));
   });
+
+  for (const char* n : {"int4range_subdiff", "int8range_subdiff"})
+    r.add(n, [](FnCall& c) {
+      return Datum::from_double(static_cast<double>(c.int_arg(0)) - static_cast<double>(c.int_arg(1)));
+    });
+  r.add("daterange_subdiff", [](FnCall& c) { return Datum::from_double(static_cast<double>(c.int_arg(0) - c.int_arg(1))); });
+  for (const char* n : {"tsrange_subdiff", "tstzrange_subdiff"})
+    r.add(n, [](FnCall& c) {
+      return Datum::from_double((static_cast<double>(c.int_arg(0)) - static_cast<double>(c.int_arg(1))) / 1e6);
+    });
+  r.add("numrange_subdiff", [](FnCall& c) {
+    return Datum::from_double(numeric_to_double(numeric_sub(c.arg(0), c.arg(1), *c.arena)));
+  });
+  // Ranges are canonical from the start.
+  for (const char* n : {"int4range_canonical", "int8range_canonical", "daterange_canonical"})
+    r.add(n, [](FnCall& c) { return c.arg(0); });
 
   r.add("range_lower", [](FnCall& c) { return end_of<false>(c, true); });
   r.add("range_upper", [](FnCall& c) { return end_of<false>(c, false); });

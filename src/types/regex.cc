@@ -470,8 +470,15 @@ class Translator {
 struct FreeMatch {
   void operator()(pcre2_match_data* m) const { pcre2_match_data_free(m); }
 };
-struct FreeContext {
-  void operator()(pcre2_match_context* m) const { pcre2_match_context_free(m); }
+// The stack of compiled code, with the context that names it.
+struct MatchContext {
+  pcre2_match_context* context = pcre2_match_context_create(nullptr);
+  pcre2_jit_stack* stack = pcre2_jit_stack_create(32 * 1024, 1024 * 1024, nullptr);
+  MatchContext() { pcre2_jit_stack_assign(context, nullptr, stack); }
+  ~MatchContext() {
+    pcre2_match_context_free(context);
+    pcre2_jit_stack_free(stack);
+  }
 };
 // Match memory of a thread: enough for any number of groups that is asked for.
 pcre2_match_data* match_data(uint32_t pairs) {
@@ -484,14 +491,8 @@ pcre2_match_data* match_data(uint32_t pairs) {
   return data.get();
 }
 pcre2_match_context* match_context() {
-  static thread_local std::unique_ptr<pcre2_match_context, FreeContext> context = [] {
-    std::unique_ptr<pcre2_match_context, FreeContext> c(pcre2_match_context_create(nullptr));
-    // The stack of compiled code lives as long as the thread.
-    pcre2_jit_stack* stack = pcre2_jit_stack_create(32 * 1024, 1024 * 1024, nullptr);
-    pcre2_jit_stack_assign(c.get(), nullptr, stack);
-    return c;
-  }();
-  return context.get();
+  static thread_local MatchContext memory;
+  return memory.context;
 }
 [[noreturn]] void failed(int code) {
   char message[128] = {};

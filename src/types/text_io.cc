@@ -34,6 +34,7 @@ Datum make_bpchar(std::string_view s, int32_t typmod, bool cut, Arena& arena) {
   if (typmod < 4) return make_bytes(arena, s);
   s = fit(s, typmod - 4, cut, "character");
   size_t chars = utf8_length(s), want = static_cast<size_t>(typmod - 4);
+  if (want > 10485760) throw Error(ErrorCode::kProgramLimitExceeded, "requested length too large");
   size_t pad = chars < want ? want - chars : 0;
   Varlena* v = make_varlena(arena, s.size() + pad);
   if (!s.empty()) std::memcpy(v->data, s.data(), s.size());

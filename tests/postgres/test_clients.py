@@ -294,7 +294,7 @@ def test_tls_and_scram(tally):
             c.commit()
             c.close()
             server.stop()
-            server.arguments = ["--auth", "scram", "--tls-certificate", folder + "/cert.pem", "--tls-key", folder + "/key.pem"]
+            server.arguments = ["--auth", "scram", "--redis-port", "0", "--qdrant-port", "0", "--elasticsearch-port", "0", "--tls-certificate", folder + "/cert.pem", "--tls-key", folder + "/key.pem"]
             server.start()
             import psycopg2
             c = server.connect(password="secret", sslmode="require")

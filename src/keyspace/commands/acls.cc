@@ -13,7 +13,7 @@ void getuser(Call& c, const AclUser& u) {
   std::vector<const char*> flags;
   flags.push_back(u.enabled ? "on" : "off");
   if (u.nopass) flags.push_back("nopass");
-  flags.push_back(u.sanitize_skip ? "skip-sanitize-payload" : "sanitize-payload");
+  if (u.sanitize_skip) flags.push_back("skip-sanitize-payload");
   c.reply.set(flags.size());
   for (auto* f : flags) c.reply.bulk(f);
   c.reply.bulk("passwords");

@@ -287,7 +287,6 @@ void cmd_xclaim(Call& c) {
     if (!parse_stream_id(c[i], &id, 0, true)) break;
     ids.push_back(id);
   }
-  if (ids.empty()) { c.fail("Invalid stream ID specified as stream command argument"); return; }
   StreamId last_id;
   for (; i < c.argc(); ++i) {
     bool more = i + 1 < c.argc();
@@ -519,8 +518,10 @@ void reply_lag(Call& c, Stream& s, StreamGroup& g) {
 
 void info_full(Call& c, Stream& s) {
   int64_t count = 10;
-  if (c.argc() != 4 && c.argc() != 6) { c.syntax_error(); return; }
-  if (!c.is(3, "full")) { c.syntax_error(); return; }
+  if ((c.argc() != 4 && c.argc() != 6) || !c.is(3, "full")) {
+    c.fail(fmt::format("unknown subcommand or wrong number of arguments for '{}'. Try XINFO HELP.", c[1]));
+    return;
+  }
   if (c.argc() == 6) {
     if (!c.is(4, "count")) { c.syntax_error(); return; }
     if (!c.get_int(5, &count)) return;
