@@ -482,6 +482,9 @@ std::unique_ptr<AggCall> make_agg_call(const AggSource& a, ExecState& state) {
   if (fn == nullptr) fn = registry.aggregate(proc->name + "/any");
   bool strict = true;
   if (auto* trans = builtin::proc(agg->transition)) strict = trans->strict;
+  // numeric_accum and its kin take NULLs only to ignore them.
+  static const std::set<std::string_view> kIgnoreNulls = {"sum", "avg", "variance", "var_samp", "var_pop", "stddev", "stddev_samp", "stddev_pop"};
+  strict = strict || kIgnoreNulls.contains(proc->name);
   if (fn != nullptr) return std::make_unique<RegistryCall>(fn, a, strict, state);
   return std::make_unique<TransitionCall>(agg->transition, agg->final, agg->transition_type, agg->has_initial ? std::optional<std::string>(agg->initial) : std::nullopt, agg->final_extra, a, state);
 }
