@@ -553,7 +553,10 @@ class MergeJoinOp final : public PairJoin {
         Frame f{b.columns.data(), b.size, &build_arena_, &state};
         for (auto& c : computed_) b.columns.push_back(c->eval(f, Sel{nullptr, b.size}));
       }
-      for (int r = 0; r < b.size; ++r) extra(keep(b, r)).hash = list_.size() - 1;
+      for (int r = 0; r < b.size; ++r) {
+        char* row = keep(b, r);
+        extra(row).hash = list_.size() - 1;   // its position
+      }
     }
     low_ = 0;
     high_ = 0;

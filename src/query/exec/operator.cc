@@ -268,7 +268,7 @@ OperatorPtr make_operator(const PlanNode& n, ExecState& s) {
 
 std::unique_ptr<Execution> start(const PlanPtr& plan, ExecContext& ctx, const storage::ReadView& view) {
   auto p = std::static_pointer_cast<const PlannedStatement>(plan);
-  if (p->point_plan) return start_point(p, ctx, view);
+  if (p->point_plan && point_applies(*p, ctx)) return start_point(p, ctx, view);
   return std::make_unique<PlanExecution>(p, ctx, view);
 }
 
