@@ -64,12 +64,12 @@ class EntrySorter {
     if (creating) {
       throw Error(ErrorCode::kUniqueViolation, fmt::format("could not create unique index \"{}\"", index_.name()))
           .detail(values.empty() ? "" : fmt::format("Key {}={} is duplicated.", table_.key_names(index_), values))
-          .names({}, table_.table().relation().name, {}, {}, index_.name());
+          .names(table_.table().schema_name(), table_.table().relation().name, {}, {}, index_.name());
     }
     throw Error(ErrorCode::kUniqueViolation,
                 fmt::format("duplicate key value violates unique constraint \"{}\"", index_.name()))
         .detail(values.empty() ? "" : fmt::format("Key {}={} already exists.", table_.key_names(index_), values))
-        .names({}, table_.table().relation().name, {}, {}, index_.name());
+        .names(table_.table().schema_name(), table_.table().relation().name, {}, {}, index_.name());
   }
 
   TableAccess& table_;

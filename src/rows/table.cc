@@ -78,6 +78,7 @@ std::shared_ptr<const Table> Table::make(catalog::Ptr<catalog::Relation> relatio
   t->relation_ = relation;
   t->format_ = RowFormat::of(*relation, state);
   t->prefix_ = row_prefix(*relation);
+  if (auto schema = state.get(catalog::ObjectKind::kSchema, relation->schema)) t->schema_name_ = schema->name;
   t->id_counter_ = fmt::format("row/{}", relation->storage_id);
   for (Oid oid : relation->indexes) {
     auto index = state.relation(oid);

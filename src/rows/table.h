@@ -76,13 +76,14 @@ class Table {
   const IndexDef* index(Oid oid) const;
   const std::vector<RowObserver*>& observers() const { return observers_; }
   const std::string& id_counter() const { return id_counter_; }
+  const std::string& schema_name() const { return schema_name_; }
   // Tells the observers that all rows are gone (TRUNCATE, DROP, a rewrite into a new storage id).
   void notify_truncated(storage::Transaction& txn) const;
 
  private:
   catalog::Ptr<catalog::Relation> relation_;
   std::shared_ptr<const RowFormat> format_;
-  std::string prefix_, id_counter_;
+  std::string prefix_, id_counter_, schema_name_;
   std::vector<IndexDef> indexes_;
   std::vector<RowObserver*> observers_;
 };

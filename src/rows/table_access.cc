@@ -299,7 +299,7 @@ void TableAccess::throw_unique(const IndexDef& index, std::span<const NullableDa
           fmt::format("duplicate key value violates unique constraint \"{}\"", index.name()));
   std::string detail;
   if (eval_ != nullptr) detail = fmt::format("Key {}={} already exists.", key_names(index), key_values(index, row));
-  throw std::move(e).detail(std::move(detail)).names({}, table_->relation().name, {}, {}, index.name());
+  throw std::move(e).detail(std::move(detail)).names(table_->schema_name(), table_->relation().name, {}, {}, index.name());
 }
 
 // --- Writing
@@ -507,7 +507,7 @@ void TableAccess::check_deferred() {
     throw Error(ErrorCode::kUniqueViolation,
                 fmt::format("duplicate key value violates unique constraint \"{}\"", p.index->name()))
         .detail(std::move(detail))
-        .names({}, table_->relation().name, {}, {}, p.index->name());
+        .names(table_->schema_name(), table_->relation().name, {}, {}, p.index->name());
   }
 }
 

@@ -81,8 +81,8 @@ struct Engine {
   }
   ~Engine() {
     database.reset();
-    // Its background thread asks the participants how far they are: it ends before they do.
-    if (store != nullptr) store->shutdown();
+    // The store's background thread asks its participants: it ends before they do.
+    store->shutdown();
     rows::remove_observer(vectors.get());
     rows::remove_observer(segments.get());
   }

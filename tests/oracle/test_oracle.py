@@ -193,7 +193,7 @@ def compare_file(file, stele_port, postgres_port, known, options):
         expected = run(theirs, s)
         if ours is None:
             try:
-                ours = pgwire.Connection(stele_port)
+                ours = pgwire.Connection(stele_port, timeout=20)
             except (pgwire.WireError, OSError) as e:
                 print(f"  {file.stem}:{s.line}: no connection: {e}")
                 differed += 1

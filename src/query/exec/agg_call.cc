@@ -69,24 +69,28 @@ class IntSum final : public Native<IntState> {
 template <bool kAverage>
 class NumericSumCall final : public AggCall {
  public:
-  size_t size() const override { return (sizeof(NumericSum) + 7) & ~size_t{7}; }
-  void init(char* p) override { new (p) NumericSum(); }
-  void destroy(char* p) override { reinterpret_cast<NumericSum*>(p)->~NumericSum(); }
+  // The sum wants 16-byte alignment, which group rows do not give: they hold a pointer.
+  size_t size() const override { return sizeof(NumericSum*); }
+  void init(char* p) override { sum_at(p) = new NumericSum(); }
+  void destroy(char* p) override { delete sum_at(p); }
   void add(char* const* g, Sel rows, const Vec* const* a, Frame&) override {
     const Vec& v = *a[0];
     for (int k = 0; k < rows.n; ++k) {
       int r = rows[k];
-      if (!v.nulls[r]) reinterpret_cast<NumericSum*>(g[r] + offset)->add(v.values[r]);
+      if (!v.nulls[r]) sum_at(g[r] + offset)->add(v.values[r]);
     }
   }
   NullableDatum finish(char* p, Arena& out) override {
-    auto& s = *reinterpret_cast<NumericSum*>(p);
+    NumericSum& s = *sum_at(p);
     if (s.count() == 0) return {};
     return {kAverage ? s.average(out) : s.sum(out), false};
   }
   bool remove(char* p, int r, const Vec* const* a, Frame&) override {
-    return a[0]->nulls[r] != 0 || reinterpret_cast<NumericSum*>(p)->remove(a[0]->values[r]);
+    return a[0]->nulls[r] != 0 || sum_at(p)->remove(a[0]->values[r]);
   }
+
+ private:
+  static NumericSum*& sum_at(char* p) { return *reinterpret_cast<NumericSum**>(p); }
 };
 
 struct FloatState { double sum = 0; int64_t count = 0; };
