@@ -1,4 +1,6 @@
 -- Queries of the planner's and executor's own: joins, subqueries, windows, writes with constraints.
+CREATE SCHEMA query_company;
+SET search_path = query_company;
 CREATE TABLE emp (id serial primary key, name varchar(20) not null, dept int, sal numeric(10,2), hired date, tags text[], j jsonb, boss int references emp);
 INSERT INTO emp (name, dept, sal, hired, tags, j, boss) SELECT 'e'||i, i%4, 1000+i*10.5, date '2020-01-01' + i*10, ARRAY['t'||i%3,'x'], jsonb_build_object('k', i, 'o', jsonb_build_object('z', i%2)), nullif(i/3,0) FROM generate_series(1,30) i;
 CREATE TABLE dept (id int primary key, dname text unique, budget float8);

@@ -1,4 +1,6 @@
 -- Queries of the planner's and executor's own: joins, subqueries, windows, writes with constraints.
+CREATE SCHEMA query_keys_and_sets;
+SET search_path = query_keys_and_sets;
 CREATE TABLE acc (aid int primary key, bid int, bal int not null, filler text);
 CREATE TABLE hist (tid int, d int, t timestamp);
 INSERT INTO acc VALUES (1,1,0,'x');

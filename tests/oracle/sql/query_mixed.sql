@@ -1,4 +1,6 @@
 -- Queries of the planner's and executor's own: joins, subqueries, windows, writes with constraints.
+CREATE SCHEMA query_mixed;
+SET search_path = query_mixed;
 CREATE TABLE p (id int primary key, name text, v int);
 CREATE TABLE c (id int primary key, pid int references p on delete cascade, amt numeric, d date);
 CREATE INDEX c_pid ON c (pid);

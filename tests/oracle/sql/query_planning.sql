@@ -1,4 +1,6 @@
 -- Queries of the planner's and executor's own: joins, subqueries, windows, writes with constraints.
+CREATE SCHEMA query_planning;
+SET search_path = query_planning;
 CREATE TABLE t1 (a int, b int, c text);
 CREATE TABLE t2 (a int, d int);
 CREATE TABLE t3 (d int, e text);
