@@ -163,10 +163,15 @@ IndexedPtr Segments::find(Oid relation) const {
 
 IndexedPtr Segments::ensure(const catalog::Relation& r, const catalog::State& state) {
   if (r.relkind != 'r') return nullptr;
+  auto metadata = r.extra.find("elastic");
+  if (metadata == r.extra.end() && r.indexes.empty()) return nullptr;
+  IndexedPtr found = find(r.oid);
+  if (found && metadata != r.extra.end()) {  // asked for each write: no parsing when nothing changed
+    std::lock_guard lock(extend_mutex_);
+    if (found->metadata == metadata->second) return found;
+  }
   std::string definition = definition_of(r, state);
   if (definition.empty()) return nullptr;
-  IndexedPtr found = find(r.oid);
-  bool fresh = false;
   if (!found) {
     std::unique_lock lock(mutex_);
     auto& slot = relations_[r.oid];
@@ -175,7 +180,6 @@ IndexedPtr Segments::ensure(const catalog::Relation& r, const catalog::State& st
       o.horizon = [this] { return store_.horizon(); };
       slot = std::make_shared<IndexedRelation>(r.oid, o);
       slot->elastic = r.extra.count("elastic") != 0;
-      fresh = true;
     }
     found = slot;
   }
@@ -184,7 +188,7 @@ IndexedPtr Segments::ensure(const catalog::Relation& r, const catalog::State& st
     found->set_mapping(parse_definition(definition));
     found->definition = definition;
   }
-  (void)fresh;
+  if (metadata != r.extra.end()) found->metadata = metadata->second;
   return found;
 }
 
@@ -411,6 +415,7 @@ MappingPtr Segments::extend_mapping(Oid oid, const std::function<MappingPtr(cons
     r->extra["elastic"] = json::serialize(extra);
     changes->put(r);
     indexed->definition = definition_of(*r, *changes->state());
+    indexed->metadata = r->extra["elastic"];
     txn->commit();
   }
   indexed->set_mapping(next);

@@ -43,6 +43,7 @@ class IndexedRelation {
     mapping_ = std::move(m);
   }
   std::string definition;  // what mapping_ was parsed from
+  std::string metadata;    // the catalogue text the definition was taken from; guarded by Segments
   bool elastic = false;    // made by the Elasticsearch door: (_id, _source, ...)
 
  private:

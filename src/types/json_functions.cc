@@ -451,7 +451,7 @@ Datum to_record(FnCall& c) {
   return row_record(c, shape, values);
 }
 
-// One record a row: as columns when the call has a column definition list, else as one record.
+// Rows as columns of the composite type or of the column definition list.
 template <bool B, bool Populate>
 class RecordSet : public SetRows {
  public:
@@ -473,11 +473,6 @@ class RecordSet : public SetRows {
     if (at_ >= tree_.items.size()) return false;
     std::vector<NullableDatum> values;
     row_values(c, shape_, tree_.items[at_++], base_, B, &values);
-    if (c.record_columns == nullptr) {
-      out[0] = row_record(c, shape_, values);
-      nulls[0] = false;
-      return true;
-    }
     for (size_t i = 0; i < values.size(); ++i) {
       out[i] = values[i].value;
       nulls[i] = values[i].is_null;

@@ -399,7 +399,7 @@ void register_numeric_functions(FunctionRegistry& r) {
   r.add("float4_numeric", [](FnCall& c) { return numeric_from_float(c.arg(0).as_float(), *c.arena); });
   r.add("numeric_float8", [](FnCall& c) {
     double v = numeric_to_double(c.arg(0));
-    if (std::isinf(v) && !special(c, 0))
+    if ((std::isinf(v) && !special(c, 0)) || (v == 0 && numeric_sign(c.arg(0)) != 0))
       throw Error(ErrorCode::kNumericValueOutOfRange,
                   fmt::format("\"{}\" is out of range for type double precision", numeric_text(c.arg(0))));
     return Datum::from_double(v);

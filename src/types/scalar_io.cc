@@ -162,6 +162,44 @@ void append_digits(const char* digits, int n, int point, bool negative, int fixe
 
 using double_conversion::DoubleToStringConverter;
 
+// digits * 10^(point - n), when that is an integer of at most 64 significant bits: odd part and power of two.
+bool exact_integer(const char* digits, int n, int point, uint64_t& odd, int& power) {
+  unsigned __int128 m = 0;
+  for (int i = 0; i < n; ++i) m = m * 10 + static_cast<unsigned>(digits[i] - '0');
+  power = 0;
+  for (int i = n; i < point; ++i) {
+    m *= 5;
+    ++power;
+    if (m >> 96 != 0) return false;
+  }
+  while (m != 0 && (m & 1) == 0) {
+    m >>= 1;
+    ++power;
+  }
+  odd = static_cast<uint64_t>(m);
+  return m == odd;
+}
+// Is the decimal exactly halfway from v (positive) to a neighbour?
+template <typename T>
+bool on_boundary(T v, const char* digits, int n, int point) {
+  uint64_t odd;
+  int power;
+  if (!exact_integer(digits, n, point, odd, power)) return false;
+  // Halfway values have just one bit more than the type's mantissa.
+  if (std::bit_width(odd) != std::numeric_limits<T>::digits + 1) return false;
+  // Compare with v: at that width the decimal is odd * 2^power and v is (odd +- 1) * 2^power.
+  double low = std::ldexp(static_cast<double>(odd - 1), power), high = std::ldexp(static_cast<double>(odd + 1), power);
+  return static_cast<double>(v) == low || static_cast<double>(v) == high;
+}
+template <typename T>
+bool reads_back(T v, const char* digits, int n, int point) {
+  std::string text(digits, static_cast<size_t>(n));
+  text += "e" + std::to_string(point - n);
+  T got{};
+  std::from_chars(text.data(), text.data() + text.size(), got);
+  return got == v;
+}
+
 template <typename T>
 void append_float(T v, int extra, DoubleToStringConverter::DtoaMode mode, int fixed_below, std::string& out) {
   if (std::isnan(v)) {
@@ -186,6 +224,15 @@ void append_float(T v, int extra, DoubleToStringConverter::DtoaMode mode, int fi
   bool negative = false;
   int n = 0, point = 0;
   DoubleToStringConverter::DoubleToAscii(static_cast<double>(v), mode, 0, digits, sizeof digits, &negative, &n, &point);
+  // A decimal that lies exactly between two floats reads back by the rule of ties alone: PostgreSQL
+  // does not count on it and takes the next longer one. Only integers of few bits can be such.
+  if (point >= n && on_boundary<T>(std::fabs(v), digits, n, point)) {
+    for (int precision = n + 1; precision <= std::numeric_limits<T>::max_digits10; ++precision) {
+      DoubleToStringConverter::DoubleToAscii(static_cast<double>(v), DoubleToStringConverter::PRECISION, precision, digits,
+                                             sizeof digits, &negative, &n, &point);
+      if (n == precision && !on_boundary<T>(std::fabs(v), digits, n, point) && reads_back<T>(std::fabs(v), digits, n, point)) break;
+    }
+  }
   append_digits(digits, n, point, negative, fixed_below, out);
 }
 }  // namespace

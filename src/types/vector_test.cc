@@ -89,6 +89,7 @@ TEST(Vector, DistancesThroughTheirOperators) {
 TEST(Vector, EveryBuiltinFunctionIsThere) {
   for (const BuiltinProc& p : builtin::procs()) {
     if (p.oid < 15000 || p.oid >= 15500 || p.kind != 'f' || p.name.ends_with("_accum") || p.name.ends_with("_combine") || p.name.ends_with("_avg")) continue;
+    if (p.source.starts_with("stele_")) continue;  // registered by the layers above
     EXPECT_NE(FunctionRegistry::instance().scalar(p.source), nullptr) << p.source;
   }
 }

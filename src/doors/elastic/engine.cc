@@ -65,6 +65,14 @@ std::string Index::setting(const std::string& key) const {
 
 Engine::Engine(query::Engine& parts) : parts_(parts) {}
 
+// A relation object is replaced by every change of its definition, its list of indexes included.
+std::shared_ptr<const rows::Table> Engine::table_of(const catalog::Ptr<catalog::Relation>& relation, const catalog::State& state) const {
+  std::lock_guard lock(table_mutex_);
+  auto& slot = tables_[relation->oid];
+  if (slot.first != relation) slot = {relation, rows::Table::make(relation, state)};
+  return slot.second;
+}
+
 int64_t Engine::now_ms() const { return parts_.store->clock().unix_us() / 1000; }
 std::string Engine::new_id() { return random_name(20); }
 
@@ -388,7 +396,7 @@ Document Engine::get(const Index& index, const std::string& id) const {
   auto state = parts_.catalog->state();
   auto relation = state->relation(index.oid);
   if (!relation) return d;
-  auto table = rows::Table::make(relation, *state);
+  auto table = table_of(relation, *state);
   auto txn = parts_.store->begin({.read_only = true});
   rows::TableAccess access(table, *txn);
   Arena arena;
@@ -411,7 +419,7 @@ Document Engine::get(const Index& index, const std::string& id) const {
 }
 
 json::object Engine::source_of(const Index& index, uint64_t row_id, const storage::SnapshotPtr& snapshot) const {
-  auto table = rows::Table::make(index.relation, *parts_.catalog->state());
+  auto table = table_of(index.relation, *parts_.catalog->state());
   auto txn = parts_.store->begin({.read_only = true});
   rows::TableAccess access(table, *txn);
   std::string bytes;
@@ -488,7 +496,7 @@ WriteResult Engine::write_one(storage::Transaction& txn, const IndexPtr& index, 
   auto state = parts_.catalog->state();
   auto relation = state->relation(index->oid);
   if (!relation) throw ElasticError(404, "index_not_found_exception", "no such index [" + index->name + "]");
-  auto table = rows::Table::make(relation, *state);
+  auto table = table_of(relation, *state);
   EvalContext eval;
   rows::TableAccess access(table, txn, nullptr, &eval);
   Arena arena;

@@ -99,7 +99,11 @@ class Engine {
   WriteResult write_one(storage::Transaction& txn, const IndexPtr& index, WriteOp& op);
   IndexPtr describe(const catalog::Ptr<catalog::Relation>& r, const catalog::State& state) const;
 
+  std::shared_ptr<const rows::Table> table_of(const catalog::Ptr<catalog::Relation>& relation, const catalog::State& state) const;
+
   query::Engine& parts_;
+  mutable std::mutex table_mutex_;
+  mutable std::map<Oid, std::pair<catalog::Ptr<catalog::Relation>, std::shared_ptr<const rows::Table>>> tables_;
   mutable std::mutex cache_mutex_;
   mutable uint64_t cached_version_ = 0;
   mutable std::map<std::string, IndexPtr> cache_;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "query/dml/point_exec.h"
+#include "query/dml/foreign_keys.h"
 #include "query/dml/writer.h"
 #include "query/exec/operator.h"
 #include "query/rewrite.h"
@@ -182,7 +183,13 @@ class PointExecution final : public Execution {
     std::vector<NullableDatum> row(p_.relation->columns.size());
     compute(row);
     not_null(row);
-    access_.insert(row, ctx_.wait);
+    try {
+      access_.insert(row, ctx_.wait);
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kUniqueViolation || !e.schema_name().empty()) throw;
+      Error copy = e;
+      throw std::move(copy).names(schema_name(*p_.relation, ctx_), p_.relation->name, {}, {}, e.constraint_name());
+    }
     affected_ = 1;
   }
   std::shared_ptr<const PlannedStatement> stmt_;

@@ -10,6 +10,12 @@ namespace stele::query {
 namespace {
 constexpr int kRowTrigger = 1, kBefore = 2, kInsertEvent = 4, kDeleteEvent = 8, kUpdateEvent = 16;
 
+// The rows layer does not know schema names.
+[[noreturn]] void rethrow_unique(const Error& e, const catalog::Relation& table, ExecContext& ctx) {
+  Error copy = e;
+  throw std::move(copy).names(schema_name(table, ctx), table.name, {}, {}, e.constraint_name());
+}
+
 struct ReferenceCache {
   const catalog::State* state = nullptr;
   uint64_t version = 0;
@@ -230,11 +236,16 @@ bool WriterImpl::same(size_t column, NullableDatum a, NullableDatum b) const {
 }
 
 std::optional<rows::UniqueConflict> WriterImpl::insert_prepared(const std::vector<NullableDatum>& row, bool on_conflict, std::span<const rows::IndexDef* const> arbiters, uint64_t* row_id) {
-  if (on_conflict) {
-    auto conflict = access_->insert_unless_conflict(row, arbiters, row_id, ctx_.wait);
-    if (conflict) return conflict;
-  } else {
-    *row_id = access_->insert(row, ctx_.wait);
+  try {
+    if (on_conflict) {
+      auto conflict = access_->insert_unless_conflict(row, arbiters, row_id, ctx_.wait);
+      if (conflict) return conflict;
+    } else {
+      *row_id = access_->insert(row, ctx_.wait);
+    }
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kUniqueViolation && e.schema_name().empty()) rethrow_unique(e, *table_, ctx_);
+    throw;
   }
   if (!foreign_.empty()) queue_foreign_keys(row, nullptr);
   if (trigger_bits_ & kInsertEvent) pending_->triggers.push_back({kRowTrigger | kInsertEvent, nullptr, own_row(row, types_)});
@@ -258,7 +269,12 @@ bool WriterImpl::update_row(uint64_t row_id, std::span<const NullableDatum> old_
   }
   compute_generated(row);
   check_row(row);
-  access_->update(row_id, old_row, row, ctx_.wait);
+  try {
+    access_->update(row_id, old_row, row, ctx_.wait);
+  } catch (const Error& e) {
+    if (e.code() == ErrorCode::kUniqueViolation && e.schema_name().empty()) rethrow_unique(e, *table_, ctx_);
+    throw;
+  }
   if (!foreign_.empty()) queue_foreign_keys(row, old_row.data());
   if (!incoming_.empty()) queue_references(old_row, row.data());
   if (trigger_bits_ & kUpdateEvent) pending_->triggers.push_back({kRowTrigger | kUpdateEvent, own_row(old_row, types_), own_row(row, types_)});

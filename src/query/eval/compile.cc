@@ -160,8 +160,10 @@ ExecState scratch_state(ExecContext& ctx) {
 
 NullableDatum evaluate(const ExprPtr& e, ExecContext& ctx, Arena& arena) {
   if (e->kind == ExprKind::kConst) {
+    // The caller may drop the expression and keep the value.
     auto& c = static_cast<const ConstExpr&>(*e);
-    return {c.value, c.is_null};
+    if (c.is_null) return {};
+    return {copy_value(type_info(e->type, ctx), c.value, arena), false};
   }
   ExecState state = scratch_state(ctx);
   return evaluate_const(e, state, arena);

@@ -7,7 +7,8 @@ namespace stele::query {
 
 EvalPtr make_slot_node(int slot, Oid type);
 EvalPtr compile_node(const ExprPtr& e, CompileEnv& env);          // dispatch: nodes_basic.cc
-EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_types, Oid result, Oid collation, int32_t typmod, CompileEnv& env);
+EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_types, Oid result, Oid collation, int32_t typmod, CompileEnv& env,
+                     bool variadic_array = false);
 EvalPtr compile_scalar_array(const ScalarArrayOpExpr& e, CompileEnv& env);   // nodes_array.cc
 EvalPtr compile_array(const ListExpr& e, CompileEnv& env);
 EvalPtr compile_array_coerce(const UnaryExpr& e, CompileEnv& env);

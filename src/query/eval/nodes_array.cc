@@ -2,6 +2,7 @@
 #include "query/eval/nodes.h"
 #include "query/exec/state.h"
 #include "types/builtin.h"
+#include "types/jsonb.h"
 #include "types/oids.h"
 
 namespace stele::query {
@@ -211,19 +212,6 @@ std::optional<int> bound(const Vec* v, int r) {
   return static_cast<int>(v->values[r].as_int());
 }
 
-Datum call_native(const char* name, std::span<const Datum> args, std::span<const Oid> types, Frame& f, Oid result, bool* null) {
-  ScalarFn fn = FunctionRegistry::instance().scalar(name);
-  if (fn == nullptr) throw Error(ErrorCode::kFeatureNotSupported, fmt::format("function {}() is not supported", name));
-  std::shared_ptr<void> cache;
-  bool nulls[8] = {};
-  FnCall c{};
-  c.args = args.data(); c.nulls = nulls; c.nargs = static_cast<int>(args.size()); c.arg_types = types.data();
-  c.result_type = result; c.arena = f.arena; c.context = f.state->eval; c.cache = &cache;
-  Datum d = fn(c);
-  *null = c.result_null;
-  return d;
-}
-
 NullableDatum jsonb_subscript(Frame& f, const std::vector<const Vec*>& subs, const std::vector<Oid>& types, const Vec& container, const Vec* assign, int r) {
   std::vector<std::string> path;
   for (size_t i = 0; i < subs.size(); ++i) {
@@ -234,28 +222,12 @@ NullableDatum jsonb_subscript(Frame& f, const std::vector<const Vec*>& subs, con
     path.push_back(types[i] == oid::kText || types[i] == oid::kVarchar || types[i] == oid::kUnknown ? std::string(subs[i]->values[r].as_view())
                                                                        : std::to_string(subs[i]->values[r].as_int()));
   }
-  Datum path_array = make_text_array(path, *f.arena);
-  bool null = false;
   if (assign == nullptr) {
     if (container.nulls[r]) return {};
-    Datum args[] = {container.values[r], path_array};
-    Oid t[] = {oid::kJsonb, oid::kTextArray};
-    Datum d = call_native("jsonb_extract_path", args, t, f, oid::kJsonb, &null);
-    return {d, null};
+    return jsonb_get(container.values[r], path, *f.arena);
   }
-  auto literal = [&](std::string_view text) {
-    Datum args[] = {make_bytes(*f.arena, text)};
-    Oid t[] = {oid::kCstring};
-    bool ignored;
-    return call_native("jsonb_in", args, t, f, oid::kJsonb, &ignored);
-  };
-  bool first_is_int = types[0] == oid::kInt4;
-  Datum base = container.nulls[r] ? literal(first_is_int ? "[]" : "{}") : container.values[r];
-  Datum value = assign->nulls[r] ? literal("null") : assign->values[r];
-  Datum args[] = {base, path_array, value, Datum::from_bool(true)};
-  Oid t[] = {oid::kJsonb, oid::kTextArray, oid::kJsonb, oid::kBool};
-  Datum d = call_native("jsonb_set", args, t, f, oid::kJsonb, &null);
-  return {d, null};
+  NullableDatum base{container.values[r], container.nulls[r] != 0}, value{assign->values[r], assign->nulls[r] != 0};
+  return {jsonb_assign(base, path, value, *f.arena, *f.state->eval), false};
 }
 }  // namespace
 

@@ -93,7 +93,7 @@ class BinaryKernelNode final : public EvalNode {
 
 class CallNode final : public EvalNode {
  public:
-  CallNode(ScalarFn fn, bool strict, std::vector<EvalPtr> args, std::vector<Oid> types, Oid result, Oid collation, int32_t typmod)
+  CallNode(ScalarFn fn, bool strict, std::vector<EvalPtr> args, std::vector<Oid> types, Oid result, Oid collation, int32_t typmod, bool variadic_array)
       : fn_(fn), strict_(strict), args_(std::move(args)), types_(std::move(types)), values_(args_.size()),
         nulls_(new bool[args_.size() + 1]), vecs_(args_.size()) {
     call_.args = values_.data();
@@ -103,6 +103,7 @@ class CallNode final : public EvalNode {
     call_.result_type = result;
     call_.collation = collation;
     call_.typmod = typmod;
+    call_.variadic_array = variadic_array;
     call_.cache = &cache_;
   }
   const Vec& eval(Frame& f, Sel sel) override {
@@ -390,7 +391,8 @@ EvalPtr make_slot_node(int slot, Oid type) {
   return node;
 }
 
-EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_types, Oid result, Oid collation, int32_t typmod, CompileEnv& env) {
+EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_types, Oid result, Oid collation, int32_t typmod, CompileEnv& env,
+                     bool variadic_array) {
   FunctionInfo info = function_info(func, *env.state->ctx);
   if (!info.source.empty()) {
     if (args.size() == 2) {
@@ -400,7 +402,7 @@ EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_t
     }
   }
   if (info.native != nullptr)
-    return std::make_unique<CallNode>(info.native, info.strict, std::move(args), std::move(arg_types), result, collation, typmod);
+    return std::make_unique<CallNode>(info.native, info.strict, std::move(args), std::move(arg_types), result, collation, typmod, variadic_array);
   if (env.state->ctx->call_function && (info.source.empty() || info.source.starts_with("sql:")))
     return std::make_unique<UserCallNode>(func, info.strict, std::move(args), std::move(arg_types), result);
   throw_no_native(info);
@@ -429,7 +431,7 @@ EvalPtr compile_node(const ExprPtr& e, CompileEnv& env) {
     }
     case ExprKind::kFunc: {
       auto& f = static_cast<const FuncExpr&>(*e);
-      return compile_call(f.func, compile_all(f.args, env), types_of(f.args), f.type, f.input_collation, f.typmod, env);
+      return compile_call(f.func, compile_all(f.args, env), types_of(f.args), f.type, f.input_collation, f.typmod, env, f.variadic);
     }
     case ExprKind::kOp: {
       auto& o = static_cast<const OpExpr&>(*e);

@@ -69,24 +69,28 @@ class IntSum final : public Native<IntState> {
 template <bool kAverage>
 class NumericSumCall final : public AggCall {
  public:
-  size_t size() const override { return (sizeof(NumericSum) + 7) & ~size_t{7}; }
-  void init(char* p) override { new (p) NumericSum(); }
-  void destroy(char* p) override { reinterpret_cast<NumericSum*>(p)->~NumericSum(); }
+  // The sum wants 16-byte alignment, which group rows do not give: they hold a pointer.
+  size_t size() const override { return sizeof(NumericSum*); }
+  void init(char* p) override { sum_at(p) = new NumericSum(); }
+  void destroy(char* p) override { delete sum_at(p); }
   void add(char* const* g, Sel rows, const Vec* const* a, Frame&) override {
     const Vec& v = *a[0];
     for (int k = 0; k < rows.n; ++k) {
       int r = rows[k];
-      if (!v.nulls[r]) reinterpret_cast<NumericSum*>(g[r] + offset)->add(v.values[r]);
+      if (!v.nulls[r]) sum_at(g[r] + offset)->add(v.values[r]);
     }
   }
   NullableDatum finish(char* p, Arena& out) override {
-    auto& s = *reinterpret_cast<NumericSum*>(p);
+    NumericSum& s = *sum_at(p);
     if (s.count() == 0) return {};
     return {kAverage ? s.average(out) : s.sum(out), false};
   }
   bool remove(char* p, int r, const Vec* const* a, Frame&) override {
-    return a[0]->nulls[r] != 0 || reinterpret_cast<NumericSum*>(p)->remove(a[0]->values[r]);
+    return a[0]->nulls[r] != 0 || sum_at(p)->remove(a[0]->values[r]);
   }
+
+ private:
+  static NumericSum*& sum_at(char* p) { return *reinterpret_cast<NumericSum**>(p); }
 };
 
 struct FloatState { double sum = 0; int64_t count = 0; };
@@ -482,6 +486,9 @@ std::unique_ptr<AggCall> make_agg_call(const AggSource& a, ExecState& state) {
   if (fn == nullptr) fn = registry.aggregate(proc->name + "/any");
   bool strict = true;
   if (auto* trans = builtin::proc(agg->transition)) strict = trans->strict;
+  // numeric_accum and its kin take NULLs only to ignore them.
+  static const std::set<std::string_view> kIgnoreNulls = {"sum", "avg", "variance", "var_samp", "var_pop", "stddev", "stddev_samp", "stddev_pop"};
+  strict = strict || kIgnoreNulls.contains(proc->name);
   if (fn != nullptr) return std::make_unique<RegistryCall>(fn, a, strict, state);
   return std::make_unique<TransitionCall>(agg->transition, agg->final, agg->transition_type, agg->has_initial ? std::optional<std::string>(agg->initial) : std::nullopt, agg->final_extra, a, state);
 }

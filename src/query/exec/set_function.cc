@@ -45,10 +45,15 @@ SetCall::SetCall(const RangeFunction& f, const Layout& layout, ExecState& state,
   record_type_ = f.call->type;
   if (single && composite_)
     for (Oid t : types) record_infos_.push_back(element_info(t == 0 ? oid::kInt4 : t, state.eval));
-  if (f.call->kind == ExprKind::kFunc && static_cast<const FuncExpr&>(*f.call).returns_set) {
+  for (size_t i = 0; i < f.column_names.size() && i < f.column_types.size(); ++i)
+    definition_.push_back({f.column_names[i], f.column_types[i], i < f.column_typmods.size() ? f.column_typmods[i] : -1, false});
+  if (f.call->kind == ExprKind::kFunc && !static_cast<const FuncExpr&>(*f.call).returns_set && !definition_.empty())
+    record_function_ = function_info(static_cast<const FuncExpr&>(*f.call).func, *state.ctx).native;
+  if (record_function_ != nullptr || (f.call->kind == ExprKind::kFunc && static_cast<const FuncExpr&>(*f.call).returns_set)) {
     auto& fn = static_cast<const FuncExpr&>(*f.call);
     func_ = fn.func;
     info_ = function_info(fn.func, *state.ctx);
+    if (!definition_.empty()) call_.record_columns = &definition_;
     for (auto& a : fn.args) { args_.push_back(compile(a, env)); arg_types_.push_back(a->type); }
     values_.resize(std::max<size_t>({args_.size(), types.size(), 1}));
     nulls_.reset(new bool[values_.size() + 1]);
@@ -60,7 +65,7 @@ SetCall::SetCall(const RangeFunction& f, const Layout& layout, ExecState& state,
     call_.collation = fn.input_collation;
     call_.context = state.eval;
     call_.cache = &cache_;
-    if (info_.native_set == nullptr && !(state.ctx->call_set_function && (info_.source.empty() || info_.source.starts_with("sql:")))) throw_no_native(info_);
+    if (record_function_ == nullptr && info_.native_set == nullptr && !(state.ctx->call_set_function && (info_.source.empty() || info_.source.starts_with("sql:")))) throw_no_native(info_);
   } else {
     scalar_ = compile(f.call, env);
   }
@@ -86,6 +91,17 @@ void SetCall::start(Frame& f, int row) {
     nulls_[i] = v.nulls[row] != 0;
     values_[i] = nulls_[i] ? Datum{} : copy_value(type_info(arg_types_[i], *state_.ctx), v.values[row], arena_);
     if (nulls_[i] && info_.strict) strict_null_ = true;
+  }
+  if (record_function_ != nullptr) {
+    call_.arena = &arena_;
+    call_.result_null = false;
+    once_ = {};
+    if (!strict_null_) {
+      Datum v = record_function_(call_);
+      once_ = {v, call_.result_null};
+    }
+    have_once_ = true;
+    return;
   }
   if (strict_null_) return;
   if (info_.native_set != nullptr) {
@@ -117,7 +133,7 @@ void SetCall::spread(NullableDatum v, NullableDatum* out) {
 }
 
 bool SetCall::next(NullableDatum* out, Arena& arena) {
-  if (scalar_) {
+  if (scalar_ || record_function_ != nullptr) {
     if (!have_once_) return false;
     have_once_ = false;
     spread(once_, out);

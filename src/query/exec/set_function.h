@@ -27,6 +27,8 @@ class SetCall {
   std::vector<EvalPtr> args_;
   std::vector<Oid> arg_types_;
   EvalPtr scalar_;                // not a set-returning function
+  ScalarFn record_function_ = nullptr;  // one that needs its column definition list
+  std::vector<CompositeColumn> definition_;
   std::vector<Datum> values_;
   std::unique_ptr<bool[]> nulls_;
   std::shared_ptr<void> cache_;

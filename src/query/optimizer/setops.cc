@@ -1,6 +1,7 @@
 // UNION, INTERSECT, EXCEPT and recursive CTEs.
 #include "base/error.h"
 #include "query/optimizer/planner.h"
+#include "types/builtin.h"
 #include "types/oids.h"
 
 namespace stele::query {
@@ -21,6 +22,49 @@ std::vector<SortKey> keys_of(const SetOperation& op, const std::vector<ExprPtr>&
     keys.push_back(k);
   }
   return keys;
+}
+ExprPtr cast_to(const ExprPtr& e, Oid type, int32_t typmod, Oid collation) {
+  std::shared_ptr<Expr> out;
+  const BuiltinCast* found = nullptr;
+  for (auto& c : builtin::casts()) if (c.source == e->type && c.target == type) found = &c;
+  if (found != nullptr && found->func != 0) {
+    auto f = std::make_shared<FuncExpr>();
+    f->func = found->func;
+    f->args = {e};
+    f->format = FuncFormat::kImplicitCast;
+    out = f;
+  } else {
+    auto texty = [](Oid t) { return t == oid::kText || t == oid::kVarchar || t == oid::kBpchar; };
+    bool same = (found != nullptr && found->method == 'b') || (texty(e->type) && texty(type));
+    auto u = std::make_shared<UnaryExpr>(same ? ExprKind::kRelabel : ExprKind::kCoerceViaIo);
+    u->arg = e;
+    out = u;
+  }
+  out->type = type;
+  out->typmod = typmod;
+  out->collation = collation;
+  return out;
+}
+// An arm whose columns have other types than the result gives them those.
+NodePtr coerce_columns(NodePtr n, const SetOperation& op, std::vector<ExprPtr>& columns) {
+  bool differ = false;
+  std::vector<ExprPtr> out;
+  for (size_t i = 0; i < columns.size() && i < op.types.size(); ++i) {
+    bool same = columns[i]->type == op.types[i] || op.types[i] == 0;
+    out.push_back(same ? columns[i] : cast_to(columns[i], op.types[i], i < op.typmods.size() ? op.typmods[i] : -1, i < op.collations.size() ? op.collations[i] : 0));
+    differ |= !same;
+  }
+  if (!differ) return n;
+  auto p = std::make_shared<PlanNode>();
+  p->type = NodeType::kProject;
+  p->children = {n};
+  p->set_targets = p->layout = out;
+  p->startup = n->startup;
+  p->total = n->total;
+  p->rows = n->rows;
+  p->width = exprs_width(out);
+  columns = out;
+  return p;
 }
 }  // namespace
 
@@ -59,9 +103,9 @@ NodePtr Level::plan_set_node(const SetOperation& op, std::vector<ExprPtr>& colum
   if (recursive) {
     std::vector<ExprPtr> lc, rc;
     n->type = NodeType::kRecursiveUnion;
-    NodePtr left = plan_set_node(*op.left, lc);
+    NodePtr left = coerce_columns(plan_set_node(*op.left, lc), op, lc);
     planner_.stmt->ctes[recursive_cte_].working_rows = left->rows * 10;
-    NodePtr right = plan_set_node(*op.right, rc);
+    NodePtr right = coerce_columns(plan_set_node(*op.right, rc), op, rc);
     n->children = {left, right};
     n->cte = recursive_cte_;
     n->set_all = op.all;
@@ -82,7 +126,8 @@ NodePtr Level::plan_set_node(const SetOperation& op, std::vector<ExprPtr>& colum
         return;
       }
       std::vector<ExprPtr> c;
-      n->children.push_back(plan_set_node(s, c));
+      NodePtr arm = plan_set_node(s, c);
+      n->children.push_back(coerce_columns(arm, op, c));
     };
     gather(*op.left);
     gather(*op.right);
@@ -121,6 +166,8 @@ NodePtr Level::plan_set_node(const SetOperation& op, std::vector<ExprPtr>& colum
   std::vector<ExprPtr> lc, rc;
   n->type = NodeType::kSetOp;
   NodePtr left = plan_set_node(*op.left, lc), right = plan_set_node(*op.right, rc);
+  left = coerce_columns(left, op, lc);
+  right = coerce_columns(right, op, rc);
   n->children = {left, right};
   n->set_op = op.op;
   n->set_all = op.all;

@@ -66,7 +66,7 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
   if (type != nullptr && type->element >= oid::kFirstUserOid) type = view().find_type(type->element);
   if (type != nullptr) depend({ObjectKind::kRelation, r->oid, c.number}, {ObjectKind::kType, type->oid, 0});
   if (r->relkind == 'c') return;
-  bool rewrite = false;
+  bool rewritten = false;
   if (n.serial || c.identity != catalog::Identity::kNone) {
     Target st{r->schema, choose_name(r->name, c.name, "seq", r->schema), r->persistence == 't'};
     std::span<Node* const> seq_options;
@@ -77,7 +77,7 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
       changes().add_dependency({{ObjectKind::kDefault, r->oid, c.number}, {ObjectKind::kRelation, r->oid, c.number}, DependencyKind::kAuto});
       changes().add_dependency({{ObjectKind::kDefault, r->oid, c.number}, {ObjectKind::kRelation, seq->oid, 0}, DependencyKind::kNormal});
     }
-    rewrite = true;
+    rewritten = true;
     put(std::make_shared<Relation>(*r));
     host.next_command();
     // Every present row takes its own number.
@@ -101,9 +101,7 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
     }
     Relation from = *r;
     from.columns.back().missing_value.reset();
-    auto to = std::make_shared<Relation>(*r);
-    rewrite_table(from, *to, columns, host.exec());
-    r = edit(state()->relation(r->oid));
+    rewrite(from, r, columns);
   } else if (n.generated != nullptr || n.default_expr != nullptr) {
     set_default(*r, c.number, n.generated != nullptr ? n.generated : n.default_expr, n.generated != nullptr);
     put(std::make_shared<Relation>(*r));
@@ -134,10 +132,8 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
         columns.push_back(v);
       }
       Relation from = *r;
-      auto to = std::make_shared<Relation>(*r);
-      rewrite_table(from, *to, columns, host.exec());
-      r = edit(state()->relation(r->oid));
-      rewrite = true;
+      rewrite(from, r, columns);
+      rewritten = true;
     } else {
       // One value for all rows that are there: kept with the column.
       Arena arena;
@@ -146,7 +142,7 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
       put(std::make_shared<Relation>(*r));
     }
   }
-  if (c.not_null && !rewrite && !r->columns.back().missing_value) {
+  if (c.not_null && !rewritten && !r->columns.back().missing_value) {
     host.next_command();
     Constraint nn;
     nn.kind = ConstraintKind::kNotNull;
@@ -175,6 +171,23 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
     ++m->schema_version;
     put(m);
   }
+}
+
+// Fills the relation anew from the rows of its old form, under new storage ids for it and its indexes.
+void Ddl::rewrite(const Relation& from, std::shared_ptr<Relation>& r, const std::vector<ExprPtr>& columns) {
+  r->storage_id = catalog().allocate_storage_id();
+  for (Oid i : r->indexes) {
+    auto index = edit(state()->relation(i));
+    erase_storage(*index);
+    index->storage_id = catalog().allocate_storage_id();
+    put(index);
+  }
+  put(std::make_shared<Relation>(*r));
+  host.next_command();
+  Relation to = *r;
+  rewrite_table(from, to, columns, host.exec());
+  erase_storage(from);
+  r = edit(state()->relation(r->oid));
 }
 
 void Ddl::alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c) {
@@ -287,8 +300,7 @@ void Ddl::alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCm
     v->collation = x.collation;
     columns.push_back(v);
   }
-  auto to = std::make_shared<Relation>(*r);
-  rewrite_table(from, *to, columns, host.exec());
+  rewrite(from, r, columns);
 }
 
 void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c, const pg::AlterTableStmt*) {

@@ -126,6 +126,7 @@ class Ddl {
   std::string alter_table(const pg::AlterTableStmt* s);
   void alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c, const pg::AlterTableStmt* s);
   void add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool missing_ok);
+  void rewrite(const Relation& from, std::shared_ptr<Relation>& r, const std::vector<query::ExprPtr>& columns);
   void alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c);
   void rename(const pg::RenameStmt* s);
   void set_schema(const pg::AlterObjectSchemaStmt* s);

@@ -51,6 +51,10 @@ void Ddl::drop(const std::vector<ObjectAddress>& targets, bool cascade) {
   for (const Found& f : order)
     if (!f.silent) {
       ObjectAddress because = f.because;
+      // What was asked for is the better reason when both are true.
+      for (const auto& d : s->dependencies_of(f.address))
+        for (const ObjectAddress& t : targets)
+          if (d.dependent == f.address && t.kind == d.referenced.kind && t.oid == d.referenced.oid && (t.sub == 0 || t.sub == d.referenced.sub)) because = t;
       reports.push_back(cascade ? "drop cascades to " + describe(f.address) : describe(f.address) + " depends on " + describe(because));
     }
   auto joined = [&] {

@@ -2,7 +2,6 @@
 #include "rows/keys.h"
 #include "rows/sequences.h"
 #include "rows/table.h"
-#include "rows/table.h"
 #include "sql/ddl/ddl.h"
 #include "sql/index_methods.h"
 

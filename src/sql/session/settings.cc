@@ -184,17 +184,23 @@ const std::vector<SettingDefinition>& setting_definitions() {
       d.reported = reported_names().contains(d.name);
       out.push_back(std::move(d));
     }
-    // Parameters that pg_settings does not list.
-    for (const char* name : {"session_authorization", "is_superuser", "role", "seed"}) {
-      if (std::any_of(out.begin(), out.end(), [&](auto& x) { return x.name == name; })) continue;
+    // Parameters that pg_settings does not show.
+    auto hidden = [&](const char* name, const char* context, const char* type, const char* value) {
+      for (const SettingDefinition& d : out)
+        if (d.name == name) return;
       SettingDefinition d;
       d.name = name;
-      d.context = name == std::string_view("is_superuser") ? "internal" : "user";
-      d.type = "string";
-      if (name == std::string_view("role")) d.boot = d.reset = "none";
+      d.category = "Client Connection Defaults / Statement Behavior";
+      d.context = context;
+      d.type = type;
+      d.boot = d.reset = value;
       d.reported = reported_names().contains(d.name);
-      out.push_back(d);
-    }
+      out.push_back(std::move(d));
+    };
+    hidden("is_superuser", "internal", "bool", "off");
+    hidden("session_authorization", "user", "string", "");
+    hidden("role", "user", "string", "none");
+    hidden("seed", "user", "real", "0");
     return out;
   }();
   return all;

@@ -33,6 +33,7 @@ void register_functions() {
   register_object_text_functions(registry);
   register_privilege_functions(registry);
   register_session_functions(registry);
+  register_search_functions(registry);
   });
 }
 
