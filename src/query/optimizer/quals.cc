@@ -201,7 +201,11 @@ int Level::ec_for(const ExprPtr& e, Oid family, Oid collation, bool create) {
   Relids r = relids_of(e);
   ec.members.push_back({e, r, r == 0});
   ec.relids = r;
-  ec.has_const = r == 0;
+  // Columns of a set operation have no relation of the join problem, and are no constants either.
+  bool reads_column = walk(e, [](const Expr& x, int level) {
+    return x.kind == ExprKind::kVar && static_cast<const VarExpr&>(x).levels_up == level;
+  });
+  ec.has_const = r == 0 && !reads_column && !has_volatile(e, planner_.ctx);
   ecs_.push_back(std::move(ec));
   return static_cast<int>(ecs_.size()) - 1;
 }
