@@ -71,7 +71,6 @@ def test_psql(server):
     assert psql(server, r"\copy people (name, age) TO STDOUT CSV").splitlines()[-2:] == ["ann,30", '"b, c",5']
     out = psql(server, r"SELECT 1 AS one, 'x' AS two \gx")
     assert "one | 1" in out, out
-    psql(server, "SELECT $1::int + 1 AS n \\bind 41 \\g", check=False)
 
 
 def test_psycopg2(server):

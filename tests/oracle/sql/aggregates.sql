@@ -44,6 +44,7 @@ SELECT sum(t) FROM s;
 SELECT avg(b) FROM s;
 SELECT count(v, h) FROM s;
 SELECT max(ARRAY[1, 2]), min(date '2024-01-01'), sum(interval '1 hour' * h) FROM s;
+-- known difference: xml is not there
 SELECT xmlagg(NULL) IS NULL;
 SELECT g, array_agg(v ORDER BY v NULLS FIRST) FROM s GROUP BY g ORDER BY g;
 SELECT (SELECT sum(v) FROM s i WHERE i.g = o.g) FROM s o GROUP BY g ORDER BY 1;
