@@ -1,5 +1,6 @@
 // Aggregates that keep values: min and max, array_agg, string_agg, ordered-set aggregates.
 #include "base/error.h"
+#include "types/function_helpers.h"
 #include "types/array.h"
 #include "types/builtin.h"
 #include "types/format_type.h"
@@ -270,6 +271,32 @@ class PercentileContMany : public PercentileCont {
   }
 };
 
+// The same between intervals.
+class PercentileContInterval : public OrderedSet {
+ public:
+  Datum finish(FnCall& c) override {
+    if (c.is_null(0) || size() == 0) return c.null();
+    return value(fraction(c.arg(0)), c);
+  }
+
+ protected:
+  Datum value(double p, FnCall& c) {
+    double row = p * static_cast<double>(size() - 1);
+    size_t low = static_cast<size_t>(std::floor(row)), high = static_cast<size_t>(std::ceil(row));
+    if (low == high) return copy(low, c);
+    Datum difference = call_native("interval_mi", {at(high), at(low)}, c);
+    Datum part = call_native("interval_mul", {difference, Datum::from_double(row - static_cast<double>(low))}, c);
+    return call_native("interval_pl", {at(low), part}, c);
+  }
+};
+class PercentileContIntervalMany : public PercentileContInterval {
+ public:
+  Datum finish(FnCall& c) override {
+    if (c.is_null(0) || size() == 0) return c.null();
+    return each_fraction(c, element_info(oid::kInterval, nullptr), [&](Datum p) { return value(fraction(p), c); });
+  }
+};
+
 class Mode : public OrderedSet {
  public:
   Datum finish(FnCall& c) override {
@@ -373,6 +400,8 @@ void register_collecting_aggregate_functions(FunctionRegistry& r) {
   for (const char* n : {"percentile_disc/_float8,any", "percentile_disc/_float8,anyelement"}) r.add_aggregate(n, make<PercentileDiscMany>);
   r.add_aggregate("percentile_cont/float8,float8", make<PercentileCont>);
   r.add_aggregate("percentile_cont/_float8,float8", make<PercentileContMany>);
+  r.add_aggregate("percentile_cont/float8,interval", make<PercentileContInterval>);
+  r.add_aggregate("percentile_cont/_float8,interval", make<PercentileContIntervalMany>);
   for (const char* n : {"mode/any", "mode/anyelement"}) r.add_aggregate(n, make<Mode>);
   r.add_aggregate("rank/any", make<HypotheticalRank<Hypothetical::kRank>>);
   r.add_aggregate("dense_rank/any", make<HypotheticalRank<Hypothetical::kDenseRank>>);

@@ -891,6 +891,71 @@ Reply add_block(Call& c) {
   return Reply(json::object{{"acknowledged", true}, {"shards_acknowledged", true}, {"indices", list}});
 }
 
+// The write index of an alias gives way to a new one when a condition holds.
+Reply rollover(Call& c) {
+  std::string alias = c.part("index"), next = c.part("new_index");
+  json::object body = c.body();
+  auto list = c.engine().by_alias(alias);
+  if (list.empty()) {
+    illegal(c.engine().find(alias) ? "rollover target is a [concrete_index] but one of [alias,data_stream] was expected"
+                                   : "rollover target [" + alias + "] does not exist");
+  }
+  IndexPtr old = c.write_target(alias, false, false);
+  if (next.empty()) {
+    size_t dash = old->name.rfind('-');
+    std::string digits = dash == std::string::npos ? "" : old->name.substr(dash + 1);
+    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string::npos) {
+      illegal("index name [" + old->name + "] does not match pattern '^.*-\\d+$'");
+    }
+    next = old->name.substr(0, dash + 1) + fmt::format("{:06}", std::atoll(digits.c_str()) + 1);
+  }
+  auto s = old->indexed->index.stats();
+  json::object conditions;
+  bool met = false, any = false;
+  if (auto* cs = body.if_contains("conditions"); cs != nullptr && cs->is_object()) {
+    for (auto& [k, v] : cs->get_object()) {
+      any = true;
+      std::string text = json_text(v);
+      bool ok;
+      if (k == "max_docs") ok = s.docs >= std::strtoull(text.c_str(), nullptr, 10);
+      else if (k == "max_age") ok = static_cast<double>(c.engine().now_ms() - old->created_ms) >= segments::parse_time_ms(text).value_or(0);
+      else if (k == "max_size" || k == "max_primary_shard_size") {
+        size_t unit = text.find_first_not_of("0123456789.");
+        std::string u = unit == std::string::npos ? "b" : text.substr(unit);
+        double scale = u == "kb" ? 1024.0 : u == "mb" ? 1048576.0 : u == "gb" ? 1073741824.0 : u == "tb" ? 1099511627776.0 : 1.0;
+        ok = static_cast<double>(s.bytes) >= std::strtod(text.c_str(), nullptr) * scale;
+      } else {
+        throw ElasticError(400, "x_content_parse_exception", "[1:2] [conditions] unknown field [" + std::string(k) + "]");
+      }
+      conditions["[" + std::string(k) + ": " + text + "]"] = ok;
+      met |= ok;
+    }
+  }
+  bool dry = c.flag("dry_run", false), roll = !any || met;
+  if (c.engine().find(next)) {
+    throw ElasticError(400, "resource_already_exists_exception", "index [" + next + "/" + c.engine().find(next)->uuid + "] already exists", json::object{{"index_uuid", c.engine().find(next)->uuid}, {"index", next}});
+  }
+  if (roll && !dry) {
+    json::object create;
+    for (const char* k : {"settings", "mappings", "aliases"}) if (body.contains(k)) create[k] = body.at(k);
+    IndexPtr made = c.engine().create(next, compose_create_body(c.engine(), next, create));
+    auto* d = old->aliases.if_contains(alias);
+    bool explicit_write = d != nullptr && d->is_object() && d->get_object().contains("is_write_index");
+    json::object definition = d != nullptr && d->is_object() ? d->get_object() : json::object();
+    Changes changes;
+    if (explicit_write) definition["is_write_index"] = true;
+    set_alias(changes, made, alias, definition);
+    changes.emplace_back(old, [alias, explicit_write](json::object& extra) {
+      json::object& aliases = extra["aliases"].get_object();
+      if (explicit_write) aliases[alias].get_object()["is_write_index"] = false;
+      else aliases.erase(alias);
+    });
+    c.engine().change(changes);
+  }
+  bool done = roll && !dry;
+  return Reply(json::object{{"acknowledged", done}, {"shards_acknowledged", done}, {"old_index", old->name}, {"new_index", next}, {"rolled_over", done}, {"dry_run", dry}, {"lazy", false}, {"conditions", conditions}});
+}
+
 constexpr const char* kIndices = "allow_no_indices,expand_wildcards,ignore_unavailable,master_timeout,timeout,local,flat_settings,include_defaults,wait_for_active_shards,include_type_name,features,preserve_existing,write_index_only,human,cause,create,order,reopen";
 constexpr const char* kAdmin = "allow_no_indices,expand_wildcards,ignore_unavailable,force,wait_if_ongoing,max_num_segments,only_expunge_deletes,flush,wait_for_completion,fielddata,fields,query,request,index,groups,level,types,completion_fields,fielddata_fields,include_segment_file_sizes,include_unloaded_segments,forbid_closed_indices,verbose,active_only,detailed,metric,status";
 
@@ -918,6 +983,8 @@ std::vector<Route> index_routes() {
       {"POST", "/{index}/_close", close_index, kIndices},
       {"POST", "/{index}/_open", open_index, kIndices},
       {"PUT", "/{index}/_block/{block}", add_block, kIndices},
+      {"POST", "/{index}/_rollover", rollover, "dry_run,timeout,master_timeout,wait_for_active_shards,lazy"},
+      {"POST", "/{index}/_rollover/{new_index}", rollover, "dry_run,timeout,master_timeout,wait_for_active_shards,lazy"},
       {"POST", "/_aliases", update_aliases, kIndices},
       {"GET,HEAD", "/_alias", get_alias, kIndices},
       {"GET,HEAD", "/_alias/{name}", get_alias, kIndices},

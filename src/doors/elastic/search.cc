@@ -64,6 +64,18 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
     if (p->get_object().contains("keep_alive")) it->second.expires_ms = c.engine().now_ms() + keep_alive(text_or(p->get_object(), "keep_alive"), "keep_alive");
     targets = it->second.targets;
     snapshot = it->second.snapshot;
+    // A point in time breaks ties by document, whatever the sort.
+    if (auto* s = body.if_contains("sort"); s != nullptr && !s->is_null()) {
+      json::array sort = s->is_array() ? s->get_array() : json::array{*s};
+      bool has = false;
+      for (auto& e : sort) has |= json::serialize(e).find("_shard_doc") != std::string::npos;
+      auto* after = body.if_contains("search_after");
+      bool short_after = after != nullptr && after->is_array() && after->get_array().size() == sort.size();
+      if (!has && !short_after) {
+        sort.push_back("_shard_doc");
+        body["sort"] = sort;
+      }
+    }
   } else {
     targets = targets_of(c, expr);
     snapshot = c.engine().snapshot();

@@ -187,10 +187,18 @@ class CteScan final : public Operator {
     if (s.stats != nullptr) stats_ = &(*s.stats)[&n];
     if (n.type == NodeType::kCteScan) cte_store(s, n.cte);   // made now: instrumented with the rest
   }
-  void rescan() override { at_ = 0; store_ = nullptr; }
+  void rescan() override {
+    at_ = 0;
+    store_ = nullptr;
+    owned_ = nullptr;
+  }
   bool next(Batch& out, int max) override {
-    if (!store_) store_ = cte_store(state, node.cte);
     bool working = node.type == NodeType::kWorkTableScan;
+    if (store_ == nullptr) {
+      // The working table's store runs this very operator: holding it would keep both alive for ever.
+      if (!working) owned_ = cte_store(state, node.cte);
+      store_ = cte_store(state, node.cte).get();
+    }
     while (true) {
       arena_.reset();
       buffers_.ensure(raw_.size(), max);
@@ -219,7 +227,8 @@ class CteScan final : public Operator {
   std::vector<ExprPtr> raw_;
   BatchFilter filter_;
   OutputBatch buffers_;
-  std::shared_ptr<CteStore> store_;
+  CteStore* store_ = nullptr;
+  std::shared_ptr<CteStore> owned_;
   Arena arena_;
   NodeStats* stats_ = nullptr;
   size_t at_ = 0;

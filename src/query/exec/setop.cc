@@ -130,7 +130,8 @@ class SetOpOp final : public Operator {
 class RecursiveUnion final : public Operator {
  public:
   RecursiveUnion(const PlanNode& n, ExecState& s) : Operator(n, s), left_(make_operator(*n.children[0], s)) {
-    store_ = cte_store(s, n.cte);   // its working table, reached by the recursive term's scan
+    // Its store exists before the recursive term's scan asks for it. The state owns it: the store runs this operator.
+    cte_store(s, n.cte);
     right_ = make_operator(*n.children[1], s);
     if (!n.set_all) seen_.init(n.layout, *s.ctx, 0);
     for (auto* w : {&work_, &next_}) w->init(n.layout, *s.ctx);
@@ -184,7 +185,6 @@ class RecursiveUnion final : public Operator {
  private:
   struct Seen : RowSet { void clear_if() { if (!rows.types().empty() || !list.empty()) clear(); } };
   OperatorPtr left_, right_;
-  std::shared_ptr<CteStore> store_;
   Seen seen_;
   RowStore work_, next_;
   std::vector<char*> work_rows_, next_rows_;

@@ -172,8 +172,8 @@ ExprPtr Binder::constant(const pg::AConst* c) {
     case PG_QUERY__A__CONST__VAL_IVAL: return make_const(oid::kInt4, -1, 0, Datum::from_int(c->ival->ival), false, c->location);
     case PG_QUERY__A__CONST__VAL_FVAL: {
       std::string_view t = c->fval->fval;
-      // The grammar folds a minus sign into the constant.
-      if (t.substr(t.starts_with('-') ? 1 : 0).find_first_not_of("0123456789") == std::string_view::npos) {
+      // The parser folds a minus sign into the literal.
+      if (t.find_first_not_of("0123456789", t.starts_with('-') ? 1 : 0) == std::string_view::npos) {
         errno = 0;
         long long v = strtoll(c->fval->fval, nullptr, 10);
         if (errno == 0) {

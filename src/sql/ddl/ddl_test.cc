@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iostream>
 
 #include "catalog/catalog.h"
 #include "sql/session.h"
@@ -60,8 +62,9 @@ class DdlTest : public ::testing::Test {
   ~DdlTest() override {
     session_.reset();
     database_.reset();
-    store_.reset();
+    store_->shutdown();
     catalog_.reset();
+    store_.reset();
     std::filesystem::remove_all(directory_);
   }
   std::string run(std::string_view sql) {
@@ -74,7 +77,7 @@ class DdlTest : public ::testing::Test {
     }
   }
   std::string directory_, notices_;
-  std::unique_ptr<catalog::Catalog> catalog_;   // outlives the store, which calls it
+  std::unique_ptr<catalog::Catalog> catalog_;
   std::unique_ptr<storage::Store> store_;
   query::Engine engine_;
   std::unique_ptr<Database> database_;
@@ -127,6 +130,14 @@ TEST_F(DdlTest, Statements) {
        "ERROR 2BP01 role \"r\" cannot be dropped because some objects depend on it / privileges for table w"},
   };
   for (auto& [sql, want] : steps) EXPECT_EQ(run(sql), want) << sql;
+}
+
+// Runs a file of statements, one a line, and prints what comes out: for comparing by hand.
+TEST_F(DdlTest, File) {
+  const char* path = std::getenv("STELE_DDL_FILE");
+  if (path == nullptr) GTEST_SKIP();
+  std::ifstream in(path);
+  for (std::string line; std::getline(in, line);) std::cout << "> " << line << "\n" << run(line) << std::endl;
 }
 
 }  // namespace

@@ -275,6 +275,8 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 
   Oid current_user_ = 0, session_user_ = 0, login_user_ = 0;
   bool superuser_cached_ = true;
+  // Users before this transaction's first SET ROLE or SET SESSION AUTHORIZATION, for its rollback.
+  std::optional<std::pair<Oid, Oid>> users_before_;
   std::string path_text_;
   std::unique_ptr<CatalogView> view_;
   catalog::StatePtr view_state_;

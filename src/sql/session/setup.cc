@@ -233,6 +233,7 @@ bool SessionImpl::superuser() {
 
 void SessionImpl::set_role(std::string_view name, bool session) {
   const auto state = exec_.catalog != nullptr ? exec_.catalog->state() : engine_.catalog->state();
+  if (!users_before_) users_before_ = {current_user_, session_user_};
   if (name == "none" || name == "default") {
     if (session) session_user_ = login_user_;
     current_user_ = session_user_;

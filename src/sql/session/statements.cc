@@ -1,5 +1,6 @@
 // From text to results: parsing, binding, planning, running. The caches a statement passes on its way are here.
 #include "base/codec.h"
+#include "sql/binder/privileges.h"
 #include "sql/parser/pg.h"
 #include "sql/session/session_impl.h"
 
@@ -79,6 +80,7 @@ std::shared_ptr<CachedStatement::Bound> SessionImpl::bound(CachedStatement& s, b
 }
 
 query::PlanPtr SessionImpl::plan_for(CachedStatement& s, const std::shared_ptr<CachedStatement::Bound>& b, Prepared* prepared) {
+  if (!superuser()) check_privileges(*b->query, *(exec_.catalog != nullptr ? exec_.catalog->state() : engine_.catalog->state()), current_user_);
   query::PlanPtr generic;
   {
     std::lock_guard lock(s.mutex);

@@ -80,6 +80,7 @@ void SessionImpl::after_end() {
 void SessionImpl::commit_transaction() {
   if (txn_ == nullptr) {
     settings_.commit();
+    users_before_.reset();
     after_end();
     return;
   }
@@ -96,6 +97,7 @@ void SessionImpl::commit_transaction() {
     if (!listens_.empty()) database_.listen(*this, listens_);
     listens_.clear();
     settings_.commit();
+    users_before_.reset();
   } catch (...) {
     abort_transaction();
     throw;
@@ -109,6 +111,11 @@ void SessionImpl::abort_transaction() {
   close_cursors(false);
   if (txn_ != nullptr) txn_->abort();
   settings_.rollback();
+  if (users_before_) {
+    std::tie(current_user_, session_user_) = *users_before_;
+    exec_.current_user = current_user_;
+    users_before_.reset();
+  }
   if (temp_schema_ != 0 && engine_.catalog->state()->get(catalog::ObjectKind::kSchema, temp_schema_) == nullptr) temp_schema_ = 0;
   after_end();
 }
@@ -130,6 +137,11 @@ void SessionImpl::statement_failed() {
     changes_.reset();
     txn_.reset();
     settings_.rollback();
+    if (users_before_) {
+      std::tie(current_user_, session_user_) = *users_before_;
+      exec_.current_user = current_user_;
+      users_before_.reset();
+    }
   } else if (txn_ != nullptr) {
     Savepoint& s = savepoints_.back();
     txn_->rollback_to(s.storage);
