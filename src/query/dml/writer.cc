@@ -220,7 +220,11 @@ bool WriterImpl::prepare_insert(std::vector<NullableDatum>& row, std::span<const
     row[i] = {};
     if (!defaults_[i]) continue;
     NullableDatum v = eval(*defaults_[i], arena_);
-    if (!v.is_null) v.value = copy_value(types_[i], v.value, arena_);
+    if (!v.is_null) {
+      // The column's length or scale applies to its default too.
+      if (table_->columns[i].typmod >= 0) v.value = apply_typmod(types_[i].base, v.value, table_->columns[i].typmod, false, arena_, *ctx_.eval);
+      v.value = copy_value(types_[i], v.value, arena_);
+    }
     row[i] = v;
   }
   if (!fire(kRowTrigger | kBefore | kInsertEvent, nullptr, &row)) return false;
