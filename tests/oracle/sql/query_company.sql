@@ -26,6 +26,7 @@ UPDATE emp SET tags[2]='zz', j = jsonb_set(j,'{new}','1') WHERE id=1 RETURNING t
 UPDATE emp e SET sal = sal*1.1 FROM dept d WHERE d.id=e.dept AND d.dname='one';
 -- unordered
 SELECT sum(sal) FROM emp;
+-- unordered
 DELETE FROM emp WHERE id IN (SELECT id FROM emp ORDER BY id DESC LIMIT 2) RETURNING id;
 -- unordered
 WITH del AS (DELETE FROM dept WHERE id=5 RETURNING *), ins AS (INSERT INTO dept SELECT id+1, dname||'x', budget FROM del RETURNING id) SELECT * FROM ins;
