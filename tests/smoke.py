@@ -26,7 +26,7 @@ SQL = [
     ("SELECT * FROM sv ORDER BY id", [["1", "row 1"], ["2", "row 2"]]),
     ("ANALYZE s", None),
     ("EXPLAIN SELECT * FROM s WHERE id = 1", "any"),
-    ("SELECT count(*) > 300 FROM pg_class", [["t"]]),
+    ("SELECT count(*) > 200 FROM pg_class", [["t"]]),
 ]
 
 

@@ -105,6 +105,12 @@ Connection::Outcome Connection::startup_message(std::string_view body) {
       else if (name == "replication") {
         if (value != "false" && value != "off" && value != "no" && value != "0")
           return fatal(Error(ErrorCode::kFeatureNotSupported, "replication connections are not supported"));
+      } else if (name == "client_encoding") {
+        // Some drivers send it quoted: only letters and digits count in the name of an encoding.
+        std::string clean;
+        for (char c : value)
+          if (std::isalnum(static_cast<unsigned char>(c))) clean.push_back(c);
+        options_.settings.emplace_back(name, clean);
       } else {
         options_.settings.emplace_back(name, value);
       }

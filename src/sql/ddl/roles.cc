@@ -1,7 +1,38 @@
 // Roles, memberships and GRANT.
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
 #include "sql/ddl/ddl.h"
 
 namespace stele::sql {
+namespace {
+
+std::string base64(const unsigned char* bytes, size_t n) {
+  std::string out((n + 2) / 3 * 4 + 1, '\0');  // the terminator is written too
+  out.resize(static_cast<size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()), bytes, static_cast<int>(n))));
+  return out;
+}
+
+// What is kept of a password: SCRAM-SHA-256$4096:salt$StoredKey:ServerKey. Verifiers pass as they are.
+std::string password_verifier(const std::string& password) {
+  if (password.starts_with("SCRAM-SHA-256$") || password.empty()) return password;
+  constexpr int kIterations = 4096;
+  unsigned char salt[16], salted[32], client[32], stored[32], server[32];
+  RAND_bytes(salt, sizeof salt);
+  PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), salt, sizeof salt, kIterations, EVP_sha256(), sizeof salted, salted);
+  auto hmac = [&](std::string_view text, unsigned char* out) {
+    unsigned int n = 32;
+    HMAC(EVP_sha256(), salted, sizeof salted, reinterpret_cast<const unsigned char*>(text.data()), text.size(), out, &n);
+  };
+  hmac("Client Key", client);
+  hmac("Server Key", server);
+  SHA256(client, sizeof client, stored);
+  return fmt::format("SCRAM-SHA-256${}:{}${}:{}", kIterations, base64(salt, sizeof salt), base64(stored, 32), base64(server, 32));
+}
+
+}  // namespace
 
 void Ddl::role_options(catalog::Role& r, std::span<Node* const> list, std::vector<std::pair<std::string, const Node*>>* members) {
   for (const Node* n : list) {
@@ -16,7 +47,7 @@ void Ddl::role_options(catalog::Role& r, std::span<Node* const> list, std::vecto
     else if (k == "bypassrls") r.bypass_rls = def_bool(d);
     else if (k == "connectionlimit") r.connection_limit = static_cast<int>(def_int(d));
     else if (k == "validUntil") r.valid_until = def_string(d);
-    else if (k == "password") r.password = d->arg == nullptr ? "" : def_string(d);
+    else if (k == "password") r.password = d->arg == nullptr ? "" : password_verifier(def_string(d));
     else if (members != nullptr) members->emplace_back(std::string(k), d->arg);
   }
   if (r.superuser && !host.superuser()) fail(ErrorCode::kInsufficientPrivilege, "must be superuser to create superusers");

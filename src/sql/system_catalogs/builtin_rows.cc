@@ -137,8 +137,12 @@ void pg_collation(Rows& out) {
   });
 }
 void pg_language(Rows& out) {
-  for (const auto& f : builtin::rows("pg_language"))
-    out(f[0], f[1], kBootstrapRole, f[2], f[3], 0, 0, 0, nullptr);
+  for (const auto& f : builtin::rows("pg_language")) {
+    // plpgsql's handlers have no pg_proc rows here, but tools tell procedural languages by them.
+    bool procedural = f[2] == "t";
+    out(f[0], f[1], kBootstrapRole, f[2], f[3], procedural ? 13564 : 0, procedural ? 13565 : 0,
+        procedural ? 13566 : f[1] == "sql" ? 2248 : f[1] == "c" ? 2247 : 2246, nullptr);
+  }
 }
 void pg_range(Rows& out) {
   for (const auto& f : builtin::rows("pg_range")) out(f[0], f[1], f[2], f[3], f[4], f[5], f[6]);

@@ -48,7 +48,7 @@ std::vector<Column> columns_of(Rows& out, const Relation& r) {
   return columns;
 }
 
-void class_row(Rows& out, const Relation& r, const std::set<Oid>& parents) {
+void class_row(Rows& out, const Relation& r, const std::set<Oid>& parents, const std::set<Oid>& referenced) {
   auto statistics = out.state.statistics(r.oid);
   double tuples = has_storage(r.relkind) || r.relkind == 'p' ? -1 : 0, pages = 0;
   if (statistics && statistics->rows >= 0) {
@@ -60,7 +60,8 @@ void class_row(Rows& out, const Relation& r, const std::set<Oid>& parents) {
   Oid am = r.index ? access_method_oid(r.index->method) : r.relkind == 'r' || r.relkind == 'm' ? 2 : 0;
   int checks = 0;
   for (auto& c : r.constraints) checks += c.kind == ConstraintKind::kCheck;
-  bool foreign = false;
+  // Foreign keys are triggers on both of their tables.
+  bool foreign = referenced.count(r.oid) != 0;
   for (auto& c : r.constraints) foreign |= c.kind == ConstraintKind::kForeignKey;
   std::vector<Column> columns = columns_of(out, r);
   bool children = parents.count(r.oid) != 0;
@@ -80,11 +81,13 @@ void pg_class(Rows& out) {
         table, false, 'p', r->relkind, static_cast<int>(r->columns.size()), 0, !table, false, false, false, false, true,
         'n', false, 0, 0, 0, out.acl(r->acl), nullptr, nullptr);
   }
-  std::set<Oid> parents;
+  std::set<Oid> parents, referenced;
   out.each_relation([&](const Relation& r) {
+    for (auto& c : r.constraints)
+      if (c.kind == ConstraintKind::kForeignKey) referenced.insert(c.referenced);
     if (!r.index) parents.insert(r.parents.begin(), r.parents.end());
   });
-  out.each_relation([&](const Relation& r) { class_row(out, r, parents); });
+  out.each_relation([&](const Relation& r) { class_row(out, r, parents, referenced); });
 }
 
 void attribute_row(Rows& out, Oid relation, const Column& c) {
@@ -278,6 +281,9 @@ void pg_depend(Rows& out) {
   out.each_relation([&](const Relation& r) {
     if (r.sequence && r.sequence->owner_table != 0)
       put(1259, r.oid, 0, 1259, r.sequence->owner_table, r.sequence->owner_column, r.sequence->identity ? 'i' : 'a');
+    // The default of a serial column needs its sequence.
+    if (r.sequence && r.sequence->owner_table != 0 && !r.sequence->identity)
+      put(2604, attribute_default_oid(r.sequence->owner_table, r.sequence->owner_column), 0, 1259, r.oid, 0, 'n');
     if (r.index) {
       auto table = out.state.relation(r.index->table);
       const Constraint* owner = nullptr;
