@@ -47,7 +47,7 @@ struct ExecContext {
   // Parameters $1.. with their types; values outlive the execution.
   std::span<const NullableDatum> params;
   std::span<const Oid> param_types;
-  bool constraints_all_deferred = false;
+  bool constraints_all_deferred = false, constraints_all_immediate = false;   // SET CONSTRAINTS ALL
   // Calls a function that is not native (SQL or PL/pgSQL language): installed by sql. Scalar result.
   std::function<NullableDatum(Oid func, std::span<const NullableDatum> args, std::span<const Oid> arg_types, Oid result_type, Arena&)> call_function;
   // Set-returning form: emits rows (one datum, or the columns of a record).

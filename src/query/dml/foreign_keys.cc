@@ -17,7 +17,7 @@ std::string schema_name(const catalog::Relation& r, ExecContext& ctx) {
   auto s = ctx.catalog->state()->get(catalog::ObjectKind::kSchema, r.schema);
   return s ? s->name : "public";
 }
-bool constraint_deferred(const catalog::Constraint& c, ExecContext& ctx) { return c.deferrable && (c.initially_deferred || ctx.constraints_all_deferred); }
+bool constraint_deferred(const catalog::Constraint& c, ExecContext& ctx) { return c.deferrable && (ctx.constraints_all_deferred || (c.initially_deferred && !ctx.constraints_all_immediate)); }
 
 std::string key_text(const catalog::Relation& r, const std::vector<int16_t>& columns) {
   std::string out = "(";
@@ -204,6 +204,14 @@ void act_on_references(const catalog::Relation& parent, const ForeignKeyRef& ref
     writer.update_row(id, row, changed);
   }
   writer.finish();
+  if (action == 'd') {
+    // A default equal to the old key leaves the row referring to what is gone.
+    ForeignKeyRef again = ref;
+    catalog::Constraint check = fk;
+    check.on_delete = check.on_update = 'a';
+    again.constraint = &check;
+    act_on_references(parent, again, old_row, new_row, ctx);
+  }
 }
 
 }  // namespace stele::query

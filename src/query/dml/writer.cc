@@ -220,7 +220,11 @@ bool WriterImpl::prepare_insert(std::vector<NullableDatum>& row, std::span<const
     row[i] = {};
     if (!defaults_[i]) continue;
     NullableDatum v = eval(*defaults_[i], arena_);
-    if (!v.is_null) v.value = copy_value(types_[i], v.value, arena_);
+    if (!v.is_null) {
+      // The column's length or scale applies to its default too.
+      if (table_->columns[i].typmod >= 0) v.value = apply_typmod(types_[i].base, v.value, table_->columns[i].typmod, false, arena_, *ctx_.eval);
+      v.value = copy_value(types_[i], v.value, arena_);
+    }
     row[i] = v;
   }
   if (!fire(kRowTrigger | kBefore | kInsertEvent, nullptr, &row)) return false;
@@ -365,7 +369,33 @@ void WriterImpl::queue_references(std::span<const NullableDatum> old_row, const 
 }
 
 void WriterImpl::finish() {
-  if (access_->has_deferred()) access_->check_deferred();
+  if (access_->has_deferred()) {
+    bool until_commit = std::any_of(table_->constraints.begin(), table_->constraints.end(), [&](auto& c) {
+      return (c.kind == catalog::ConstraintKind::kUnique || c.kind == catalog::ConstraintKind::kPrimary) && constraint_deferred(c, ctx_);
+    });
+    if (!until_commit) {
+      access_->check_deferred();
+    } else {
+      // An access of its own lives until the commit.
+      struct Keeper {
+        IndexExpressions evaluator;
+        rows::TableAccess access;
+        Keeper(const std::shared_ptr<const catalog::Relation>& t, const std::shared_ptr<const rows::Table>& r, ExecContext& c) : evaluator(t, c), access(r, *c.txn, &evaluator, c.eval) {}
+      };
+      auto keeper = std::make_shared<Keeper>(table_, shared_table(table_, *catalog_), ctx_);
+      access_->hand_deferred_to(keeper->access);
+      auto table = table_;
+      ExecContext* ctx = &ctx_;
+      ctx_.txn->before_commit([keeper, table, ctx] {
+        try {
+          keeper->access.check_deferred();
+        } catch (const Error& e) {
+          if (e.code() == ErrorCode::kUniqueViolation && e.schema_name().empty()) rethrow_unique(e, *table, *ctx);
+          throw;
+        }
+      });
+    }
+  }
   auto work = std::move(pending_);
   pending_ = std::make_unique<Pending>();
   if (!work->references.empty() || !work->actions.empty() || !work->triggers.empty()) {

@@ -268,6 +268,10 @@ OperatorPtr make_operator(const PlanNode& n, ExecState& s) {
 
 std::unique_ptr<Execution> start(const PlanPtr& plan, ExecContext& ctx, const storage::ReadView& view) {
   auto p = std::static_pointer_cast<const PlannedStatement>(plan);
+  if (ctx.txn != nullptr && ctx.txn->read_only() && p->kind != CommandKind::kSelect && p->root->table && p->root->table->persistence != 't') {
+    const char* name = p->kind == CommandKind::kInsert ? "INSERT" : p->kind == CommandKind::kUpdate ? "UPDATE" : p->kind == CommandKind::kDelete ? "DELETE" : "MERGE";
+    throw Error(ErrorCode::kReadOnlySqlTransaction, fmt::format("cannot execute {} in a read-only transaction", name));
+  }
   if (p->point_plan && point_applies(*p, ctx)) return start_point(p, ctx, view);
   return std::make_unique<PlanExecution>(p, ctx, view);
 }

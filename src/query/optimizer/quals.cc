@@ -199,13 +199,13 @@ int Level::ec_for(const ExprPtr& e, Oid family, Oid collation, bool create) {
   ec.family = family;
   ec.collation = collation;
   Relids r = relids_of(e);
-  ec.members.push_back({e, r, r == 0});
+  // Results of set operations, aggregates and windows vary without having base relations.
+  bool varies = r != 0 || walk(e, [](const Expr& x, int) {
+    return x.kind == ExprKind::kVar || x.kind == ExprKind::kAggregate || x.kind == ExprKind::kGrouping || x.kind == ExprKind::kWindow || x.kind == ExprKind::kSubPlan;
+  }) || has_volatile(e, planner_.ctx);
+  ec.members.push_back({e, r, !varies});
   ec.relids = r;
-  // Columns of a set operation have no relation of the join problem, and are no constants either.
-  bool reads_column = walk(e, [](const Expr& x, int level) {
-    return x.kind == ExprKind::kVar && static_cast<const VarExpr&>(x).levels_up == level;
-  });
-  ec.has_const = r == 0 && !reads_column && !has_volatile(e, planner_.ctx);
+  ec.has_const = !varies;
   ecs_.push_back(std::move(ec));
   return static_cast<int>(ecs_.size()) - 1;
 }

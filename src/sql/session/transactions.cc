@@ -74,7 +74,7 @@ void SessionImpl::after_end() {
   isolation_ = def == "serializable" ? Isolation::kSerializable : def == "repeatable read" ? Isolation::kRepeatableRead : Isolation::kReadCommitted;
   read_only_ = settings_.raw("default_transaction_read_only").value_or("off") == "on";
   deferrable_ = settings_.raw("default_transaction_deferrable").value_or("off") == "on";
-  exec_.constraints_all_deferred = false;
+  exec_.constraints_all_deferred = exec_.constraints_all_immediate = false;
 }
 
 void SessionImpl::commit_transaction() {

@@ -100,6 +100,7 @@ bool SessionImpl::session_utility(const CachedStatement& s, Portal& result) {
         notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET CONSTRAINTS can only be used in transaction blocks"));
       }
       exec_.constraints_all_deferred = n->constraints_set_stmt->deferred != 0;
+      exec_.constraints_all_immediate = !exec_.constraints_all_deferred;
       result.tag = "SET CONSTRAINTS";
       return true;
     case PG_QUERY__NODE__NODE_CHECK_POINT_STMT:

@@ -120,7 +120,7 @@ std::optional<Made> Rows::options(const std::map<std::string, std::string>& opti
 
 std::optional<std::string> Rows::text_function(std::string_view source, Oid argument) {
   ScalarFn f = FunctionRegistry::instance().scalar(source);
-  if (f == nullptr) return std::nullopt;
+  if (f == nullptr || context.eval->session == nullptr) return std::nullopt;
   Datum arg = Datum::from_oid(argument);
   bool is_null = false;
   Oid type = oid::kOid;
