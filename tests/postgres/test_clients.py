@@ -69,7 +69,7 @@ def test_psql(server):
         psql(server, rf"\copy people (name, age) FROM '{f.name}' CSV HEADER")
     assert psql(server, "SELECT name FROM adults") .count("ann") == 1
     assert psql(server, r"\copy people (name, age) TO STDOUT CSV").splitlines()[-2:] == ["ann,30", '"b, c",5']
-    out = psql(server, r"SELECT 1 AS one, 'x' AS two \gx")
+    out = psql(server, r"\x on", "SELECT 1 AS one, 'x' AS two")
     assert "one | 1" in out, out
 
 
