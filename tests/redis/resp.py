@@ -88,5 +88,15 @@ class Conn:
         self.send(*args)
         return self.read()
 
+    @staticmethod
+    def check(reply):
+        if isinstance(reply, Err):
+            raise RuntimeError(reply)
+        return reply
+
+    def must(self, *args):
+        """call(), with an error reply raised."""
+        return self.check(self.call(*args))
+
     def close(self):
         self.sock.close()
