@@ -204,7 +204,7 @@ int serve(const Options& o) {
     if (o.auth == "scram")
       d.authenticate = [passwords = std::make_shared<HttpPasswords>(*engine.database)](const std::string& a) { return passwords->check(a); };
     elasticsearch = open_door("Elasticsearch", "elasticsearch-port", o.elasticsearch_port,
-                              [&] { return std::make_unique<elastic::ElasticDoor>(engine.parts, d); });
+                              [&] { return std::make_unique<elastic::ElasticDoor>(*engine.database, d); });
     ports.emplace_back("elasticsearch", elasticsearch->port());
   }
   std::unique_ptr<qdrant::QdrantDoor> qdrant;
