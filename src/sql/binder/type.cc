@@ -142,8 +142,9 @@ ResolvedType parse_type_string(std::string_view sql, const BindContext& context,
   ParseTreePtr tree;
   try {
     tree = parse_sql("SELECT NULL::" + std::string(sql));
-  } catch (const Error&) {
-    throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
+  } catch (const Error& e) {
+    // The position within the name means nothing to the statement around it.
+    throw Error(e.code(), e.message());
   }
   const Node* n = tree->statements.size() == 1 && pg::is(tree->statements[0].node, pg::kSelectStmt) &&
                           tree->statements[0].node->select_stmt->n_target_list == 1 && tree->statements[0].node->select_stmt->n_from_clause == 0
@@ -152,7 +153,13 @@ ResolvedType parse_type_string(std::string_view sql, const BindContext& context,
     throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
   BindContext c = context;
   c.text = {};
-  return Binder(c).type_name_or_missing(n->type_cast->type_name, allow_missing);
+  try {
+    return Binder(c).type_name_or_missing(n->type_cast->type_name, allow_missing);
+  } catch (const Error& e) {
+    Error copy = e;
+    copy.set_position(0);
+    throw copy;
+  }
 }
 
 Oid resolve_collation(const std::vector<std::string>& names, const BindContext& context, int location) {

@@ -198,6 +198,7 @@ std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
     wrap.select_stmt = &copy;
     query_node = &wrap;
   }
+  if (!matview) b.user = host.current_user();
   q = bind_statement(query_node, b);
   if (matview && q->has_modifying_cte) fail(ErrorCode::kFeatureNotSupported, "materialized views must not use data-modifying statements in WITH");
   std::vector<std::string> names = pg::strings(PG_LIST(into, col_names));

@@ -37,6 +37,7 @@ uint64_t SessionImpl::run_plan(HostPlan& kept, const query::QueryPtr& q, std::sp
   };
   query::PlanPtr plan = make();
   lock_plan(plan, make);
+  if (read_only_) check_writes(*q);
   auto execution = query::start(plan, exec_, read_view(*plan));
   const auto columns = columns_of(q);
   query::Batch batch;
@@ -225,6 +226,62 @@ uint64_t SessionImpl::fetch_cursor(std::string_view name, int direction, int64_t
 void SessionImpl::close_cursor(std::string_view name) {
   auto it = portals_.find(name);
   if (it != portals_.end()) portals_.erase(it);
+}
+
+namespace {
+[[noreturn]] void read_only_error(std::string_view command) {
+  throw Error(ErrorCode::kReadOnlySqlTransaction, fmt::format("cannot execute {} in a read-only transaction", command));
+}
+}  // namespace
+
+void SessionImpl::check_writes(const query::Query& q) const {
+  static const char* const kNames[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"};
+  if (q.command != query::CommandKind::kSelect && q.command != query::CommandKind::kUtility && q.result_relation > 0) {
+    const auto& target = *q.range_table[static_cast<size_t>(q.result_relation - 1)];
+    const auto r = exec_.catalog->state()->relation(target.relation);
+    if (r == nullptr || r->persistence != 't') read_only_error(kNames[static_cast<size_t>(q.command)]);
+  }
+  if (!q.row_locks.empty()) {
+    switch (q.row_locks[0].strength) {
+      case storage::LockMode::kForUpdate: read_only_error("SELECT FOR UPDATE");
+      case storage::LockMode::kForNoKeyUpdate: read_only_error("SELECT FOR NO KEY UPDATE");
+      case storage::LockMode::kForShare: read_only_error("SELECT FOR SHARE");
+      default: read_only_error("SELECT FOR KEY SHARE");
+    }
+  }
+  for (const auto& c : q.ctes)
+    if (c.query != nullptr) check_writes(*c.query);
+}
+
+void SessionImpl::check_utility_writes(const pg::Node* n) const {
+  switch (n->node_case) {
+    case PG_QUERY__NODE__NODE_CREATE_STMT:
+      if (n->create_stmt->relation->relpersistence[0] == 't') return;
+      read_only_error("CREATE TABLE");
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+      if (n->create_table_as_stmt->into->rel->relpersistence[0] == 't') return;
+      read_only_error("CREATE TABLE AS");
+    case PG_QUERY__NODE__NODE_INDEX_STMT: read_only_error("CREATE INDEX");
+    case PG_QUERY__NODE__NODE_DROP_STMT: read_only_error(n->drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE ? "DROP TABLE" : "DROP");
+    case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT: read_only_error("ALTER TABLE");
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: read_only_error("TRUNCATE TABLE");
+    case PG_QUERY__NODE__NODE_VIEW_STMT: read_only_error("CREATE VIEW");
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT: read_only_error("CREATE SEQUENCE");
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT: read_only_error("ALTER SEQUENCE");
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: read_only_error("CREATE SCHEMA");
+    case PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT: read_only_error(n->create_function_stmt->is_procedure != 0 ? "CREATE PROCEDURE" : "CREATE FUNCTION");
+    case PG_QUERY__NODE__NODE_CREATE_TRIG_STMT: read_only_error("CREATE TRIGGER");
+    case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: read_only_error("CREATE ROLE");
+    case PG_QUERY__NODE__NODE_GRANT_STMT: read_only_error(n->grant_stmt->is_grant != 0 ? "GRANT" : "REVOKE");
+    case PG_QUERY__NODE__NODE_COMMENT_STMT: read_only_error("COMMENT");
+    case PG_QUERY__NODE__NODE_RENAME_STMT: read_only_error("ALTER TABLE");
+    case PG_QUERY__NODE__NODE_CREATE_ENUM_STMT: case PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT: read_only_error("CREATE TYPE");
+    case PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT: read_only_error("CREATE DOMAIN");
+    case PG_QUERY__NODE__NODE_REFRESH_MAT_VIEW_STMT: read_only_error("REFRESH MATERIALIZED VIEW");
+    case PG_QUERY__NODE__NODE_NOTIFY_STMT: return;
+    case PG_QUERY__NODE__NODE_LISTEN_STMT: return;
+    default: return;
+  }
 }
 
 void SessionImpl::set_constraints(const pg::Node* node) {

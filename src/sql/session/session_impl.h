@@ -220,6 +220,10 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void set_transaction_option(std::string_view name, std::string_view value);
   void check_failed(const PgQuery__Node* node) const;
   void close_cursors(bool commit);
+  void end_temporary_tables();
+  // Throw read_only_sql_transaction where a read-only transaction forbids the statement.
+  void check_writes(const query::Query& q) const;
+  void check_utility_writes(const PgQuery__Node* node) const;
 
   // statements.cc
   static StatementKind classify(const PgQuery__Node* node);

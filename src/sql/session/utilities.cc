@@ -42,6 +42,7 @@ std::optional<bool> option_bool(const pg::DefElem* d) {
 }  // namespace
 
 void SessionImpl::run_utility(const CachedStatement& s, Portal& result) {
+  if (read_only_) check_utility_writes(s.raw.node);
   if (session_utility(s, result)) return;
   result.tag = execute_utility(s.raw.node, s.tree->statement_text(s.raw), *this);
 }
