@@ -68,6 +68,7 @@ void Level::prepare_modify() {
     }
   }
   if (q_.instead_source > 0) {
+    instead_at_ = q_.targets.size();
     for (auto& c : table->columns) {
       TargetEntry t;
       t.expr = make_var(q_.instead_source, c.number, c.type);
@@ -177,15 +178,7 @@ NodePtr Level::plan_modify(NodePtr input) {
     }
   }
   if (q_.instead_source > 0)
-    for (auto& c : table->columns) {
-      int slot = -1;
-      for (size_t i = 0; i < q_.targets.size() && slot < 0; ++i) {
-        auto& t = q_.targets[i];
-        if (t.junk && t.expr->kind == ExprKind::kVar && static_cast<const VarExpr&>(*t.expr).relation == q_.instead_source && static_cast<const VarExpr&>(*t.expr).column == c.number)
-          slot = static_cast<int>(i);
-      }
-      info->old_slots.push_back(slot);
-    }
+    for (size_t i = 0; i < table->columns.size(); ++i) info->old_slots.push_back(static_cast<int>(instead_at_ + i));
   auto n = std::make_shared<PlanNode>();
   n->type = NodeType::kModifyTable;
   n->children = {input};

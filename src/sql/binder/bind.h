@@ -71,6 +71,8 @@ ParsedExpression parse_expression(std::string_view sql);
 query::ExprPtr coerce_for_assignment(query::ExprPtr e, Oid type, int32_t typmod, std::string_view column, const BindContext& context);
 
 // Bits of the changes (4 insert, 8 delete, 16 update) that a view takes without triggers.
+// Why a view of this query takes no changes; null: it does.
+const char* view_update_problem(const query::Query& q);
 int view_updatable_events(const catalog::Relation& view, const BindContext& context);
 
 // As a PL/pgSQL assignment would; null when there is no way.

@@ -91,6 +91,7 @@ class Binder {
   CatalogView& cat;
   std::vector<ObjectAddress> dependencies;
   std::optional<Domain> domain;
+  std::map<Oid, std::shared_ptr<ProcRow>> call_rows_;   // procedures as CALL sees them
 
   [[noreturn]] void fail(ErrorCode code, std::string message, int location = -1, std::string detail = {}, std::string hint = {}) const;
   int position(int location) const { return character_position(ctx.text, location); }

@@ -140,8 +140,10 @@ ParsedExpression parse_expression(std::string_view sql) {
 
 ResolvedType parse_type_string(std::string_view sql, const BindContext& context, bool allow_missing) {
   ParseTreePtr tree;
+  if (sql.find_first_not_of(" \t\n\r\f") == std::string_view::npos) throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
   try {
-    tree = parse_sql("SELECT NULL::" + std::string(sql));
+    // The closing parenthesis ends the name where the scanner would otherwise go on.
+    tree = parse_sql("SELECT CAST(NULL AS " + std::string(sql) + ")");
   } catch (const Error& e) {
     // The position within the name means nothing to the statement around it.
     throw Error(e.code(), e.message());

@@ -242,8 +242,16 @@ std::shared_ptr<Query> Binder::rewrite_target_view(std::shared_ptr<Query> q) {
   fail(ErrorCode::kInvalidObjectDefinition, "infinite recursion detected in rules for relation");
 }
 
+const char* view_update_problem(const query::Query& q) {
+  if (const char* why = not_updatable(q)) return why;
+  for (const TargetEntry& t : q.targets)
+    if (!t.junk && t.expr->kind == ExprKind::kVar && as<VarExpr>(t.expr).column > 0) return nullptr;
+  return "Views that have no updatable columns are not automatically updatable.";
+}
+
 // 0: none; bits of insert 4, update 16, delete 8 that a view takes by itself (for information_schema and pg_relation_is_updatable).
 int view_updatable_events(const catalog::Relation& view, const BindContext& context) {
+  if (view.view_sql.empty()) return 0;
   try {
     ParseTreePtr tree = parse_sql(view.view_sql);
     CatalogView stored(context.view->state(), {catalog::kPgCatalog}, 0, 0);
@@ -258,7 +266,7 @@ int view_updatable_events(const catalog::Relation& view, const BindContext& cont
     auto base = context.view->relation(v->range_table[static_cast<size_t>(v->from[0]->relation - 1)]->relation);
     const int below = base != nullptr && base->relkind == 'v' ? view_updatable_events(*base, context) : 28;
     return below & (any ? 28 : 8);
-  } catch (const Error&) {
+  } catch (const std::exception&) {
     return 0;
   }
 }

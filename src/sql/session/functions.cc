@@ -141,7 +141,7 @@ void SessionImpl::call_or_do(const CachedStatement& s, Portal& result) {
     }
   } back{*this, outer};
   if (n->node_case == PG_QUERY__NODE__NODE_DO_STMT) {
-    run_do(n, *this);
+    run_do(n, s.tree->text, *this);
     return;
   }
   run_call(n, s.tree->text, *this, [&](std::span<const NullableDatum> row, std::span<const OutputColumn> columns) {
@@ -201,10 +201,11 @@ void SessionImpl::open_cursor(const std::string& name, const query::QueryPtr& q,
       exec.param_types = types;
     }
   } restore{exec_, outer_params, outer_types};
-  auto make = [&] { return query::make_plan(q, exec_, !p->params.empty()); };
+  const query::QueryPtr scanned = cursor_query(q, *p);
+  auto make = [&] { return query::make_plan(scanned, exec_, !p->params.empty()); };
   p->plan = make();
   lock_plan(p->plan, make);
-  p->columns = columns_of(q);
+  p->columns = columns_of(scanned);
   p->returns_rows = true;
   storage::ReadView view;
   view.snapshot = txn_->statement_snapshot();
@@ -219,8 +220,46 @@ uint64_t SessionImpl::fetch_cursor(std::string_view name, int direction, int64_t
   const auto rows = move_cursor(*held, direction, how_many);
   if (emit)
     for (size_t r : rows)
-      if (!emit(held->buffer->row(r), held->columns)) break;
+      if (!emit(held->buffer->row(r).first(held->shown().size()), held->shown())) break;
   return rows.size();
+}
+
+// A cursor over one table keeps each row's place for WHERE CURRENT OF, as a column that nobody is shown.
+query::QueryPtr SessionImpl::cursor_query(const query::QueryPtr& q, Portal& p) const {
+  if (q->command != query::CommandKind::kSelect || q->from.size() != 1 || q->from[0]->is_join || !q->group_by.empty() || !q->grouping_sets.empty() || q->having != nullptr ||
+      q->has_aggregates || q->has_windows || !q->distinct.empty() || q->set_operation != nullptr || q->has_target_srfs)
+    return q;
+  const auto& rte = *q->range_table[static_cast<size_t>(q->from[0]->relation - 1)];
+  if (rte.kind != query::RteKind::kRelation || rte.relkind != 'r' || rte.relation < oid::kFirstUserOid) return q;
+  auto copy = std::make_shared<query::Query>(*q);
+  auto v = std::make_shared<query::VarExpr>();
+  v->relation = q->from[0]->relation;
+  v->column = query::system_column::kCtid;
+  v->type = oid::kTid;
+  query::TargetEntry t;
+  t.expr = v;
+  t.name = "ctid";
+  t.resno = static_cast<int>(copy->targets.size()) + 1;
+  // Behind the visible columns, before those that only sort.
+  auto at = std::find_if(copy->targets.begin(), copy->targets.end(), [](const query::TargetEntry& e) { return e.junk; });
+  copy->targets.insert(at, std::move(t));
+  p.hidden = 1;
+  p.updatable = rte.relation;
+  return copy;
+}
+
+std::string SessionImpl::cursor_position(const std::string& name, Oid relation) {
+  auto it = portals_.find(name);
+  if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", name));
+  Portal& p = *it->second;
+  const auto r = exec_.catalog->state()->relation(relation);
+  if (p.updatable != relation) {
+    throw Error(ErrorCode::kInvalidCursorState, fmt::format("cursor \"{}\" is not a simply updatable scan of table \"{}\"", name, r == nullptr ? "" : r->name));
+  }
+  if (p.held) throw Error(ErrorCode::kInvalidCursorState, fmt::format("cursor \"{}\" is held from a previous transaction", name));
+  if (p.position < 1 || p.buffer == nullptr || static_cast<size_t>(p.position) > p.buffer->size())
+    throw Error(ErrorCode::kInvalidCursorState, fmt::format("cursor \"{}\" is not positioned on a row", name));
+  return std::string(p.buffer->row(static_cast<size_t>(p.position - 1)).back().value.as_view());
 }
 
 void SessionImpl::close_cursor(std::string_view name) {
@@ -287,7 +326,6 @@ void SessionImpl::check_utility_writes(const pg::Node* n) const {
 void SessionImpl::set_constraints(const pg::Node* node) {
   if (status_ == TxnStatus::kIdle && !multi_statement_) {
     notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET CONSTRAINTS can only be used in transaction blocks"));
-    return;
   }
   const auto* s = node->constraints_set_stmt;
   const bool deferred = s->deferred != 0;

@@ -186,6 +186,7 @@ void SessionImpl::install_hooks() {
     view_cache_[relation.oid] = q;
     return q;
   };
+  exec_.cursor_position = [this](const std::string& name, Oid relation) { return cursor_position(name, relation); };
   exec_.scan_system_catalog = [this](Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
     system_catalogs::Context c;
     c.state = exec_.catalog->state();

@@ -1,5 +1,6 @@
 // The SQL standard's views. Rows show what the current user owns or holds a privilege on.
 #include "sql/binder/bind.h"
+#include "sql/functions/host.h"
 #include "sql/system_catalogs/rows.h"
 #include "types/builtin.h"
 
@@ -126,7 +127,8 @@ void column_row(Rows& out, const Relation& r, const Column& c, int position) {
   out.set("table_name", r.name);
   out.set("column_name", c.name);
   out.set("ordinal_position", position);
-  if (!c.generated) out.set("column_default", text(c.default_sql));
+  if (!c.generated && !c.default_sql.empty())
+    out.set("column_default", out.context.eval->session == nullptr ? c.default_sql : shown_expression(*out.context.eval, c.default_sql, &r));
   auto domain = base != c.type ? out.state.type(c.type) : nullptr;
   out.set("is_nullable", yes_no(!(c.not_null || (domain && domain->not_null))));
   out.set("data_type", names.data_type);
