@@ -98,6 +98,14 @@ class ModifyOp final : public Operator {
       // The transaction's own view of the table: an ALTER earlier in it counts.
       auto current = state.ctx->catalog->state()->relation(relation);
       w = std::make_unique<WriterImpl>(current ? current : table, *state.ctx);
+      if (info_.command == CommandKind::kUpdate) {
+        std::vector<int16_t> assigned;
+        for (auto& [c, slot] : info_.assignments) {
+          const catalog::Column* own = relation == node.relation ? node.table->column(c) : w->table().column(node.table->column(c)->name);
+          if (own != nullptr) assigned.push_back(own->number);
+        }
+        w->set_assigned(std::move(assigned));
+      }
     }
     return *w;
   }

@@ -144,6 +144,7 @@ class Binder {
   void from_clause(Scope& s, Query& q, std::span<Node* const> list);
   FromPtr from_item(Scope& s, const Node* n, NsPtr* top, std::vector<NsPtr>* ns);
   FromPtr join_item(Scope& s, const pg::JoinExpr* j, NsPtr* top, std::vector<NsPtr>* ns);
+  NsPtr held_rows(Scope& s, const BindContext::HeldRows& held, const pg::RangeVar* rv);
   NsPtr range_function(Scope& s, const pg::RangeFunction* f);
   NsPtr add_function_rte(Scope& s, std::vector<std::string> names, std::vector<ExprPtr> calls,
                          std::vector<std::vector<Node*>> coldefs, bool ordinality, bool lateral, const pg::Alias* alias);

@@ -265,7 +265,12 @@ ExprPtr Binder::column_ref(Scope& s, const pg::ColumnRef* c) {
       }
     }
   }
-  if (found != nullptr) return found;
+  if (found != nullptr) {
+    if (ctx.shadows && !star && ctx.shadows(names))
+      fail(ErrorCode::kAmbiguousColumn, "column reference \"" + names_to_string(names) + "\" is ambiguous", c->location,
+           "It could refer to either a PL/pgSQL variable or a table column.");
+    return found;
+  }
   if (ctx.variables && !ctx.variables_first && !star)
     if (ExprPtr e = ctx.variables(names, c->location)) return e;
   switch (problem) {

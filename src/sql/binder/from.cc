@@ -66,6 +66,10 @@ FromPtr Binder::from_item(Scope& s, const Node* n, NsPtr* top, std::vector<NsPtr
           break;
         }
       }
+      if (const BindContext::HeldRows* held = ctx.held_rows && !pg::has(rv->schemaname) ? ctx.held_rows(rv->relname) : nullptr) {
+        item = held_rows(s, *held, rv);
+        break;
+      }
       auto r = open_relation(rv, true);
       if (r == nullptr) {
         std::string shown = pg::has(rv->schemaname) ? std::string(rv->schemaname) + "." + rv->relname : rv->relname;

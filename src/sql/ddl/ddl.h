@@ -170,6 +170,8 @@ class Ddl {
   void alter_function(const pg::AlterFunctionStmt* s);
   std::string define(const pg::DefineStmt* s);
   void create_cast(const pg::CreateCastStmt* s);
+  void function_setting(catalog::Function& f, const pg::VariableSetStmt* set);
+  // triggers.cc
   void create_trigger(const pg::CreateTrigStmt* s);
 
   // misc.cc

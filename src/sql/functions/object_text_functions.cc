@@ -342,7 +342,7 @@ Datum get_functiondef(FnCall& c) {
   if (f->strict) line += " STRICT";
   if (f->security_definer) line += " SECURITY DEFINER";
   if (f->leakproof) line += " LEAKPROOF";
-  if (f->cost != 100) line += fmt::format(" COST {}", f->cost);
+  if (f->cost != (f->language_name == "internal" || f->language_name == "c" ? 1 : 100)) line += fmt::format(" COST {}", f->cost);
   if (f->returns_set && f->rows != 1000 && f->rows > 0) line += fmt::format(" ROWS {}", f->rows);
   if (!line.empty()) out += line + "\n";
   for (auto& [n, v] : f->settings) out += fmt::format(" SET {} TO {}\n", quote_identifier(n), quote_literal(v));
@@ -353,7 +353,7 @@ Datum get_functiondef(FnCall& c) {
 }
 Datum get_triggerdef(FnCall& c) {
   auto t = host_of(c).view().state()->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, c.arg(0).as_oid());
-  return t ? c.text(t->definition_sql) : c.null();
+  return t ? c.text(trigger_definition(*t, host_of(c).view(), c.nargs > 1 && !c.is_null(1) && c.arg(1).as_bool())) : c.null();
 }
 Datum get_ruledef(FnCall& c) {
   CatalogView& view = host_of(c).view();

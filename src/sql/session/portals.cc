@@ -313,6 +313,16 @@ void SessionImpl::fetch_into_buffer(Portal& p, size_t upto) {
   if (p.by_value.empty()) {
     for (const OutputColumn& c : p.columns) p.by_value.push_back(type_facts(c.type).by_value);
   }
+  // A function may fetch while the statement that called it runs.
+  struct Restore {
+    query::ExecContext& exec;
+    std::span<const NullableDatum> params;
+    std::span<const Oid> types;
+    ~Restore() {
+      exec.params = params;
+      exec.param_types = types;
+    }
+  } restore{exec_, exec_.params, exec_.param_types};
   exec_.params = p.params;
   exec_.param_types = p.param_types;
   query::Batch batch;

@@ -77,6 +77,8 @@ void SessionImpl::after_end() {
   read_only_ = settings_.raw("default_transaction_read_only").value_or("off") == "on";
   deferrable_ = settings_.raw("default_transaction_deferrable").value_or("off") == "on";
   exec_.constraints_all_deferred = exec_.constraints_all_immediate = false;
+  exec_.constraint_modes.clear();
+  exec_.deferred_checks.clear();
 }
 
 void SessionImpl::commit_transaction() {

@@ -96,12 +96,13 @@ bool SessionImpl::session_utility(const CachedStatement& s, Portal& result) {
       result.tag = n->node_case == PG_QUERY__NODE__NODE_LISTEN_STMT ? "LISTEN" : n->node_case == PG_QUERY__NODE__NODE_NOTIFY_STMT ? "NOTIFY" : "UNLISTEN";
       return true;
     case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT:
-      if (status_ == TxnStatus::kIdle && !multi_statement_) {
-        notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET CONSTRAINTS can only be used in transaction blocks"));
-      }
-      exec_.constraints_all_deferred = n->constraints_set_stmt->deferred != 0;
-      exec_.constraints_all_immediate = !exec_.constraints_all_deferred;
+      set_constraints(n);
       result.tag = "SET CONSTRAINTS";
+      return true;
+    case PG_QUERY__NODE__NODE_CALL_STMT:
+    case PG_QUERY__NODE__NODE_DO_STMT:
+      call_or_do(s, result);
+      result.tag = n->node_case == PG_QUERY__NODE__NODE_CALL_STMT ? "CALL" : "DO";
       return true;
     case PG_QUERY__NODE__NODE_CHECK_POINT_STMT:
       engine_.store->checkpoint();
@@ -135,6 +136,9 @@ bool SessionImpl::describe_utility(const CachedStatement& s, std::vector<OutputC
       *columns = it->second->columns;
       return true;
     }
+    case PG_QUERY__NODE__NODE_CALL_STMT:
+      *columns = call_columns(n, s.tree->text, *this);
+      return !columns->empty();
     case PG_QUERY__NODE__NODE_EXECUTE_STMT: {
       auto it = prepared_.find(std::string_view(n->execute_stmt->name));
       if (it == prepared_.end() || it->second->statement == nullptr || it->second->statement->kind != StatementKind::kQuery) return false;
@@ -456,16 +460,7 @@ void SessionImpl::declare_cursor(const CachedStatement& s) {
   portals_[name] = std::move(p);
 }
 
-void SessionImpl::fetch(const pg::Node* node, Portal& result) {
-  const auto* f = node->fetch_stmt;
-  auto it = portals_.find(std::string_view(f->portalname));
-  if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", f->portalname));
-  Portal& p = *it->second;
-  if (p.execution == nullptr && !p.held && p.buffer == nullptr) {
-    if (p.statement != nullptr && p.statement->kind == StatementKind::kQuery && !p.started) start_portal(p);
-  }
-  const auto direction = f->direction;
-  int64_t count = f->how_many;
+std::vector<size_t> SessionImpl::move_cursor(Portal& p, int direction, int64_t count) {
   // Positions: 0 before the first row, i on row i, n + 1 after the last.
   std::vector<size_t> rows;
   auto no_backward = [&] {
@@ -527,6 +522,18 @@ void SessionImpl::fetch(const pg::Node* node, Portal& result) {
       break;
     default: break;
   }
+  return rows;
+}
+
+void SessionImpl::fetch(const pg::Node* node, Portal& result) {
+  const auto* f = node->fetch_stmt;
+  auto it = portals_.find(std::string_view(f->portalname));
+  if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", f->portalname));
+  Portal& p = *it->second;
+  if (p.execution == nullptr && !p.held && p.buffer == nullptr) {
+    if (p.statement != nullptr && p.statement->kind == StatementKind::kQuery && !p.started) start_portal(p);
+  }
+  const std::vector<size_t> rows = move_cursor(p, f->direction, f->how_many);
   if (f->ismove != 0) {
     result.tag = fmt::format("MOVE {}", rows.size());
     return;
