@@ -203,7 +203,7 @@ WriteResult Engine::write_one(Writing& w, const IndexPtr& index, WriteOp& op) {
     Document old;
     std::vector<NullableDatum> old_row(relation->columns.size());
     if (auto row_id = row_of(*index, access, op.id, view, arena)) {
-      access.lock_row(*row_id, storage::LockMode::kForUpdate, {});
+      access.lock_row(*row_id, storage::LockMode::kKeyWrite, {});
       std::string bytes;
       if (!access.fetch(*row_id, view, &bytes)) continue;  // gone while we waited
       table->format().decode_all(bytes, old_row.data(), arena);
