@@ -183,7 +183,7 @@ int serve(const Options& o) {
   if (o.redis_port >= 0) {
     redis_reactor = std::make_unique<Reactor>();
     doors::redis::Options d;
-    d.wait_durable = [&store = *engine.store](uint64_t lsn) { store.wait_durable(lsn); };
+    d.log = &engine.store->log();
     if (!o.redis_password.empty()) {
       auto* parameter = engine.keyspace->config.find("requirepass");
       std::string failed = engine.keyspace->config.set(*parameter, o.redis_password);
