@@ -274,24 +274,53 @@ class BitmapScan final : public TableScanBase {
 
 class ProviderScanOp final : public TableScanBase {
  public:
-  ProviderScanOp(const PlanNode& n, ExecState& s) : TableScanBase(n, s), plan_(static_cast<const ProviderPlan&>(*static_cast<ProviderPlan*>(n.provider.get()))) {}
-  void rescan() override { reset(); scan_.reset(); pinned_done_ = false; }
+  ProviderScanOp(const PlanNode& n, ExecState& s)
+      : TableScanBase(n, s), plan_(static_cast<const ProviderPlan&>(*static_cast<ProviderPlan*>(n.provider.get()))), given_(plan_.columns()) {
+    if (!n.provider_filter.empty()) {
+      PlanNode probe;
+      probe.rti = n.rti;
+      probe.quals = n.provider_filter;
+      RawColumns columns(probe);
+      filter_attributes_ = columns.attributes;
+      own_filter_.compile(n.provider_filter, columns.layout, s);
+    }
+    for (int16_t a : raw_.attributes) {
+      auto it = std::find(given_.begin(), given_.end(), a);
+      source_.push_back(it == given_.end() ? -1 : static_cast<int>(it - given_.begin()));
+      complete_ &= a <= 0 || it != given_.end();
+    }
+  }
+  ~ProviderScanOp() override { note(); }
+  void rescan() override { reset(); note(); scan_.reset(); pinned_done_ = by_row_ = false; }
   int fill(int max) override {
-    if (auto* p = pinned()) return fill_pinned(*p);
-    if (!scan_) scan_ = plan_.open(*state.ctx, state.view, static_cast<int64_t>(node.limit_rows), [&](const ExprPtr& e) { return evaluate_const(e, state, scan_arena_); });
-    auto& given = plan_.columns();
+    if (auto* p = pinned()) {
+      int n = fill_pinned(*p);
+      uint8_t pass = 1;
+      if (n > 0 && !node.provider_filter.empty()) check(std::span<const uint64_t>(&p->row_id, 1), &pass, storage::ReadView{nullptr, UINT32_MAX});
+      return pass ? n : 0;
+    }
+    if (!scan_) open();
+    if (complete_ && !by_row_) {
+      outputs_.clear();
+      for (size_t c = 0; c < raw_.attributes.size(); ++c) outputs_.push_back(buffers_[c]);
+      int n = scan_->next_batch(raw_.attributes, outputs_, max);
+      if (n >= 0) {
+        for (size_t c = 0; c < raw_.attributes.size(); ++c)
+          if (raw_.attributes[c] == system_column::kTableOid) for (int i = 0; i < n; ++i) { buffers_[c].values[i] = Datum::from_oid(node.relation); buffers_[c].nulls[i] = 0; }
+        return n;
+      }
+      by_row_ = true;
+    }
     int n = 0;
     ProviderScan::Row r;
     while (n < max && scan_->next(r)) {
-      if (r.columns == nullptr) {
+      if (r.columns == nullptr || !complete_) {
         if (!access_->fetch(r.row_id, state.view, &row_)) continue;
         decode(row_, r.row_id, n);
       } else {
         for (size_t c = 0; c < raw_.attributes.size(); ++c) {
-          int16_t a = raw_.attributes[c];
-          auto it = std::find(given.begin(), given.end(), a);
-          if (a <= 0 || it == given.end()) { system_value(a, r.row_id, buffers_[c], n); continue; }
-          NullableDatum d = r.columns[it - given.begin()];
+          if (source_[c] < 0) { system_value(raw_.attributes[c], r.row_id, buffers_[c], n); continue; }
+          NullableDatum d = r.columns[source_[c]];
           buffers_[c].values[n] = d.value;
           buffers_[c].nulls[n] = d.is_null ? 1 : 0;
         }
@@ -303,9 +332,61 @@ class ProviderScanOp final : public TableScanBase {
     return n;
   }
  private:
+  void open() {
+    int64_t limit = -1;
+    if (node.limit_count) {
+      NullableDatum count = evaluate_const(node.limit_count, state, scan_arena_);
+      NullableDatum offset = node.limit_offset ? evaluate_const(node.limit_offset, state, scan_arena_) : NullableDatum{};
+      if (!count.is_null) limit = count.value.as_int() + (node.limit_offset && !offset.is_null ? offset.value.as_int() : 0);
+    }
+    scan_arena_.reset();
+    ProviderOpen with{*state.ctx, state.view, limit, [&](const ExprPtr& e) { return evaluate_const(e, state, scan_arena_); },
+                      [this](std::span<const uint64_t> ids, uint8_t* pass) { check(ids, pass, state.view); },
+                      [this](uint64_t id, std::string* bytes) { return access_->fetch(id, state.view, bytes); }};
+    scan_ = plan_.open(with);
+  }
+  // Which of the rows are there and satisfy the filter.
+  void check(std::span<const uint64_t> ids, uint8_t* pass, const storage::ReadView& view) {
+    for (size_t from = 0; from < ids.size(); from += kBatchRows) {
+      int count = static_cast<int>(std::min<size_t>(kBatchRows, ids.size() - from));
+      filter_arena_.reset();
+      filter_rows_.clear();
+      filter_buffers_.ensure(filter_attributes_.size(), count);
+      for (int i = 0; i < count; ++i) {
+        pass[from + static_cast<size_t>(i)] = 0;
+        if (!access_->fetch(ids[from + static_cast<size_t>(i)], view, &filter_row_)) continue;
+        int at = static_cast<int>(filter_rows_.size());
+        for (size_t c = 0; c < filter_attributes_.size(); ++c) {
+          if (filter_attributes_[c] <= 0) { system_value(filter_attributes_[c], ids[from + static_cast<size_t>(i)], filter_buffers_[c], at); continue; }
+          NullableDatum d = format_->decode(filter_row_, static_cast<size_t>(filter_attributes_[c] - 1), filter_arena_);
+          filter_buffers_[c].values[at] = d.value;
+          filter_buffers_[c].nulls[at] = d.is_null ? 1 : 0;
+        }
+        filter_rows_.push_back(from + static_cast<size_t>(i));
+      }
+      if (filter_rows_.empty()) continue;
+      Batch b;
+      filter_buffers_.expose(b, filter_attributes_.size(), static_cast<int>(filter_rows_.size()));
+      int kept = own_filter_.select(b, filter_arena_, state);
+      for (int i = 0; i < kept; ++i) pass[filter_rows_[static_cast<size_t>(own_filter_.sel()[i])]] = 1;
+      if (stats_ != nullptr) stats_->removed += b.size - kept;
+    }
+  }
+  void note() {
+    if (scan_ && stats_ != nullptr) stats_->lines = scan_->analyze();
+  }
   const ProviderPlan& plan_;
+  const std::vector<int16_t>& given_;
   std::unique_ptr<ProviderScan> scan_;
-  Arena scan_arena_;
+  Arena scan_arena_, filter_arena_;
+  std::vector<int16_t> filter_attributes_;
+  std::vector<int> source_;
+  std::vector<Vec> outputs_;
+  BatchFilter own_filter_;
+  OutputBatch filter_buffers_;
+  std::vector<size_t> filter_rows_;
+  std::string filter_row_;
+  bool complete_ = true, by_row_ = false;
 };
 
 // Rows that sql makes from the state of the engine.

@@ -23,6 +23,7 @@ struct NodeStats {            // EXPLAIN ANALYZE, by plan node
   double exact_memory = 0;
   std::string method;         // Sort Method
   double conflicts = 0;
+  std::vector<std::pair<std::string, std::string>> lines;   // of a scan provider
 };
 
 struct CteStore;              // exec/cte.cc: shared materialisations

@@ -90,6 +90,18 @@ class Explainer {
     add_text(n, "Filter", quals(p.quals));
     removed(n, p, "Rows Removed by Filter", [](const NodeStats& s) { return s.removed; });
   }
+  void provider(Node& n, const PlanNode& p, const ProviderPlan& sp) {
+    if (!sp.index_name().empty()) add_json(n, "Index Name", sp.index_name());
+    for (auto& [label, list] : sp.conditions()) if (!list.empty()) add_text(n, label, quals(list));
+    for (auto& [label, value] : sp.properties()) add_text(n, label, value);
+    std::vector<ExprPtr> checked = p.provider_filter;
+    checked.insert(checked.end(), p.quals.begin(), p.quals.end());
+    if (!checked.empty()) {
+      add_text(n, "Filter", quals(checked));
+      removed(n, p, "Rows Removed by Filter", [](const NodeStats& s) { return s.removed; });
+    }
+    if (auto* s = stats(p)) for (auto& [label, value] : s->lines) add_text(n, label, value);
+  }
   void removed(Node& n, const PlanNode& p, const char* label, double (*get)(const NodeStats&)) {
     auto* s = stats(p);
     if (s == nullptr) return;
@@ -170,7 +182,7 @@ class Explainer {
       case NodeType::kProviderScan: {
         auto& sp = *static_cast<const ProviderPlan*>(p.provider.get());
         node = sp.node_name();
-        n.title = node + rel_suffix(p);
+        n.title = node + (sp.index_name().empty() ? "" : " using " + sp.index_name()) + rel_suffix(p);
         break;
       }
       case NodeType::kSubqueryScan: node = "Subquery Scan"; n.title = node + " on " + names_[static_cast<size_t>(p.rti - 1)]; break;
@@ -312,8 +324,7 @@ class Explainer {
         }
         break;
       case NodeType::kProviderScan:
-        for (auto& [k, v] : static_cast<const ProviderPlan*>(p.provider.get())->properties()) add_text(n, k, v);
-        filter(n, p);
+        provider(n, p, *static_cast<const ProviderPlan*>(p.provider.get()));
         break;
       case NodeType::kResult:
         if (!p.one_time.empty()) add_text(n, "One-Time Filter", p.one_time.size() == 1 && p.one_time[0]->kind == ExprKind::kConst ? "false" : quals(p.one_time));

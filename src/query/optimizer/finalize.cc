@@ -2,6 +2,7 @@
 // and nested loops get the exec parameters that their inner sides need.
 #include "base/error.h"
 #include "query/optimizer/planner.h"
+#include "query/scan_providers.h"
 #include "types/oids.h"
 
 namespace stele::query {
@@ -94,6 +95,9 @@ struct Substitution {
     for (auto& r : n.values) list(r);
     list(n.quals);
     list(n.join_quals);
+    list(n.provider_filter);
+    if (n.provider)
+      if (auto changed = static_cast<const ProviderPlan&>(*static_cast<ProviderPlan*>(n.provider.get())).map([&](const ExprPtr& e) { return apply(e); })) n.provider = changed;
     for (auto& [id, e] : n.nest_params) e = apply(e);
     std::vector<std::pair<int, ExprPtr>> rest;
     for (auto& [id, e] : n.lateral_params) {
@@ -174,6 +178,12 @@ NodePtr finalize(const NodePtr& path, const std::vector<ExprPtr>& need, Level& l
     }
     case NodeType::kMaterialize: case NodeType::kLimit: {
       pass_through(key_exprs(n->sort_keys));
+      if (n->type == NodeType::kLimit && !n->with_ties) {
+        // A scan that searches for the best rows wants to know how many are read.
+        PlanNode* below = n->children[0].get();
+        while (below->type == NodeType::kProject && below->children.size() == 1) below = below->children[0].get();
+        if (below->type == NodeType::kProviderScan && below->quals.empty()) { below->limit_count = n->limit_count; below->limit_offset = n->limit_offset; }
+      }
       break;
     }
     case NodeType::kSort: case NodeType::kUnique: pass_through(key_exprs(n->sort_keys)); break;

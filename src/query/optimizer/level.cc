@@ -55,6 +55,7 @@ NodePtr Level::plan(Query q, double fraction) {
   adopt(std::move(q));
   expand_views();
   expand_ctes();
+  bind_search_calls();
   flatten_join_vars();
   if (q_.set_operation) return plan_set_operation();
   prepare_modify();

@@ -96,12 +96,14 @@ void Level::set_base_paths(RelInfo& rel) {
       if (!system && rte.sample_method.empty()) index_paths(rel);
       if (!system) {
         for (auto& p : scan_providers()) {
-          ProviderRequest request{*rel.table, rel.rti, node->quals, query_order_, used_columns_[rel.rti], rel.tuples, planner_.ctx};
+          ProviderRequest request{*rel.table, rel.rti, node->quals, query_order_, used_columns_[rel.rti], rel.tuples, rel.rows,
+                                  tuple_fraction_ >= 1 ? tuple_fraction_ : -1, planner_.ctx, [this](const ExprPtr& e) { return selectivity(e); }};
           for (auto& offer : p->offers(request)) {
             auto scan = std::make_shared<PlanNode>(*node);
             scan->type = NodeType::kProviderScan;
             scan->provider = offer.scan;
             scan->quals = offer.remaining_quals;
+            scan->provider_filter = offer.filter;
             scan->startup = offer.startup_cost;
             scan->total = offer.total_cost;
             scan->rows = std::max(1.0, offer.rows);

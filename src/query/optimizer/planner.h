@@ -89,6 +89,7 @@ class Level {
   std::vector<int> rtis_;                    // global number of each entry of q_.range_table
   void rewrite_all(const Rewriter& f);       // over the level, range table included
   void flatten_join_vars();
+  void bind_search_calls();
   ExprPtr expand_whole_row(const VarExpr& v);
   FromPtr from_chain(std::vector<FromPtr> items, ExprPtr quals);
   void append_entries(Query& sub, int offset);

@@ -164,6 +164,52 @@ ExprPtr Level::expand_whole_row(const VarExpr& v) {
   return c;
 }
 
+// search(t, ...), highlight(t, ...) and score(t) name a row, not its columns (scan_providers.h). score() means the
+// relation of this level that is searched.
+void Level::bind_search_calls() {
+  auto call_of = [&](const Expr& e) -> std::string {
+    if (e.kind != ExprKind::kFunc || static_cast<const FuncExpr&>(e).func >= oid::kFirstUserOid) return {};
+    std::string name = function_info(static_cast<const FuncExpr&>(e).func, planner_.ctx).name;
+    return name == "search" || name == "score" || name == "highlight" ? name : std::string();
+  };
+  std::vector<int> searched;
+  bool any = false;
+  walk_query(q_, [&](const Expr& e, int level) {
+    std::string name = call_of(e);
+    if (name.empty()) return false;
+    any = true;
+    auto& args = static_cast<const FuncExpr&>(e).args;
+    if (level == 0 && name == "search" && !args.empty() && args[0]->kind == ExprKind::kVar) {
+      auto& v = static_cast<const VarExpr&>(*args[0]);
+      if ((v.column == 0 || v.column == system_column::kRowId) && v.levels_up == 0 && std::find(searched.begin(), searched.end(), v.relation) == searched.end()) searched.push_back(v.relation);
+    }
+    return false;
+  }, 0);
+  if (!any) return;
+  rewrite_all([&](const ExprPtr& e, int level) -> ExprPtr {
+    std::string name = call_of(*e);
+    if (name.empty()) return nullptr;
+    auto& call = static_cast<const FuncExpr&>(*e);
+    if (call.args.empty()) {
+      if (name != "score" || level > 0) return nullptr;
+      if (searched.size() != 1) throw Error(ErrorCode::kAmbiguousFunction, searched.empty() ? "score() needs a search() condition in the same query" : "score() is ambiguous: name the relation, as in score(t)");
+      return make_var(searched[0], system_column::kScore, oid::kFloat4);
+    }
+    if (call.args[0]->kind != ExprKind::kVar || static_cast<const VarExpr&>(*call.args[0]).column != 0) return nullptr;
+    auto& v = static_cast<const VarExpr&>(*call.args[0]);
+    if (v.levels_up != level || planner_.rtable[v.relation - 1]->kind != RteKind::kRelation) return nullptr;
+    auto row = std::make_shared<VarExpr>(v);
+    row->column = name == "score" ? system_column::kScore : system_column::kRowId;
+    row->type = name == "score" ? oid::kFloat4 : oid::kInt8;
+    row->typmod = -1;
+    row->collation = 0;
+    if (name == "score") return row;
+    auto copy = std::make_shared<FuncExpr>(call);
+    copy->args[0] = row;
+    return copy;
+  });
+}
+
 void Level::flatten_join_vars() {
   std::function<ExprPtr(const ExprPtr&, int)> flatten = [&](const ExprPtr& e, int level) -> ExprPtr {
     if (e->kind != ExprKind::kVar) return nullptr;
