@@ -182,7 +182,7 @@ int serve(const Options& o) {
   if (o.redis_port >= 0) {
     redis_reactor = std::make_unique<Reactor>();
     doors::redis::Options d;
-    d.wait_durable = [&store = *engine.store](uint64_t lsn) { store.wait_durable(lsn); };
+    d.log = &engine.store->log();
     if (!o.redis_password.empty()) {
       auto* parameter = engine.keyspace->config.find("requirepass");
       std::string failed = engine.keyspace->config.set(*parameter, o.redis_password);
@@ -204,7 +204,7 @@ int serve(const Options& o) {
     if (o.auth == "scram")
       d.authenticate = [passwords = std::make_shared<HttpPasswords>(*engine.database)](const std::string& a) { return passwords->check(a); };
     elasticsearch = open_door("Elasticsearch", "elasticsearch-port", o.elasticsearch_port,
-                              [&] { return std::make_unique<elastic::ElasticDoor>(engine.parts, d); });
+                              [&] { return std::make_unique<elastic::ElasticDoor>(*engine.database, d); });
     ports.emplace_back("elasticsearch", elasticsearch->port());
   }
   std::unique_ptr<qdrant::QdrantDoor> qdrant;

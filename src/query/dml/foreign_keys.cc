@@ -176,7 +176,7 @@ void act_on_references(const catalog::Relation& parent, const ForeignKeyRef& ref
   for (uint64_t id : ids) {
     arena.reset();
     writer.row_arena().reset();
-    storage::LockMode strength = action == 'c' && new_row == nullptr ? storage::LockMode::kForUpdate : storage::LockMode::kForNoKeyUpdate;
+    storage::LockMode strength = action == 'c' && new_row == nullptr ? storage::LockMode::kKeyWrite : storage::LockMode::kNoKeyWrite;
     writer.access().lock_row(id, strength, ctx.wait);
     std::vector<NullableDatum> row;
     storage::Lsn lsn;

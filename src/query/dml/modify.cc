@@ -318,7 +318,7 @@ class ModifyOp final : public Operator {
     const Batch* cur;
     int row_at;
     WriterImpl& w = writer(t.relation);
-    if (!acquire(in, r, t, storage::LockMode::kForUpdate, old, arena, &cur, &row_at, recheck)) return;
+    if (!acquire(in, r, t, storage::LockMode::kKeyWrite, old, arena, &cur, &row_at, recheck)) return;
     w.row_arena().reset();
     touched_.insert({t.relation, t.id});
     if (w.erase_row(t.id, old)) emit(old, t.id, t.relation, *cur, row_at);
@@ -341,7 +341,7 @@ class ModifyOp final : public Operator {
         return;
       }
       if (!applies(in, r, true)) return;
-      if (!acquire(in, r, t, storage::LockMode::kForUpdate, old, arena, &cur, &row_at, recheck)) return;
+      if (!acquire(in, r, t, storage::LockMode::kKeyWrite, old, arena, &cur, &row_at, recheck)) return;
     }
     Action* a = applies(*cur, row_at, matched);
     if (a == nullptr) return;

@@ -24,7 +24,7 @@ struct PointPlan {
   std::vector<int16_t> columns;                // SELECT: attribute of each output column
   std::vector<ExprPtr> layout;                 // UPDATE: the row's attributes as Vars
   std::vector<std::pair<int16_t, ExprPtr>> assign;   // UPDATE, INSERT
-  storage::LockMode strength = storage::LockMode::kForNoKeyUpdate;
+  storage::LockMode strength = storage::LockMode::kNoKeyWrite;
 };
 
 bool simple_value(const ExprPtr& e) {
@@ -249,10 +249,10 @@ void make_point_plan(PlannedStatement& stmt, ExecContext& ctx) {
         for (auto& k : p->index->keys) if (k.column == column) return;   // key changes take the long way
         p->assign.emplace_back(column, e);
       }
-      if (stmt.kind == CommandKind::kDelete) p->strength = storage::LockMode::kForUpdate;
+      if (stmt.kind == CommandKind::kDelete) p->strength = storage::LockMode::kKeyWrite;
       else
         for (auto& ix : p->table->indexes())
-          if (ix.unique) for (auto& k : ix.keys) for (auto& [column, e] : p->assign) if (k.column == column) p->strength = storage::LockMode::kForUpdate;
+          if (ix.unique) for (auto& k : ix.keys) for (auto& [column, e] : p->assign) if (k.column == column) p->strength = storage::LockMode::kKeyWrite;
       for (auto& c : p->relation->columns) p->layout.push_back(make_column_var(n->rti, c));
     }
     if (!writable(*p->relation, *p->table, *state)) return;

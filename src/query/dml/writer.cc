@@ -314,12 +314,12 @@ bool WriterImpl::fetch_newest(uint64_t row_id, std::vector<NullableDatum>& row, 
 }
 
 storage::LockMode WriterImpl::key_strength(const std::vector<int16_t>& assigned) const {
-  for (int16_t a : assigned) if (key_columns_[static_cast<size_t>(a)]) return storage::LockMode::kForUpdate;
-  return storage::LockMode::kForNoKeyUpdate;
+  for (int16_t a : assigned) if (key_columns_[static_cast<size_t>(a)]) return storage::LockMode::kKeyWrite;
+  return storage::LockMode::kNoKeyWrite;
 }
 storage::LockMode WriterImpl::update_strength(std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) const {
-  for (size_t i = 0; i < old_row.size(); ++i) if (key_columns_[i + 1] && !same(i, old_row[i], new_row[i])) return storage::LockMode::kForUpdate;
-  return storage::LockMode::kForNoKeyUpdate;
+  for (size_t i = 0; i < old_row.size(); ++i) if (key_columns_[i + 1] && !same(i, old_row[i], new_row[i])) return storage::LockMode::kKeyWrite;
+  return storage::LockMode::kNoKeyWrite;
 }
 
 void WriterImpl::queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row) {

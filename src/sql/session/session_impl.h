@@ -154,6 +154,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void notify(std::string_view channel, std::string_view payload) override { queue_notify(std::string(channel), std::string(payload)); }
   std::vector<std::string> listening_channels() override;
   bool signal_backend(int pid, bool terminate) override;
+  std::vector<int> blocking_pids(int pid) override;
   std::string database_name() override { return options_.database; }
   Oid database_oid() override;
   std::string client_address() override { return options_.client_address; }
@@ -294,6 +295,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   catalog::StatePtr cache_state_;
 
   storage::OwnerId session_lock_owner_ = 0;
+  std::atomic<storage::OwnerId> lock_owner_{0};          // the transaction's; read by other sessions
   std::vector<std::pair<std::string, std::string>> notifies_;
   std::vector<std::pair<char, std::string>> listens_;   // '+' listen, '-' unlisten, '*' unlisten all; at commit
 

@@ -364,6 +364,27 @@ void SessionImpl::lock_relation(Oid relation, storage::LockMode mode, bool nowai
 
 std::vector<std::string> SessionImpl::listening_channels() { return database_.channels(*this); }
 bool SessionImpl::signal_backend(int pid, bool terminate) { return database_.cancel_pid(pid, terminate); }
+std::vector<int> SessionImpl::blocking_pids(int pid) {
+  constexpr storage::OwnerId kSession = uint64_t{1} << 63;  // owners of session level locks carry the pid
+  std::unordered_map<storage::OwnerId, int> pids;
+  storage::OwnerId transaction = 0;
+  for (const auto& a : database_.activities()) {
+    if (a.lock_owner == 0) continue;
+    pids[a.lock_owner] = a.pid;
+    if (a.pid == pid) transaction = a.lock_owner;
+  }
+  auto owners = engine_.store->locks().blockers(kSession | static_cast<uint64_t>(pid));
+  if (transaction != 0) {
+    for (storage::OwnerId o : engine_.store->locks().blockers(transaction)) owners.push_back(o);
+  }
+  std::vector<int> out;
+  for (storage::OwnerId o : owners) {
+    auto it = pids.find(o);
+    int blocker = (o & kSession) != 0 ? static_cast<int>(o & ~kSession) : it == pids.end() ? 0 : it->second;
+    if (blocker != pid && std::find(out.begin(), out.end(), blocker) == out.end()) out.push_back(blocker);
+  }
+  return out;
+}
 Oid SessionImpl::database_oid() {
   const auto db = engine_.catalog->state()->find(ObjectKind::kDatabase, 0, options_.database);
   return db == nullptr ? 5 : db->oid;
@@ -378,6 +399,7 @@ system_catalogs::Activity SessionImpl::activity() {
   system_catalogs::Activity a;
   std::lock_guard lock(activity_mutex_);
   a.pid = pid_;
+  a.lock_owner = lock_owner_.load(std::memory_order_relaxed);
   a.user = login_user_;
   a.application = options_.application_name;
   a.client_address = options_.client_address;

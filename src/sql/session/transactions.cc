@@ -17,6 +17,7 @@ void SessionImpl::ensure_transaction() {
   options.read_only = read_only_;
   options.deferrable = deferrable_;
   txn_ = engine_.store->begin(options);
+  lock_owner_.store(txn_->id(), std::memory_order_relaxed);
   changes_ = engine_.catalog->begin(*txn_);
   exec_.txn = txn_.get();
   exec_.catalog = changes_.get();
@@ -65,6 +66,7 @@ void SessionImpl::after_end() {
   exec_.catalog = nullptr;
   changes_.reset();
   txn_.reset();
+  lock_owner_.store(0, std::memory_order_relaxed);
   savepoints_.clear();
   xact_start_us_ = 0;
   transaction_number_ = 0;
@@ -136,6 +138,7 @@ void SessionImpl::statement_failed() {
     exec_.catalog = nullptr;
     changes_.reset();
     txn_.reset();
+    lock_owner_.store(0, std::memory_order_relaxed);
     settings_.rollback();
     if (users_before_) {
       std::tie(current_user_, session_user_) = *users_before_;
@@ -181,6 +184,7 @@ void SessionImpl::set_transaction_option(std::string_view name, std::string_view
       exec_.catalog = nullptr;
       changes_.reset();
       txn_.reset();
+      lock_owner_.store(0, std::memory_order_relaxed);
       ensure_transaction();
     }
   } else if (name == "transaction_read_only") {

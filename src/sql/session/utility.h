@@ -30,6 +30,8 @@ class UtilityHost {
   virtual std::vector<std::string> listening_channels() { return {}; }
   // pg_cancel_backend, pg_terminate_backend; false: no such session.
   virtual bool signal_backend(int pid, bool terminate) { (void)pid; (void)terminate; return false; }
+  // Sessions that hold, or wait ahead for, what session `pid` waits for; 0 stands for one that is no session.
+  virtual std::vector<int> blocking_pids(int pid) { (void)pid; return {}; }
   virtual std::string database_name() { return "stele"; }
   virtual Oid database_oid() { return 5; }
   virtual std::string client_address() { return {}; }

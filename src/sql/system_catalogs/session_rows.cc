@@ -57,8 +57,10 @@ const char* mode_name(storage::LockMode m) {
     case M::kAccessExclusive: return "AccessExclusiveLock";
     case M::kForKeyShare: return "ForKeyShareLock";
     case M::kForShare: return "ForShareLock";
-    case M::kForNoKeyUpdate: return "ForNoKeyUpdateLock";
-    case M::kForUpdate: return "ForUpdateLock";
+    case M::kForNoKeyUpdate:
+    case M::kNoKeyWrite: return "ForNoKeyUpdateLock";
+    case M::kForUpdate:
+    case M::kKeyWrite: return "ForUpdateLock";
     default: return "NoLock";
   }
 }
