@@ -36,6 +36,17 @@ def escape(value):
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
+def texts(stanzas):
+    """What a package is about, in one line, by its name: the text that its vector is computed from."""
+    out = {}
+    for f in stanzas:
+        if f["Package"] not in out:
+            words = [f["Package"].replace("-", " "), f["Package"], f.get("Source", ""), f.get("Section", ""), f.get("Description", ""),
+                     re.sub(r"[:,\s]+", " ", f.get("Tag", ""))]
+            out[f["Package"]] = " ".join(" ".join(words).split())
+    return out
+
+
 class Numbered(dict):
     """Hands out 1, 2, 3 ... to new keys."""
 

@@ -292,7 +292,10 @@ class ModifyOp final : public Operator {
         emit(row, id, node.relation, in, r);
         return;
       }
-      if (!info_.on_conflict->do_update) return;
+      if (!info_.on_conflict->do_update) {
+        refuse_unseen(w, conflict->row_id);
+        return;
+      }
       if (update_conflicting(w, conflict->row_id, row, in, r)) return;
     }
   }
@@ -312,6 +315,14 @@ class ModifyOp final : public Operator {
     }
     conflict_set_.compile(exprs, conflict_layout_, state);
     if (oc.where) conflict_where_.compile({oc.where}, conflict_layout_, state);
+  }
+  // DO NOTHING says that the row is there; a snapshot that does not have it in this version cannot agree.
+  void refuse_unseen(WriterImpl& w, uint64_t id) {
+    if (state.ctx->txn->isolation() == storage::Isolation::kReadCommitted || !state.view.snapshot) return;
+    std::string bytes;
+    storage::Lsn lsn = 0;
+    if (w.access().fetch(id, storage::ReadView{}, &bytes, &lsn) && lsn > state.view.snapshot->lsn())
+      throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent update");
   }
   // False: the row went away meanwhile, try the insert again.
   bool update_conflicting(WriterImpl& w, uint64_t id, const std::vector<NullableDatum>& proposed, const Batch& in, int r) {
@@ -565,6 +576,8 @@ class LockRowsOp final : public Operator {
             if (state.ctx->txn->isolation() != storage::Isolation::kReadCommitted) throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent delete");
             gone = true;
           } else if (state.view.snapshot && lsn > state.view.snapshot->lsn()) {
+            // A key share keeps the key only: the version that the query sees is as good while the key is the same.
+            if (lock.strength == storage::LockMode::kForKeyShare && same_key(access, row_id, bytes)) continue;
             if (state.ctx->txn->isolation() != storage::Isolation::kReadCommitted) throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent update");
             changed = true;
           }
@@ -584,6 +597,20 @@ class LockRowsOp final : public Operator {
     return false;
   }
  private:
+  // Whether the newest version of a row has the unique keys of the version in this statement's snapshot.
+  bool same_key(rows::TableAccess& access, uint64_t row_id, std::string_view newest) {
+    std::string seen;
+    if (!access.fetch(row_id, state.view, &seen)) return false;
+    const rows::Table& table = access.table();
+    for (const rows::IndexDef& index : table.indexes()) {
+      if (!index.unique || index.partial || index.has_expressions) continue;
+      for (const auto& key : index.keys) {
+        auto column = static_cast<size_t>(key.column - 1);
+        if (!rows::same_value(table.format().type(column), table.format().decode(seen, column, arena_), table.format().decode(newest, column, arena_))) return false;
+      }
+    }
+    return true;
+  }
   rows::TableAccess& open(Oid relation) {
     auto& a = access_[relation];
     if (!a) a = open_access(state.ctx->catalog->state()->relation(relation), state);
