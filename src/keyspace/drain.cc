@@ -132,6 +132,7 @@ void DurableKeyspace::spill() {
           uint32_t access = v.lru();
           v = Object(v.type(), Enc::kCold, nullptr);
           v.set_lru(access);
+          ++ks_.draining.cold_keys;
           ++dropped;
         }
       }
@@ -150,6 +151,7 @@ Entry* DurableKeyspace::load_value(Database& d, Entry* e) {
   uint32_t access = e->value.lru();
   e->value = std::move(o);
   e->value.set_lru(access);
+  --ks_.draining.cold_keys;
   return e;
 }
 

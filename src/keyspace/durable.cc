@@ -58,6 +58,7 @@ void DurableKeyspace::load() {
     else if (!restore_value(ks_, v.substr(16), &o, false)) throw Error(ErrorCode::kDataCorrupted, fmt::format("the stored value of a Redis key in database {} cannot be read", db));
     Entry* e = ks_.add(ks_.db(db), k.substr(3), std::move(o));
     e->value.set_stored(true);
+    if (cold) ++ks_.draining.cold_keys;
     if (when >= 0) ks_.set_expire(ks_.db(db), e, when);
     key_lsn_[std::string(k)] = lsn;
   }

@@ -62,11 +62,11 @@ void Keyspace::expire_now(Database& d, Entry* e) {
 
 static Entry* find_live(Keyspace& ks, Database& d, std::string_view key) {
   Entry* e = d.dict.find(key);
-  if (e != nullptr && e->value.enc() == Enc::kCold) ks.load_value(d, e);
   if (e != nullptr && e->value.has_expire() && ks.is_expired(d, e)) {
     ks.expire_now(d, e);
     return nullptr;
   }
+  if (e != nullptr && e->value.enc() == Enc::kCold) ks.load_value(d, e);
   return e;
 }
 
@@ -124,6 +124,7 @@ void Keyspace::lazy_free(Object&& o) {
 }
 void Keyspace::remove_entry(Database& d, Entry* e) {
   if (sink != nullptr) sink->removing(d, *e);
+  if (e->value.enc() == Enc::kCold) --draining.cold_keys;
   clear_expire(d, e);
   d.dict.remove(e->key());
   if (e->value.type() == Type::kStream && !blocked_clients) {
@@ -185,6 +186,7 @@ static void free_tables(Keyspace& ks, Database& d) {
   d.expires.for_each([](ExpireNode* n) { mem_free(n); });
   d.expires.clear();
   d.dict.for_each([&](Entry* e) {
+    if (e->value.enc() == Enc::kCold) --ks.draining.cold_keys;
     ks.lazy_free(std::move(e->value));
     Entry::destroy(e);
   });

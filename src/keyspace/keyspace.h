@@ -290,7 +290,7 @@ class Keyspace {
   uint64_t memory_limit() const { return static_cast<uint64_t>(config.s.memory_limit); }  // beyond it cold values live on disk only
   std::atomic<uint64_t> last_effect_lsn{0};                      // the newest commit that changed keys
   // What the background drain did so far, for INFO.
-  struct Draining { std::atomic<uint64_t> bytes{0}, runs{0}, longest_latch_us{0}; } draining;
+  struct Draining { std::atomic<uint64_t> bytes{0}, runs{0}, longest_latch_us{0}, cold_keys{0}; } draining;
   bool functions_changed = false;
   std::string config_file;
   uint64_t cron_loops = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -36,6 +37,22 @@ struct PlannerSettings {
   double hash_mem_multiplier = 2;
 };
 
+using TriggerRow = std::shared_ptr<const std::vector<NullableDatum>>;
+// One event for fire_trigger: pg_trigger.tgtype bits of row or statement, time and kind of change.
+struct TriggerEvent {
+  const catalog::Relation* table = nullptr;
+  int bits = 0;
+  const std::vector<NullableDatum>* old_row = nullptr;
+  std::vector<NullableDatum>* new_row = nullptr;
+  Arena* arena = nullptr;
+  const std::vector<int16_t>* updated_columns = nullptr;   // null: any (INSERT, DELETE, whole rows)
+  // Rows of the statement, for transition tables; kept beyond the call by shared pointers.
+  const std::vector<TriggerRow>* old_table = nullptr;
+  const std::vector<TriggerRow>* new_table = nullptr;
+};
+// FuncExpr::func of a scan over rows that a session holds (a trigger's transition table); its one argument says which.
+constexpr Oid kHeldRowsFunction = 0xfffffff0;
+
 // What a running statement works in. Owned by the session, used by its thread.
 struct ExecContext {
   Engine* engine = nullptr;
@@ -49,6 +66,10 @@ struct ExecContext {
   std::span<const NullableDatum> params;
   std::span<const Oid> param_types;
   bool constraints_all_deferred = false, constraints_all_immediate = false;   // SET CONSTRAINTS ALL
+  std::map<Oid, bool> constraint_modes;      // SET CONSTRAINTS by name: true is deferred
+  // Checks that wait for the end of the transaction; dead ones went with their savepoint.
+  struct DeferredCheck { Oid constraint = 0; bool done = false; std::function<void()> run; };
+  std::vector<std::weak_ptr<DeferredCheck>> deferred_checks;
   // Calls a function that is not native (SQL or PL/pgSQL language): installed by sql. Scalar result.
   std::function<NullableDatum(Oid func, std::span<const NullableDatum> args, std::span<const Oid> arg_types, Oid result_type, Arena&)> call_function;
   // Set-returning form: emits rows (one datum, or the columns of a record).
@@ -58,10 +79,13 @@ struct ExecContext {
   std::function<ExprPtr(const catalog::Relation&, const std::string& sql, Oid want_type)> bind_expression;
   // Binds a stored query text (view body). Installed by sql.
   std::function<QueryPtr(const catalog::Relation&)> bind_view;
+  // The tid (6 bytes) of the row that an open cursor over the relation stands on; throws as WHERE CURRENT OF does.
+  std::function<std::string(const std::string& cursor, Oid relation)> cursor_position;
   // Rows of a system catalogue relation (pg_class ...), built by sql from catalogue state and engine state.
   std::function<void(Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena&)> scan_system_catalog;
-  // Fires row and statement triggers; installed by sql when the relation has any.
-  std::function<bool(const catalog::Relation&, int tg_event_bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row)> fire_trigger;
+  // Fires the triggers of one event; installed by sql. False: a BEFORE ROW or INSTEAD OF trigger wants nothing done. May
+  // change *new_row (BEFORE ROW), allocating from `arena`.
+  std::function<bool(const TriggerEvent&)> fire_trigger;
 };
 
 // Column-at-a-time rows: `columns[c].values[i]`, i < size. Memory lives in the batch's arena, valid until the
@@ -145,6 +169,13 @@ class TableWriter {
   // Statement end: immediate foreign keys and AFTER triggers.
   virtual void finish() = 0;
 };
+
+// Runs `check` before the commit, unless SET CONSTRAINTS ... IMMEDIATE does so earlier.
+void defer_check(Oid constraint, std::function<void()> check, ExecContext& ctx);
+// Runs what waits for this constraint (0: everything) now.
+void run_deferred_checks(Oid constraint, ExecContext& ctx);
+// Whether a deferrable constraint waits for the end of the transaction.
+bool constraint_deferred(Oid constraint, bool initially_deferred, ExecContext& ctx);
 
 // ANALYZE: samples rows and stores statistics.
 void analyze_relation(Oid relation, ExecContext& ctx);

@@ -336,7 +336,10 @@ std::optional<UniqueConflict> TableAccess::check_unique(const IndexDef& index, c
     if (settled) return UniqueConflict{&index, row};
     uint64_t mark = txn_.store().locks().mark(txn_.id());
     txn_.store().locks().acquire(txn_.id(), row_tag, LockMode::kAwaitWriter, wait);
+    // The next writer waits for us now: what is committed is certain.
+    bool still = txn_.get(key, ReadView{}, &value) && load_be64(value.data()) == row;
     txn_.store().locks().release_since(txn_.id(), mark);
+    if (still) return UniqueConflict{&index, row};
   }
 }
 

@@ -56,7 +56,7 @@ struct Engine {
     keyspace = std::make_unique<keyspace::Keyspace>();
     durable_keyspace = std::make_unique<keyspace::DurableKeyspace>(*keyspace, *store);
     store->add_participant(durable_keyspace.get());
-    segments = std::make_unique<segments::Segments>(*store, *catalog, o.data_directory + "/segments");
+    segments = std::make_unique<segments::Segments>(*store, *catalog, o.data_directory + "/segments", o.search_tail_kb << 10);
     store->add_participant(segments.get());
     vectors = std::make_unique<segments::vectors::VectorStore>(*store, o.data_directory + "/vectors");
     store->add_participant(vectors.get());
@@ -82,6 +82,7 @@ struct Engine {
   void close() {
     database.reset();
     durable_keyspace->stop();
+    segments->checkpoint();
     store->checkpoint();
   }
   ~Engine() {
@@ -250,11 +251,21 @@ int serve(const Options& o) {
 int check(const Options& o) {
   Engine engine(o);
   auto state = engine.catalog->state();
-  int relations = 0;
+  int relations = 0, damaged = 0;
   state->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>&) { ++relations; });
   std::printf("%s: the log is sound up to lsn %llu, the catalogue holds %d relations\n", o.data_directory.c_str(),
               static_cast<unsigned long long>(engine.store->log().last_lsn()), relations);
-  return 0;
+  for (auto& indexed : engine.segments->all()) {
+    auto relation = state->relation(indexed->oid);
+    if (!relation) continue;
+    std::string wrong = engine.segments->check(indexed->oid);
+    damaged += !wrong.empty();
+    auto stats = indexed->index.stats();
+    std::printf("search index of %s: %s (lsn %llu, %llu documents in %llu segments)\n", relation->name.c_str(),
+                wrong.empty() ? "equals the rows" : ("DIFFERS: " + wrong).c_str(), static_cast<unsigned long long>(engine.store->published_lsn()),
+                static_cast<unsigned long long>(stats.docs), static_cast<unsigned long long>(stats.segments));
+  }
+  return damaged == 0 ? 0 : 1;
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ bool apply(Options& o, const std::string& name, const std::string& value) {
   else if (name == "require_tls") o.require_tls = truth(name, value);
   else if (name == "max_connections") o.max_connections = static_cast<int>(number(name, value, 1, 10000));
   else if (name == "cache_mb") o.cache_mb = static_cast<uint64_t>(number(name, value, 8, 1 << 20));
+  else if (name == "search_tail_kb") o.search_tail_kb = static_cast<uint64_t>(number(name, value, 1, 1 << 30));
   else if (name == "hot_mb") o.hot_mb = static_cast<uint64_t>(number(name, value, 1, 1 << 20));
   else if (name == "write_buffer_mb") o.write_buffer_mb = static_cast<uint64_t>(number(name, value, 4, 1 << 16));
   else if (name == "log_level") o.log_level = value;
@@ -166,6 +167,7 @@ Options (also name = value lines in <data>/stele.conf, with _ for -)
   --max-connections N         SQL sessions                        500
   --cache-mb N                block cache                         256
   --hot-mb N                  in-memory rows                      256
+  --search-tail-kb N          of a search index, before a file    32768
   --write-buffer-mb N         unflushed writes                    64
   --log-level LEVEL           debug info notice warning error     info
   --log-file FILE             instead of standard error

@@ -40,6 +40,9 @@ class WriterImpl final : public TableWriter {
   Arena& row_arena() { return arena_; }
   bool plain() const;            // no triggers, keys, generated columns: point statements may use it
   void fire_statement(int bits);
+  std::string failing_row(std::span<const NullableDatum> row);
+  // Columns that UPDATE assigns, for UPDATE OF triggers.
+  void set_assigned(std::vector<int16_t> columns) { assigned_ = std::move(columns); }
 
  private:
   struct Check { std::string name; EvalPtr node; ExprPtr owner; };
@@ -49,10 +52,10 @@ class WriterImpl final : public TableWriter {
   NullableDatum eval(EvalNode& node, Arena& arena);
   void compute_generated(std::vector<NullableDatum>& row);
   void check_row(std::span<const NullableDatum> row);
-  std::string failing_row(std::span<const NullableDatum> row);
   void queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row);
   void queue_references(std::span<const NullableDatum> old_row, const NullableDatum* new_row);
   bool fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row);
+  void note_change(int event, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row);
   bool same(size_t column, NullableDatum a, NullableDatum b) const;
 
   std::shared_ptr<const catalog::Relation> table_;
@@ -70,6 +73,10 @@ class WriterImpl final : public TableWriter {
   std::vector<const catalog::Constraint*> foreign_;
   std::vector<ForeignKeyRef> incoming_;
   int trigger_bits_ = 0;
+  bool row_triggers_ = false, transitions_ = false;
+  std::vector<int16_t> assigned_;
+  struct TransitionRows { std::vector<TriggerRow> old_rows, new_rows; };
+  TransitionRows transition_rows_[3];   // INSERT, UPDATE, DELETE
   std::vector<Datum> values_;
   std::vector<uint8_t> nulls_;
   std::vector<Vec> vecs_;

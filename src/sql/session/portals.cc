@@ -160,6 +160,7 @@ void SessionImpl::start_portal(Portal& p) {
     return plan_for(*p.statement, b, p.prepared.get());
   });
   p.columns = b->columns;
+  if (read_only_) check_writes(*b->query);
   p.execution = query::start(p.plan, exec_, read_view(*p.plan));
   p.started = true;
 }
@@ -313,6 +314,16 @@ void SessionImpl::fetch_into_buffer(Portal& p, size_t upto) {
   if (p.by_value.empty()) {
     for (const OutputColumn& c : p.columns) p.by_value.push_back(type_facts(c.type).by_value);
   }
+  // A function may fetch while the statement that called it runs.
+  struct Restore {
+    query::ExecContext& exec;
+    std::span<const NullableDatum> params;
+    std::span<const Oid> types;
+    ~Restore() {
+      exec.params = params;
+      exec.param_types = types;
+    }
+  } restore{exec_, exec_.params, exec_.param_types};
   exec_.params = p.params;
   exec_.param_types = p.param_types;
   query::Batch batch;

@@ -92,6 +92,9 @@ struct Portal {
   int64_t created_us = 0;
   std::unique_ptr<RowBuffer> buffer;
   std::vector<bool> by_value;
+  size_t hidden = 0;                    // columns at the end that only WHERE CURRENT OF reads: ctid
+  Oid updatable = 0;                    // the one table that the cursor reads row by row; 0: none
+  std::span<const OutputColumn> shown() const { return std::span(columns).first(columns.size() - hidden); }
   int64_t position = 0;                 // 0: before the first row; size + 1: after the last
   size_t savepoint_depth = 0;
   // Utilities that return rows (SHOW, EXPLAIN, FETCH, EXECUTE) leave them here.
@@ -163,6 +166,23 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   int64_t server_start_us() override;
   bool can_bind_inline(std::string_view statement) override;
 
+  // functions.cc: what functions and procedures need
+  uint64_t run_plan(HostPlan& plan, const query::QueryPtr& query, std::span<const NullableDatum> params, std::span<const Oid> param_types, const RowSink& emit) override;
+  std::string run_utility_statement(const ParseTreePtr& tree, size_t index, const RowSink& emit) override;
+  Oid switch_user(Oid user) override;
+  const std::string& search_path_text() override { return path_text_; }
+  void begin_subtransaction() override;
+  void end_subtransaction(bool rollback) override;
+  void end_transaction_inside(bool commit, bool chain) override;
+  bool atomic() override { return atomic_; }
+  void set_atomic(bool on) override { atomic_ = on; }
+  std::string unnamed_portal() override;
+  bool cursor_exists(std::string_view name) override { return portals_.contains(name); }
+  void open_cursor(const std::string& name, const query::QueryPtr& query, std::span<const NullableDatum> params, std::span<const Oid> param_types, std::string_view text,
+                   bool scroll, bool no_scroll) override;
+  uint64_t fetch_cursor(std::string_view name, int direction, int64_t how_many, const RowSink& emit) override;
+  void close_cursor(std::string_view name) override;
+
   // ---- CatalogLookup (lookup.cc)
   const std::vector<EnumLabel>& enum_labels(Oid type) override;
   const std::vector<CompositeColumn>& composite_columns(Oid type) override;
@@ -203,6 +223,10 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void set_transaction_option(std::string_view name, std::string_view value);
   void check_failed(const PgQuery__Node* node) const;
   void close_cursors(bool commit);
+  void end_temporary_tables();
+  // Throw read_only_sql_transaction where a read-only transaction forbids the statement.
+  void check_writes(const query::Query& q) const;
+  void check_utility_writes(const PgQuery__Node* node) const;
 
   // statements.cc
   static StatementKind classify(const PgQuery__Node* node);
@@ -229,6 +253,12 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void deallocate(const PgQuery__Node* node);
   void explain(const CachedStatement& s, Portal& result);
   void declare_cursor(const CachedStatement& s);
+  void call_or_do(const CachedStatement& s, Portal& result);
+  void set_constraints(const PgQuery__Node* node);
+  query::QueryPtr cursor_query(const query::QueryPtr& q, Portal& p) const;
+  std::string cursor_position(const std::string& name, Oid relation);
+  // Row numbers of a FETCH, after moving the cursor.
+  std::vector<size_t> move_cursor(Portal& p, int direction, int64_t count);
   void fetch(const PgQuery__Node* node, Portal& result);
   void close_cursor(const PgQuery__Node* node);
   void listen(const PgQuery__Node* node);
@@ -266,7 +296,9 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   TxnStatus status_ = TxnStatus::kIdle;
   std::unique_ptr<storage::Transaction> txn_;
   std::unique_ptr<catalog::Changes> changes_;
-  bool multi_statement_ = false, extended_open_ = false, statement_done_ = false;
+  bool multi_statement_ = false, extended_open_ = false, statement_done_ = false, atomic_ = true;
+  uint64_t unnamed_portals_ = 0;
+  int plpgsql_depth_ = 0;
   bool read_only_ = false, deferrable_ = false, synchronous_ = true, first_query_done_ = false;
   storage::Isolation isolation_ = storage::Isolation::kReadCommitted;
   std::vector<Savepoint> savepoints_;

@@ -151,6 +151,7 @@ void SessionImpl::run_query(const StatementPtr& s, ResultSink& sink) {
     b = bound(*s, false);
     return plan_for(*s, b, nullptr);
   });
+  if (read_only_) check_writes(*b->query);
   auto execution = query::start(plan, exec_, read_view(*plan));
   if (b->returns_rows) sink.columns(b->columns);
   query::Batch batch;
