@@ -22,6 +22,7 @@ struct Engine {
   storage::Store* store = nullptr;
   catalog::Catalog* catalog = nullptr;
   void* segments = nullptr;   // segments::Segments*, set when the layer is present
+  void* vectors = nullptr;    // segments::vectors::VectorStore*
   void* keyspace = nullptr;   // keyspace::Keyspace*
 };
 
