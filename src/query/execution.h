@@ -79,6 +79,8 @@ struct ExecContext {
   std::function<ExprPtr(const catalog::Relation&, const std::string& sql, Oid want_type)> bind_expression;
   // Binds a stored query text (view body). Installed by sql.
   std::function<QueryPtr(const catalog::Relation&)> bind_view;
+  // The tid (6 bytes) of the row that an open cursor over the relation stands on; throws as WHERE CURRENT OF does.
+  std::function<std::string(const std::string& cursor, Oid relation)> cursor_position;
   // Rows of a system catalogue relation (pg_class ...), built by sql from catalogue state and engine state.
   std::function<void(Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena&)> scan_system_catalog;
   // Fires the triggers of one event; installed by sql. False: a BEFORE ROW or INSTEAD OF trigger wants nothing done. May

@@ -43,6 +43,7 @@ class WriterImpl final : public TableWriter {
   Arena& row_arena() { return arena_; }
   bool plain() const;            // no triggers, keys, generated columns: point statements may use it
   void fire_statement(int bits);
+  std::string failing_row(std::span<const NullableDatum> row);
   // Columns that UPDATE assigns, for UPDATE OF triggers.
   void set_assigned(std::vector<int16_t> columns) { assigned_ = std::move(columns); }
 
@@ -54,7 +55,6 @@ class WriterImpl final : public TableWriter {
   NullableDatum eval(EvalNode& node, Arena& arena);
   void compute_generated(std::vector<NullableDatum>& row);
   void check_row(std::span<const NullableDatum> row);
-  std::string failing_row(std::span<const NullableDatum> row);
   void queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row);
   void queue_references(std::span<const NullableDatum> old_row, const NullableDatum* new_row);
   bool fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row);

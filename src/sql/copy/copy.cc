@@ -130,7 +130,8 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
     std::ofstream out_file;
     if (!file.empty()) {
       out_file.open(file, std::ios::binary | std::ios::trunc);
-      if (!out_file) throw Error(ErrorCode::kUndefinedFile, fmt::format("could not open file \"{}\" for writing: {}", file, std::strerror(errno)));
+      if (!out_file) throw Error(ErrorCode::kUndefinedFile, fmt::format("could not open file \"{}\" for writing: {}", file, std::strerror(errno)))
+                           .hint("COPY TO instructs the PostgreSQL server process to write a file. You may want a client-side facility such as psql's \\copy.");
     } else {
       sink.copy_out_begin(binary, static_cast<int>(outputs.size()));
     }
@@ -289,14 +290,16 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
           current_value = reader.raw();
           if (columns.empty() && fields.size() == 1 && fields[0].text.empty()) fields.clear();
           if (fields.size() > columns.size()) throw Error(ErrorCode::kBadCopyFileFormat, "extra data after last expected column");
-          if (fields.size() < columns.size()) {
-            throw Error(ErrorCode::kBadCopyFileFormat, fmt::format("missing data for column \"{}\"", columns[fields.size()]->name));
-          }
           arena.reset();
           std::fill(row.begin(), row.end(), NullableDatum{});
           std::fill(given.get(), given.get() + width, false);
           for (size_t i = 0; i < columns.size(); ++i) {
             const catalog::Column& column = *columns[i];
+            if (i >= fields.size()) {
+              current_value = reader.raw();
+              current_column.clear();
+              throw Error(ErrorCode::kBadCopyFileFormat, fmt::format("missing data for column \"{}\"", column.name));
+            }
             CopyField& f = fields[i];
             if (options.csv()) {
               if (f.is_null && named(options.force_not_null, column.name)) {

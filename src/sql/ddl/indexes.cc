@@ -33,6 +33,9 @@ std::shared_ptr<Relation> Ddl::make_index(Relation& table, const std::string& na
   info.table = table.oid;
   auto column_name = [&](const catalog::IndexColumn& k) -> std::string {
     if (k.column != 0) return table.column(k.column)->name;
+    const ParsedExpression parsed = parse_expression(k.expression_sql);
+    if (pg::is(parsed.node, pg::kFuncCall)) return std::string(pg::str(parsed.node->func_call->funcname[parsed.node->func_call->n_funcname - 1]));
+    if (pg::is(parsed.node, pg::kCoalesceExpr)) return "coalesce";
     return "expr";
   };
   std::set<std::string> used;

@@ -162,6 +162,7 @@ void SessionImpl::start_portal(Portal& p) {
     return plan_for(*p.statement, b, p.prepared.get());
   });
   p.columns = b->columns;
+  if (read_only_) check_writes(*b->query);
   p.execution = query::start(p.plan, exec_, read_view(*p.plan));
   p.started = true;
 }

@@ -101,7 +101,6 @@ struct Portal {
   std::unique_ptr<query::Execution> execution;
   BoundPtr point;                       // set: a point read that has not begun a transaction
   std::vector<OutputColumn> columns;    // empty while `point` is set
-  const std::vector<OutputColumn>& shown() const { return point != nullptr ? point->columns : columns; }
   bool returns_rows = false, started = false, exhausted = false, failed = false;
   uint64_t rows_sent = 0;
   // Rows of a batch that the last fetch did not hand out yet.
@@ -113,6 +112,9 @@ struct Portal {
   int64_t created_us = 0;
   std::unique_ptr<RowBuffer> buffer;
   std::vector<bool> by_value;
+  size_t hidden = 0;                    // columns at the end that only WHERE CURRENT OF reads: ctid
+  Oid updatable = 0;                    // the one table that the cursor reads row by row; 0: none
+  std::span<const OutputColumn> shown() const { return std::span(columns).first(columns.size() - hidden); }
   int64_t position = 0;                 // 0: before the first row; size + 1: after the last
   size_t savepoint_depth = 0;
   // Utilities that return rows (SHOW, EXPLAIN, FETCH, EXECUTE) leave them here.
@@ -242,6 +244,10 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void set_transaction_option(std::string_view name, std::string_view value);
   void check_failed(const PgQuery__Node* node) const;
   void close_cursors(bool commit);
+  void end_temporary_tables();
+  // Throw read_only_sql_transaction where a read-only transaction forbids the statement.
+  void check_writes(const query::Query& q) const;
+  void check_utility_writes(const PgQuery__Node* node) const;
 
   // statements.cc
   static StatementKind classify(const PgQuery__Node* node);
@@ -284,6 +290,8 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void declare_cursor(const CachedStatement& s);
   void call_or_do(const CachedStatement& s, Portal& result);
   void set_constraints(const PgQuery__Node* node);
+  query::QueryPtr cursor_query(const query::QueryPtr& q, Portal& p) const;
+  std::string cursor_position(const std::string& name, Oid relation);
   // Row numbers of a FETCH, after moving the cursor.
   std::vector<size_t> move_cursor(Portal& p, int direction, int64_t count);
   void fetch(const PgQuery__Node* node, Portal& result);

@@ -199,10 +199,14 @@ void SessionImpl::install_hooks() {
     auto it = view_cache_.find(relation.oid);
     if (it != view_cache_.end()) return it->second;
     const auto tree = parse_sql(relation.view_sql);
-    query::QueryPtr q = bind_statement(tree->statements.at(0).node, bind_context(relation.view_sql));
+    BindContext context = bind_context(relation.view_sql);
+    context.user = relation.owner;
+    if (auto it = relation.options.find("security_invoker"); it != relation.options.end() && it->second == "true") context.user = current_user_;
+    query::QueryPtr q = bind_statement(tree->statements.at(0).node, context);
     view_cache_[relation.oid] = q;
     return q;
   };
+  exec_.cursor_position = [this](const std::string& name, Oid relation) { return cursor_position(name, relation); };
   exec_.scan_system_catalog = [this](Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
     system_catalogs::Context c;
     c.state = exec_.catalog->state();
@@ -231,6 +235,7 @@ void SessionImpl::install_hooks() {
       }
       return out;
     };
+    c.setting_raw = [this](std::string_view name) { return settings_.raw(name); };
     c.setting_source = [this](std::string_view name) { return settings_.source(name); };
     system_catalogs::scan(relation, c, emit, arena);
   };
@@ -357,6 +362,7 @@ BindContext SessionImpl::bind_context(std::string_view text) {
   c.view = &view();
   c.eval = &eval_;
   c.text = text;
+  c.user = current_user_;
   return c;
 }
 

@@ -159,6 +159,7 @@ void SessionImpl::run_query(const StatementPtr& s, std::span<const NullableDatum
     return plan_for(*s, b, nullptr);
   });
   if (const StrippedPtr entry = std::exchange(learning_, nullptr)) learn_stripped(*entry, *plan, b->columns);
+  if (read_only_) check_writes(*b->query);
   auto execution = query::start(plan, exec_, read_view(*plan));
   if (b->returns_rows) sink.columns(b->columns);
   query::Batch batch;

@@ -37,8 +37,11 @@ void SessionImpl::start_statement(std::string_view text) {
   cancelled_.store(false);
   interrupt_countdown_ = 0;
   statement_deadline_us_ = statement_timeout_ms_ > 0 ? engine_.store->clock().monotonic_us() + statement_timeout_ms_ * 1000 : 0;
+  const bool fresh = txn_ == nullptr;
   ensure_transaction();
   eval_.statement_us = now;
+  // The transaction's time is its first statement's.
+  if (fresh) eval_.now_us = xact_start_us_ = now;
   if (isolation_ == Isolation::kReadCommitted) changes_->refresh();
 }
 
@@ -96,6 +99,7 @@ void SessionImpl::commit_transaction() {
   }
   try {
     close_cursors(true);
+    end_temporary_tables();
     const bool durable = synchronous_;
     const auto notifies = std::move(notifies_);
     notifies_.clear();
@@ -117,6 +121,22 @@ void SessionImpl::commit_transaction() {
     throw;
   }
   after_end();
+}
+
+// ON COMMIT DELETE ROWS and ON COMMIT DROP.
+void SessionImpl::end_temporary_tables() {
+  if (temp_schema_ == 0) return;
+  std::string drop, truncate;
+  changes_->state()->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+    const auto& r = static_cast<const catalog::Relation&>(*o);
+    if (r.schema != temp_schema_ || r.on_commit == 0 || r.relkind != 'r') return;
+    std::string& list = r.on_commit == 2 ? drop : truncate;
+    list += (list.empty() ? "" : ", ") + std::string("pg_temp.") + quote_identifier(r.name);
+  });
+  const bool read_only = std::exchange(read_only_, false);
+  if (!truncate.empty()) run_sql("TRUNCATE " + truncate);
+  if (!drop.empty()) run_sql("DROP TABLE " + drop + " CASCADE");
+  read_only_ = read_only;
 }
 
 void SessionImpl::abort_transaction() {
@@ -324,6 +344,12 @@ std::string SessionImpl::transaction_statement(const pg::Node* node, ResultSink*
       need_block("ROLLBACK TO SAVEPOINT");
       rollback_to_savepoint(t->savepoint_name);
       return "ROLLBACK";
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE:
+      if (status_ == TxnStatus::kIdle) {
+        notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "there is no transaction in progress"));
+        return "ROLLBACK";
+      }
+      [[fallthrough]];
     default:
       throw Error(ErrorCode::kObjectNotInPrerequisiteState, "prepared transactions are disabled")
           .hint("Set max_prepared_transactions to a nonzero value.");
