@@ -209,7 +209,8 @@ const VarExpr* column_of(const ExprPtr& e, int rti) {
 // True when the expression needs a row of any relation.
 bool needs_rows(const ExprPtr& e) {
   return walk(e, [](const Expr& x, int up) {
-    if (x.kind == ExprKind::kSubLink || x.kind == ExprKind::kSubPlan) return true;
+    if (x.kind == ExprKind::kSubLink) return true;
+    if (x.kind == ExprKind::kSubPlan) return !static_cast<const SubPlanExpr&>(x).cacheable;   // an InitPlan needs none
     return x.kind == ExprKind::kVar && static_cast<const VarExpr&>(x).levels_up == up;
   });
 }

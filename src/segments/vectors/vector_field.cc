@@ -400,10 +400,10 @@ bool VectorField::audit(Lsn lsn) {
   }
   audited_slots_ = std::max(audited_slots_, size);
   Random random(size);
-  while (queries.size() < 16) {   // too few were asked: between two stored vectors is where queries are
+  while (queries.size() < 16) {   // too few were asked: near stored vectors is where queries are
     const float *a = st->graph->vector(static_cast<uint32_t>(random.below(size))), *b = st->graph->vector(static_cast<uint32_t>(random.below(size)));
     std::vector<float> v(params_.dimensions);
-    for (uint32_t i = 0; i < params_.dimensions; ++i) v[i] = 0.7f * a[i] + 0.3f * b[i];
+    for (uint32_t i = 0; i < params_.dimensions; ++i) v[i] = 0.85f * a[i] + 0.15f * b[i];
     queries.push_back(std::move(v));
   }
   auto measure = [&](uint32_t ef) {
