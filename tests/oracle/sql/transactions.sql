@@ -184,6 +184,5 @@ SELECT pg_sleep(2);
 RESET statement_timeout;
 SELECT txid_current() > 0, pg_backend_pid() > 0, current_database(), current_user, session_user, version() LIKE 'PostgreSQL 15%';
 DISCARD ALL;
--- known difference: PL/pgSQL is not there yet
 DO $$ BEGIN NULL; END $$;
 ABORT;
