@@ -544,12 +544,15 @@ void register_concatenation(FunctionRegistry& r) {
   r.add("text_format_nv", format_text);
   r.add("sql:textanycat/text,anynonarray", [](FnCall& c) {
     std::string out(c.text_arg(0));
-    append_value(c, 1, out);
+    // As a cast to text: booleans in full.
+    if (c.arg_types[1] == oid::kBool) out += c.arg(1).as_bool() ? "true" : "false";
+    else append_value(c, 1, out);
     return c.text(out);
   });
   r.add("sql:anytextcat/anynonarray,text", [](FnCall& c) {
     std::string out;
-    append_value(c, 0, out);
+    if (c.arg_types[0] == oid::kBool) out = c.arg(0).as_bool() ? "true" : "false";
+    else append_value(c, 0, out);
     out += c.text_arg(1);
     return c.text(out);
   });

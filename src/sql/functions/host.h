@@ -17,6 +17,8 @@ std::string qualified_relation_name(const catalog::Relation& r, CatalogView& vie
 // "a.b" of a text argument, as 'a.b'::regclass would find it; throws undefined_table.
 catalog::Ptr<catalog::Relation> relation_named(FnCall& call, std::string_view name);
 
+// A stored expression as the session's search path shows it.
+std::string shown_expression(EvalContext& eval, const std::string& sql, const catalog::Relation* relation);
 // pg_get_triggerdef. Implemented in ddl/.
 std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, bool pretty);
 
