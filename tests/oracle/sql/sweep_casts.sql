@@ -193,3 +193,7 @@ SELECT (''::varchar)::text;
 SELECT ('abc'::varchar)::varchar;
 SELECT ('abc'::varchar)::xml;
 SELECT ('1'::xid8)::xid;
+SELECT ''::money, '$'::money, '0800-201-0203'::macaddr, '08:00:2b:01:2:03'::macaddr, ' 08002b:0102030405 '::macaddr8;
+SELECT '08:00:2b:01:02:0304:05'::macaddr8;
+SELECT '100:00:2b:01:02:03'::macaddr;
+SELECT jsonb_hash_extended('{"a":[1,"x"]}', 6), hash_numeric(1.50), hash_range(int4range(1, 5)), cash_words('1115.21');
