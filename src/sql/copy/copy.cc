@@ -297,7 +297,7 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
             const catalog::Column& column = *columns[i];
             if (i >= fields.size()) {
               current_value = reader.raw();
-              current_column.clear();
+              current_column = nullptr;
               throw Error(ErrorCode::kBadCopyFileFormat, fmt::format("missing data for column \"{}\"", column.name));
             }
             CopyField& f = fields[i];
