@@ -16,6 +16,7 @@
 #include "doors/redis/redis_door.h"
 #include "keyspace/durable.h"
 #include "keyspace/keyspace.h"
+#include "query/providers/search.h"
 #include "rows/table.h"
 #include "segments/segments.h"
 #include "segments/vectors/vector_store.h"
@@ -70,6 +71,7 @@ struct Engine {
     parts.segments = segments.get();
     parts.keyspace = keyspace.get();
     sql::system_catalogs::register_functions();
+    query::register_segment_providers();
     database = sql::Database::create(parts);
     for (auto& [name, value] : o.settings) database->set_default(name, value);
   }
