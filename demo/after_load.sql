@@ -13,4 +13,7 @@ CREATE INDEX ON package_tags (tag_id);
 CREATE INDEX packages_search ON packages USING search (name, summary) WITH (analyzer = 'english');
 COMMENT ON TABLE packages IS 'one row a binary package of the archive';
 COMMENT ON TABLE dependencies IS 'relations between packages; alternative counts the choices of "a | b"';
+CREATE INDEX descriptions_search ON descriptions USING search (name, summary, section);
+CREATE INDEX descriptions_embedding ON descriptions USING hnsw (embedding vector_cosine_ops) WITH (m = 16, ef_construction = 100, recall = 0.98);
+COMMENT ON TABLE descriptions IS 'names and summaries with their vectors: an SQL table, an Elasticsearch index and a Qdrant collection';
 ANALYZE;
