@@ -16,6 +16,7 @@
 #include "doors/redis/redis_door.h"
 #include "keyspace/durable.h"
 #include "keyspace/keyspace.h"
+#include "query/providers/search.h"
 #include "rows/table.h"
 #include "segments/segments.h"
 #include "segments/vectors/vector_store.h"
@@ -73,6 +74,7 @@ struct Engine {
     parts.vectors = vectors.get();
     parts.keyspace = keyspace.get();
     sql::system_catalogs::register_functions();
+    query::register_segment_providers();
     query::register_scan_provider(query::make_hnsw_provider(*vectors));
     sql::register_hnsw_index(*vectors);
     database = sql::Database::create(parts);
