@@ -59,6 +59,10 @@ struct ExecContext {
   std::function<QueryPtr(const catalog::Relation&)> bind_view;
   // Rows of a system catalogue relation (pg_class ...), built by sql from catalogue state and engine state.
   std::function<void(Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena&)> scan_system_catalog;
+  // A system catalogue relation's definition (with its indexes), or that of one of the indexes; null: none.
+  std::function<std::shared_ptr<const catalog::Relation>(Oid)> system_relation;
+  // Whether the rows of a system relation are a function of the catalogue state alone.
+  std::function<bool(Oid)> system_catalog_shareable;
   // Fires row and statement triggers; installed by sql when the relation has any.
   std::function<bool(const catalog::Relation&, int tg_event_bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row)> fire_trigger;
 };
