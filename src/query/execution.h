@@ -87,6 +87,10 @@ struct ExecContext {
   // Fires the triggers of one event; installed by sql. False: a BEFORE ROW or INSTEAD OF trigger wants nothing done. May
   // change *new_row (BEFORE ROW), allocating from `arena`.
   std::function<bool(const TriggerEvent&)> fire_trigger;
+  // A system catalogue relation's definition (with its indexes), or that of one of the indexes; null: none.
+  std::function<std::shared_ptr<const catalog::Relation>(Oid)> system_relation;
+  // Whether the rows of a system relation are a function of the catalogue state alone.
+  std::function<bool(Oid)> system_catalog_shareable;
 };
 
 // Column-at-a-time rows: `columns[c].values[i]`, i < size. Memory lives in the batch's arena, valid until the
