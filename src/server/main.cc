@@ -20,7 +20,9 @@
 #include "segments/segments.h"
 #include "segments/vectors/vector_store.h"
 #include "server/data_directory.h"
+#include "query/providers/hnsw.h"
 #include "server/options.h"
+#include "sql/hnsw_index.h"
 #include "sql/redis/functions.h"
 #include "sql/redis/jobs.h"
 #include "sql/redis/row_keys.h"
@@ -61,7 +63,7 @@ struct Engine {
     store->add_participant(durable_keyspace.get());
     segments = std::make_unique<segments::Segments>(*store, *catalog, o.data_directory + "/segments", o.search_tail_kb << 10);
     store->add_participant(segments.get());
-    vectors = std::make_unique<segments::vectors::VectorStore>(*store);
+    vectors = std::make_unique<segments::vectors::VectorStore>(*store, o.data_directory + "/vectors");
     store->add_participant(vectors.get());
     store->recover();
     catalog->load();
@@ -75,8 +77,11 @@ struct Engine {
     parts.store = store.get();
     parts.catalog = catalog.get();
     parts.segments = segments.get();
+    parts.vectors = vectors.get();
     parts.keyspace = durable_keyspace.get();
     sql::system_catalogs::register_functions();
+    query::register_scan_provider(query::make_hnsw_provider(*vectors));
+    sql::register_hnsw_index(*vectors);
     database = sql::Database::create(parts);
     for (auto& [name, value] : o.settings) database->set_default(name, value);
     sql::redis::install_redis_schema(*catalog, *database);

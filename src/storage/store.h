@@ -181,6 +181,8 @@ class Store {
   virtual std::unique_ptr<Transaction> begin(const TxnOptions& options) = 0;
   virtual SnapshotPtr snapshot() = 0;  // at published_lsn()
   virtual Lsn published_lsn() const = 0;
+  // The newest version of one key, outside any transaction; false: there is none. Any thread.
+  virtual bool read_newest(std::string_view key, std::string* value, Lsn* lsn = nullptr) = 0;
   // Oldest lsn that any live snapshot may read; published_lsn() when there is none.
   virtual Lsn horizon() const = 0;
 

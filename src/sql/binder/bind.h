@@ -26,6 +26,7 @@ struct BindContext {
   EvalContext* eval = nullptr;
   std::string_view text;               // for error positions
   ParamTypes* params = nullptr;        // null: $n is an error
+  Oid user = 0;                        // whose row security policies apply; 0: none do
   // Names of variables and function arguments: asked when no column matches (or first, if
   // variables_first). Null result: not a variable.
   std::function<query::ExprPtr(const std::vector<std::string>& names, int location)> variables;
@@ -68,6 +69,11 @@ ParsedExpression parse_expression(std::string_view sql);
 
 // Coerces as an assignment to a column would; throws datatype_mismatch.
 query::ExprPtr coerce_for_assignment(query::ExprPtr e, Oid type, int32_t typmod, std::string_view column, const BindContext& context);
+
+// Bits of the changes (4 insert, 8 delete, 16 update) that a view takes without triggers.
+// Why a view of this query takes no changes; null: it does.
+const char* view_update_problem(const query::Query& q);
+int view_updatable_events(const catalog::Relation& view, const BindContext& context);
 
 // As a PL/pgSQL assignment would; null when there is no way.
 query::ExprPtr coerce_plpgsql(query::ExprPtr e, Oid type, int32_t typmod, const BindContext& context);

@@ -32,6 +32,17 @@ std::string standard_body(std::string_view text) {
   return {};
 }
 
+// Types of arguments and results are looked up apart from the statement's text.
+ResolvedType type_without_position(const pg::TypeName* t, const BindContext& b) {
+  try {
+    return resolve_type(t, b);
+  } catch (const Error& e) {
+    Error copy = e;
+    copy.set_position(0);
+    throw copy;
+  }
+}
+
 }  // namespace
 
 std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
@@ -47,7 +58,7 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
   std::vector<Oid> out_types;
   for (const Node* n : PG_LIST(s, parameters)) {
     const pg::FunctionParameter* p = n->function_parameter;
-    ResolvedType type = resolve_type(p->arg_type, b);
+    ResolvedType type = type_without_position(p->arg_type, b);
     char mode = p->mode == pg::FUNC_PARAM_OUT ? 'o' : p->mode == pg::FUNC_PARAM_INOUT ? 'b' : p->mode == pg::FUNC_PARAM_VARIADIC ? 'v' : p->mode == pg::FUNC_PARAM_TABLE ? 't' : 'i';
     if (mode != 'o' && mode != 't') f->args.push_back(type.type);
     if (mode == 'o' || mode == 'b' || mode == 't') {
@@ -68,7 +79,7 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
     f->arg_modes.clear();
   }
   if (s->return_type != nullptr) {
-    f->result = resolve_type(s->return_type, b).type;
+    f->result = type_without_position(s->return_type, b).type;
     f->returns_set = s->return_type->setof;
     if (any_out) {
       Oid implied = out_types.size() == 1 ? out_types[0] : Oid{oid::kRecord};
@@ -209,7 +220,7 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
 
 void Ddl::alter_function(const pg::AlterFunctionStmt* s) {
   BindContext b = bind();
-  auto found = state()->function(find_function(s->func, 0, b, false));
+  auto found = state()->function(find_function(s->func, s->objtype == pg::OBJECT_FUNCTION ? 'f' : s->objtype == pg::OBJECT_PROCEDURE ? 'p' : 0, b, false));
   if (found == nullptr) fail(ErrorCode::kInsufficientPrivilege, "must be owner of function");
   check_owner(*found, "function");
   auto f = edit(found);

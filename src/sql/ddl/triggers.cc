@@ -7,11 +7,13 @@ namespace {
 constexpr int kRow = 1, kBefore = 2, kInsert = 4, kDelete = 8, kUpdate = 16, kTruncate = 32, kInstead = 64;
 
 // What a WHEN condition mentions.
-struct Mentions { bool old_row = false, new_row = false, new_system = false, any_generated = false; };
+struct Mentions { bool old_row = false, new_row = false, new_system = false, any_generated = false; int old_at = -1, new_at = -1; };
 void collect(const query::ExprPtr& e, const Relation& r, Mentions* m) {
   if (e->kind == query::ExprKind::kVar) {
     const auto& v = static_cast<const query::VarExpr&>(*e);
     (v.relation == 1 ? m->old_row : m->new_row) = true;
+    int& at = v.relation == 1 ? m->old_at : m->new_at;
+    if (at < 0) at = e->location;
     if (v.relation == 2 && v.column < 0 && v.column != query::system_column::kTableOid) m->new_system = true;
     if (v.relation == 2) {
       for (const Column& c : r.columns)
@@ -60,7 +62,18 @@ std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, boo
     if (!t.new_table.empty()) out += "NEW TABLE AS " + quote_identifier(t.new_table) + " ";
   }
   out += t.type & kRow ? "FOR EACH ROW " : "FOR EACH STATEMENT ";
-  if (!t.when_sql.empty()) out += "WHEN (" + (t.when_sql.starts_with("(") ? t.when_sql : "(" + t.when_sql + ")") + ") ";
+  if (!t.when_sql.empty()) {
+    std::string when = t.when_sql;
+    // Pretty: without the parentheses around the whole.
+    int depth = 0;
+    bool whole = when.starts_with("(");
+    for (size_t i = 0; whole && i + 1 < when.size(); ++i) {
+      if (when[i] == '(') ++depth;
+      if (when[i] == ')' && --depth == 0) whole = false;
+    }
+    if (pretty && whole) when = when.substr(1, when.size() - 2);
+    out += "WHEN (" + (pretty || whole ? when : "(" + when + ")") + ") ";
+  }
   out += "EXECUTE FUNCTION ";
   if (const ProcRow* p = view.proc(t.function)) {
     if (!view.proc_visible(t.function)) out += quote_identifier(view.schema_name(p->schema)) + ".";
@@ -134,9 +147,9 @@ void Ddl::create_trigger(const pg::CreateTrigStmt* s) {
     query::ExprPtr when = bind_expression(s->when_clause, r.get(), ExprContext::kTriggerWhen, b);
     Mentions m;
     collect(when, *r, &m);
-    if ((m.old_row || m.new_row) && !s->row) fail(ErrorCode::kInvalidObjectDefinition, "statement trigger's WHEN condition cannot reference column values", -1);
-    if (m.old_row && (type & kInsert)) fail(ErrorCode::kInvalidObjectDefinition, "INSERT trigger's WHEN condition cannot reference OLD values", -1);
-    if (m.new_row && (type & kDelete)) fail(ErrorCode::kInvalidObjectDefinition, "DELETE trigger's WHEN condition cannot reference NEW values", -1);
+    if ((m.old_row || m.new_row) && !s->row) fail(ErrorCode::kInvalidObjectDefinition, "statement trigger's WHEN condition cannot reference column values", m.old_row ? m.old_at : m.new_at);
+    if (m.old_row && (type & kInsert)) fail(ErrorCode::kInvalidObjectDefinition, "INSERT trigger's WHEN condition cannot reference OLD values", m.old_at);
+    if (m.new_row && (type & kDelete)) fail(ErrorCode::kInvalidObjectDefinition, "DELETE trigger's WHEN condition cannot reference NEW values", m.new_at);
     if (m.new_system && (type & kBefore)) fail(ErrorCode::kFeatureNotSupported, "BEFORE trigger's WHEN condition cannot reference NEW system columns", -1);
     if (m.any_generated && (type & kBefore))
       fail(ErrorCode::kInvalidObjectDefinition, "BEFORE trigger's WHEN condition cannot reference NEW generated columns", -1, "A whole-row reference is used and the table contains generated columns.");

@@ -385,7 +385,6 @@ void install_function_calls(UtilityHost& host) {
       if (!row[0].is_null) result.value = copy_datum(element_info(columns[0].type, h->exec().eval).width != 0, row[0].value, arena);
       return false;
     });
-    if (c.result == oid::kVoid && c.user != nullptr) return {make_bytes(arena, ""), false};
     return result;
   };
   ctx.call_set_function = [h](Oid func, std::span<const NullableDatum> args, std::span<const Oid> arg_types, const std::function<bool(std::span<const NullableDatum>)>& emit) {

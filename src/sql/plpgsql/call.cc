@@ -1,3 +1,4 @@
+#include "sql/functions/text_search_functions.h"
 #include "sql/plpgsql/call.h"
 
 #include "sql/parser/pg.h"
@@ -232,6 +233,10 @@ bool run_trigger(UtilityHost& host, const catalog::Ptr<catalog::Relation>& table
       }
       return false;
     }
+    if (p != nullptr && is_text_search_trigger(p->name)) {
+      run_text_search_trigger(host, p->name, *table, trigger->args, event);
+      return true;
+    }
     throw Error(ErrorCode::kFeatureNotSupported, "this trigger function is not supported");
   }
   if (f->language_name != "plpgsql") throw Error(ErrorCode::kFeatureNotSupported, "trigger functions in language \"" + f->language_name + "\" are not supported");
@@ -424,7 +429,7 @@ void run_call(const PgQuery__Node* statement, std::string_view text, UtilityHost
   plpgsql::call_procedure_values(f.func, args, types, host, emit);
 }
 
-void run_do(const PgQuery__Node* statement, UtilityHost& host) {
+void run_do(const PgQuery__Node* statement, std::string_view text, UtilityHost& host) {
   std::string source, language = "plpgsql";
   for (size_t i = 0; i < statement->do_stmt->n_args; ++i) {
     const auto* d = statement->do_stmt->args[i]->def_elem;
@@ -440,7 +445,17 @@ void run_do(const PgQuery__Node* statement, UtilityHost& host) {
   s.source = source;
   s.result = oid::kVoid;
   s.validate = true;
-  plpgsql::Frame frame(host, plpgsql::compile(s, host));
+  plpgsql::FunctionPtr made;
+  try {
+    made = plpgsql::compile(s, host);
+  } catch (const Error& e) {
+    Error copy = e;
+    const size_t at = source.empty() ? std::string_view::npos : text.find(source);
+    if (e.position() > 0 && at != std::string_view::npos) copy.set_position(character_position(text, static_cast<int>(at)) + e.position() - 1);
+    else if (e.position() > 0) copy.set_internal(source, e.position());
+    throw copy;
+  }
+  plpgsql::Frame frame(host, made);
   Arena arena;
   frame.call({}, {}, arena);
 }

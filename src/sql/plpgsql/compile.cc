@@ -326,6 +326,7 @@ void Compiler::declaration(std::vector<int>& locals) {
     t.collation = resolve_collation(names, host_.bind_context(f_->source));
   }
   bool not_null = false;
+  const int not_offset = peek().begin;
   if (accept("not")) {
     expect("null");
     not_null = true;
@@ -340,7 +341,7 @@ void Compiler::declaration(std::vector<int>& locals) {
   x.initial = initial;
   x.declared = true;
   if (not_null && initial == nullptr)
-    fail(ErrorCode::kNullValueNotAllowed, "variable \"" + name + "\" must have a default value, since it's declared NOT NULL", -1);
+    fail(ErrorCode::kNullValueNotAllowed, "variable \"" + name + "\" must have a default value, since it's declared NOT NULL", not_offset);
   declare(v, name);
   locals.push_back(v);
 }

@@ -749,6 +749,9 @@ bool Frame::call_trigger(TriggerCall& t) {
       for (size_t i = 0; i < r.fields.size(); ++i)
         if (static_cast<size_t>(r.positions[i]) < row.size()) r.fields[i].set(row[static_cast<size_t>(r.positions[i])], r.by_value[i]);
     };
+    // Rows that the event does not have are NULL, with the table's columns.
+    for (int v : {f_->new_record, f_->old_record})
+      if (t.table->row_type != 0) shape_record(records_[static_cast<size_t>(v)], t.table->row_type);
     if (t.bits & kRow) {
       if (t.new_row != nullptr) set_row(f_->new_record, *t.new_row);
       if (t.old_row != nullptr) set_row(f_->old_record, *t.old_row);

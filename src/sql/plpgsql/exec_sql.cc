@@ -466,7 +466,7 @@ void Frame::call_statement(const Statement& s) {
   try {
     FrameLine line(*this, s.expr->text);
     if (s.kind == StatementKind::kDo) {
-      run_do(node, host_);
+      run_do(node, {}, host_);
       return;
     }
     // OUT arguments are variables of ours: what the procedure leaves in them comes back.

@@ -37,6 +37,7 @@ uint64_t SessionImpl::run_plan(HostPlan& kept, const query::QueryPtr& q, std::sp
   };
   query::PlanPtr plan = make();
   lock_plan(plan, make);
+  if (read_only_) check_writes(*q);
   auto execution = query::start(plan, exec_, read_view(*plan));
   const auto columns = columns_of(q);
   query::Batch batch;
@@ -140,7 +141,7 @@ void SessionImpl::call_or_do(const CachedStatement& s, Portal& result) {
     }
   } back{*this, outer};
   if (n->node_case == PG_QUERY__NODE__NODE_DO_STMT) {
-    run_do(n, *this);
+    run_do(n, s.tree->text, *this);
     return;
   }
   run_call(n, s.tree->text, *this, [&](std::span<const NullableDatum> row, std::span<const OutputColumn> columns) {
@@ -200,10 +201,11 @@ void SessionImpl::open_cursor(const std::string& name, const query::QueryPtr& q,
       exec.param_types = types;
     }
   } restore{exec_, outer_params, outer_types};
-  auto make = [&] { return query::make_plan(q, exec_, !p->params.empty()); };
+  const query::QueryPtr scanned = cursor_query(q, *p);
+  auto make = [&] { return query::make_plan(scanned, exec_, !p->params.empty()); };
   p->plan = make();
   lock_plan(p->plan, make);
-  p->columns = columns_of(q);
+  p->columns = columns_of(scanned);
   p->returns_rows = true;
   storage::ReadView view;
   view.snapshot = txn_->statement_snapshot();
@@ -218,8 +220,46 @@ uint64_t SessionImpl::fetch_cursor(std::string_view name, int direction, int64_t
   const auto rows = move_cursor(*held, direction, how_many);
   if (emit)
     for (size_t r : rows)
-      if (!emit(held->buffer->row(r), held->columns)) break;
+      if (!emit(held->buffer->row(r).first(held->shown().size()), held->shown())) break;
   return rows.size();
+}
+
+// A cursor over one table keeps each row's place for WHERE CURRENT OF, as a column that nobody is shown.
+query::QueryPtr SessionImpl::cursor_query(const query::QueryPtr& q, Portal& p) const {
+  if (q->command != query::CommandKind::kSelect || q->from.size() != 1 || q->from[0]->is_join || !q->group_by.empty() || !q->grouping_sets.empty() || q->having != nullptr ||
+      q->has_aggregates || q->has_windows || !q->distinct.empty() || q->set_operation != nullptr || q->has_target_srfs)
+    return q;
+  const auto& rte = *q->range_table[static_cast<size_t>(q->from[0]->relation - 1)];
+  if (rte.kind != query::RteKind::kRelation || rte.relkind != 'r' || rte.relation < oid::kFirstUserOid) return q;
+  auto copy = std::make_shared<query::Query>(*q);
+  auto v = std::make_shared<query::VarExpr>();
+  v->relation = q->from[0]->relation;
+  v->column = query::system_column::kCtid;
+  v->type = oid::kTid;
+  query::TargetEntry t;
+  t.expr = v;
+  t.name = "ctid";
+  t.resno = static_cast<int>(copy->targets.size()) + 1;
+  // Behind the visible columns, before those that only sort.
+  auto at = std::find_if(copy->targets.begin(), copy->targets.end(), [](const query::TargetEntry& e) { return e.junk; });
+  copy->targets.insert(at, std::move(t));
+  p.hidden = 1;
+  p.updatable = rte.relation;
+  return copy;
+}
+
+std::string SessionImpl::cursor_position(const std::string& name, Oid relation) {
+  auto it = portals_.find(name);
+  if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", name));
+  Portal& p = *it->second;
+  const auto r = exec_.catalog->state()->relation(relation);
+  if (p.updatable != relation) {
+    throw Error(ErrorCode::kInvalidCursorState, fmt::format("cursor \"{}\" is not a simply updatable scan of table \"{}\"", name, r == nullptr ? "" : r->name));
+  }
+  if (p.held) throw Error(ErrorCode::kInvalidCursorState, fmt::format("cursor \"{}\" is held from a previous transaction", name));
+  if (p.position < 1 || p.buffer == nullptr || static_cast<size_t>(p.position) > p.buffer->size())
+    throw Error(ErrorCode::kInvalidCursorState, fmt::format("cursor \"{}\" is not positioned on a row", name));
+  return std::string(p.buffer->row(static_cast<size_t>(p.position - 1)).back().value.as_view());
 }
 
 void SessionImpl::close_cursor(std::string_view name) {
@@ -227,10 +267,65 @@ void SessionImpl::close_cursor(std::string_view name) {
   if (it != portals_.end()) portals_.erase(it);
 }
 
+namespace {
+[[noreturn]] void read_only_error(std::string_view command) {
+  throw Error(ErrorCode::kReadOnlySqlTransaction, fmt::format("cannot execute {} in a read-only transaction", command));
+}
+}  // namespace
+
+void SessionImpl::check_writes(const query::Query& q) const {
+  static const char* const kNames[] = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE"};
+  if (q.command != query::CommandKind::kSelect && q.command != query::CommandKind::kUtility && q.result_relation > 0) {
+    const auto& target = *q.range_table[static_cast<size_t>(q.result_relation - 1)];
+    const auto r = exec_.catalog->state()->relation(target.relation);
+    if (r == nullptr || r->persistence != 't') read_only_error(kNames[static_cast<size_t>(q.command)]);
+  }
+  if (!q.row_locks.empty()) {
+    switch (q.row_locks[0].strength) {
+      case storage::LockMode::kForUpdate: read_only_error("SELECT FOR UPDATE");
+      case storage::LockMode::kForNoKeyUpdate: read_only_error("SELECT FOR NO KEY UPDATE");
+      case storage::LockMode::kForShare: read_only_error("SELECT FOR SHARE");
+      default: read_only_error("SELECT FOR KEY SHARE");
+    }
+  }
+  for (const auto& c : q.ctes)
+    if (c.query != nullptr) check_writes(*c.query);
+}
+
+void SessionImpl::check_utility_writes(const pg::Node* n) const {
+  switch (n->node_case) {
+    case PG_QUERY__NODE__NODE_CREATE_STMT:
+      if (n->create_stmt->relation->relpersistence[0] == 't') return;
+      read_only_error("CREATE TABLE");
+    case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
+      if (n->create_table_as_stmt->into->rel->relpersistence[0] == 't') return;
+      read_only_error("CREATE TABLE AS");
+    case PG_QUERY__NODE__NODE_INDEX_STMT: read_only_error("CREATE INDEX");
+    case PG_QUERY__NODE__NODE_DROP_STMT: read_only_error(n->drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE ? "DROP TABLE" : "DROP");
+    case PG_QUERY__NODE__NODE_ALTER_TABLE_STMT: read_only_error("ALTER TABLE");
+    case PG_QUERY__NODE__NODE_TRUNCATE_STMT: read_only_error("TRUNCATE TABLE");
+    case PG_QUERY__NODE__NODE_VIEW_STMT: read_only_error("CREATE VIEW");
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT: read_only_error("CREATE SEQUENCE");
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT: read_only_error("ALTER SEQUENCE");
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT: read_only_error("CREATE SCHEMA");
+    case PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT: read_only_error(n->create_function_stmt->is_procedure != 0 ? "CREATE PROCEDURE" : "CREATE FUNCTION");
+    case PG_QUERY__NODE__NODE_CREATE_TRIG_STMT: read_only_error("CREATE TRIGGER");
+    case PG_QUERY__NODE__NODE_CREATE_ROLE_STMT: read_only_error("CREATE ROLE");
+    case PG_QUERY__NODE__NODE_GRANT_STMT: read_only_error(n->grant_stmt->is_grant != 0 ? "GRANT" : "REVOKE");
+    case PG_QUERY__NODE__NODE_COMMENT_STMT: read_only_error("COMMENT");
+    case PG_QUERY__NODE__NODE_RENAME_STMT: read_only_error("ALTER TABLE");
+    case PG_QUERY__NODE__NODE_CREATE_ENUM_STMT: case PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT: read_only_error("CREATE TYPE");
+    case PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT: read_only_error("CREATE DOMAIN");
+    case PG_QUERY__NODE__NODE_REFRESH_MAT_VIEW_STMT: read_only_error("REFRESH MATERIALIZED VIEW");
+    case PG_QUERY__NODE__NODE_NOTIFY_STMT: return;
+    case PG_QUERY__NODE__NODE_LISTEN_STMT: return;
+    default: return;
+  }
+}
+
 void SessionImpl::set_constraints(const pg::Node* node) {
   if (status_ == TxnStatus::kIdle && !multi_statement_) {
     notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET CONSTRAINTS can only be used in transaction blocks"));
-    return;
   }
   const auto* s = node->constraints_set_stmt;
   const bool deferred = s->deferred != 0;

@@ -42,6 +42,7 @@ std::optional<bool> option_bool(const pg::DefElem* d) {
 }  // namespace
 
 void SessionImpl::run_utility(const CachedStatement& s, Portal& result) {
+  if (read_only_) check_utility_writes(s.raw.node);
   if (session_utility(s, result)) return;
   result.tag = execute_utility(s.raw.node, s.tree->statement_text(s.raw), *this);
 }
@@ -133,7 +134,7 @@ bool SessionImpl::describe_utility(const CachedStatement& s, std::vector<OutputC
       if (n->fetch_stmt->ismove != 0) return false;
       auto it = portals_.find(std::string_view(n->fetch_stmt->portalname));
       if (it == portals_.end()) return false;
-      *columns = it->second->columns;
+      columns->assign(it->second->shown().begin(), it->second->shown().end());
       return true;
     }
     case PG_QUERY__NODE__NODE_CALL_STMT:
@@ -444,7 +445,8 @@ void SessionImpl::declare_cursor(const CachedStatement& s) {
   p->hold = hold;
   p->text = s.tree->statement_text(s.raw);
   p->created_us = eval_.statement_us;
-  const query::QueryPtr q = bind_statement(d->query, bind_context(s.tree->text));
+  const query::QueryPtr bound_query = bind_statement(d->query, bind_context(s.tree->text));
+  const query::QueryPtr q = cursor_query(bound_query, *p);
   if (!q->row_locks.empty() && p->scroll) {
     throw Error(ErrorCode::kFeatureNotSupported, "DECLARE SCROLL CURSOR ... FOR UPDATE/SHARE is not supported").detail("Scrollable cursors must be READ ONLY.");
   }
@@ -539,14 +541,14 @@ void SessionImpl::fetch(const pg::Node* node, Portal& result) {
     return;
   }
   result.tag = fmt::format("FETCH {}", rows.size());
-  result.columns = p.columns;
+  result.columns.assign(p.shown().begin(), p.shown().end());
   result.returns_rows = true;
   result.result = std::make_unique<RowBuffer>();
   if (p.by_value.empty()) {
     for (const OutputColumn& c : p.columns) p.by_value.push_back(type_facts(c.type).by_value);
   }
   for (size_t row : rows) {
-    const auto values = p.buffer->row(row);
+    const auto values = p.buffer->row(row).first(p.shown().size());
     std::vector<Datum> one(values.size());
     std::vector<uint8_t> nulls(values.size());
     query::Batch batch;
@@ -556,7 +558,7 @@ void SessionImpl::fetch(const pg::Node* node, Portal& result) {
       nulls[c] = values[c].is_null ? 1 : 0;
       batch.columns.push_back({&one[c], &nulls[c]});
     }
-    result.result->add(batch, p.columns, p.by_value);
+    result.result->add(batch, p.shown(), p.by_value);
   }
 }
 

@@ -108,7 +108,8 @@ std::string execute_utility(const PgQuery__Node* statement, std::string_view tex
 // CALL and DO. CALL gives a row when the procedure has OUT arguments.
 void run_call(const PgQuery__Node* statement, std::string_view text, UtilityHost& host, const RowSink& emit);
 std::vector<OutputColumn> call_columns(const PgQuery__Node* statement, std::string_view text, UtilityHost& host);
-void run_do(const PgQuery__Node* statement, UtilityHost& host);
+// `text` is the statement's, for positions; may be empty.
+void run_do(const PgQuery__Node* statement, std::string_view text, UtilityHost& host);
 
 // CREATE FUNCTION ... LANGUAGE sql: throws what is wrong with the body.
 void validate_sql_function(UtilityHost& host, const catalog::Function& f);

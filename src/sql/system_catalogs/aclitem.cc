@@ -36,6 +36,7 @@ void register_functions() {
   register_session_functions(registry);
   register_search_functions(registry);
   redis::register_redis_functions(registry);
+  register_text_search_query_functions(registry);
   });
 }
 
