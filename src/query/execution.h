@@ -23,7 +23,7 @@ struct Engine {
   catalog::Catalog* catalog = nullptr;
   void* segments = nullptr;   // segments::Segments*, set when the layer is present
   void* vectors = nullptr;    // segments::vectors::VectorStore*
-  void* keyspace = nullptr;   // keyspace::Keyspace*
+  void* keyspace = nullptr;   // keyspace::DurableKeyspace*
 };
 
 // Planner settings that SET changes (enable_*, costs, work_mem).
@@ -62,6 +62,7 @@ struct ExecContext {
   EvalContext* eval = nullptr;
   PlannerSettings* settings = nullptr;
   Oid current_user = 0;
+  storage::SnapshotPtr snapshot;             // of the statement whose rows are being made
   storage::WaitOptions wait;                 // lock_timeout, deadlock_timeout, interrupts
   // Parameters $1.. with their types; values outlive the execution.
   std::span<const NullableDatum> params;

@@ -228,6 +228,12 @@ class PlanExecution final : public Execution {
   ExecState& state() { return state_; }
   bool next(Batch& batch, int max_rows) override {
     if (done_) { batch.size = 0; return false; }
+    // Functions that look at other stores (Redis keys) see what this statement sees.
+    struct Restore {
+      ExecContext& ctx;
+      storage::SnapshotPtr outer;
+      ~Restore() { ctx.snapshot = std::move(outer); }
+    } restore{*state_.ctx, std::exchange(state_.ctx->snapshot, state_.view.snapshot)};
     if (!root_) {
       root_ = make_operator(*plan_->root, state_);
       root_->rescan();
