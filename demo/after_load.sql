@@ -12,4 +12,7 @@ CREATE INDEX ON dependencies (target_id);
 CREATE INDEX ON package_tags (tag_id);
 COMMENT ON TABLE packages IS 'one row a binary package of the archive';
 COMMENT ON TABLE dependencies IS 'relations between packages; alternative counts the choices of "a | b"';
+CREATE INDEX descriptions_search ON descriptions USING search (name, summary, section);
+CREATE INDEX descriptions_embedding ON descriptions USING hnsw (embedding vector_cosine_ops) WITH (m = 16, ef_construction = 100, recall = 0.98);
+COMMENT ON TABLE descriptions IS 'names and summaries with their vectors: an SQL table, an Elasticsearch index and a Qdrant collection';
 ANALYZE;

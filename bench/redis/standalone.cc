@@ -32,7 +32,7 @@ int main(int argc, char** argv) {
     store->add_participant(durable.get());
     store->recover();
     durable->start();
-    options.wait_durable = [&](uint64_t lsn) { store->wait_durable(lsn); };
+    options.log = &store->log();
   }
   keyspace.shutdown = [&] { reactor.stop(); };
   {
@@ -42,6 +42,9 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     reactor.run();
   }
-  if (durable != nullptr) durable->stop();
+  if (durable != nullptr) {
+    durable->stop();
+    store->shutdown();
+  }
   return 0;
 }

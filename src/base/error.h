@@ -45,6 +45,17 @@ class Error : public std::exception {
     return std::move(*this);
   }
   void set_position(int p) { position_ = p; }
+  // The position belongs to a query of a function's own ("q" and "p" of PostgreSQL's error fields).
+  void set_internal(std::string query, int p) { internal_query_ = std::move(query); internal_position_ = p; position_ = 0; }
+  const std::string& internal_query() const & { return internal_query_; }
+  int internal_position() const { return internal_position_; }
+  void set_detail(std::string s) { detail_ = std::move(s); }
+  void set_hint(std::string s) { hint_ = std::move(s); }
+  // Appends a line: what was running around the place of the error, innermost first.
+  void add_context(std::string_view line) {
+    if (!context_.empty()) context_ += '\n';
+    context_ += line;
+  }
   void set_context(std::string s) { context_ = std::move(s); }
   // An SQLSTATE of the user's own (RAISE ... USING ERRCODE); overrides the code's.
   void set_sqlstate(std::string s) { sqlstate_ = std::move(s); }
@@ -68,8 +79,8 @@ class Error : public std::exception {
  private:
   ErrorCode code_;
   std::string message_, detail_, hint_, context_, schema_, table_, column_, type_, constraint_,
-      sqlstate_;
-  int position_ = 0;
+      sqlstate_, internal_query_;
+  int position_ = 0, internal_position_ = 0;
 };
 
 // Cheap invariants stay on in release builds; failure aborts with a message.

@@ -90,10 +90,15 @@ void Connection::pause_input(bool paused) {
   update_interest();
 }
 
+void Connection::hold_output(bool held) {
+  held_ = held;
+  update_interest();
+}
+
 void Connection::update_interest() {
   if (!attached_ || fd_ < 0) return;
   uint32_t wanted = (paused_ || closing_ ? 0u : static_cast<uint32_t>(EPOLLIN)) |
-                    (want_write_ ? EPOLLOUT : 0u);
+                    (want_write_ && !held_ ? EPOLLOUT : 0u);
   if (wanted == interest_) return;
   interest_ = wanted;
   reactor_->change(fd_, interest_, this);
@@ -118,6 +123,7 @@ bool Connection::read_some() {
 
 bool Connection::flush() {
   if (fd_ < 0) return false;
+  if (held_) return true;
   while (!output.empty()) {
     std::string_view v = output.view();
     ssize_t sent = ::send(fd_, v.data(), v.size(), MSG_NOSIGNAL);

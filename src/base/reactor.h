@@ -74,6 +74,8 @@ class Connection : public FdHandler {
   void attach();           // starts (or resumes) watching the descriptor
   void detach();           // stops watching; buffers and descriptor stay
   void pause_input(bool paused);
+  // While held, flush() keeps what output has; release does not flush by itself.
+  void hold_output(bool held);
   // Writes what output holds; what does not fit is sent when the socket allows. False: closed.
   bool flush();
   void close_after_flush();
@@ -88,7 +90,7 @@ class Connection : public FdHandler {
   bool read_some();
   Reactor* reactor_;
   int fd_;
-  bool attached_ = false, paused_ = false, closing_ = false, want_write_ = false;
+  bool attached_ = false, paused_ = false, held_ = false, closing_ = false, want_write_ = false;
   uint32_t interest_ = 0;
 };
 

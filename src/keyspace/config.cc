@@ -1,5 +1,7 @@
 #include "keyspace/config.h"
 
+#include <unistd.h>
+
 #include <charconv>
 
 #include "keyspace/keyspace.h"
@@ -104,7 +106,7 @@ Config::Config() {
       {"set-max-intset-entries", &s.set_max_intset_entries}, {"zset-max-listpack-entries", &s.zset_max_listpack_entries},
       {"zset-max-listpack-value", &s.zset_max_listpack_value}, {"list-max-listpack-size", &s.list_max_listpack_size},
       {"stream-node-max-bytes", &s.stream_node_max_bytes}, {"stream-node-max-entries", &s.stream_node_max_entries},
-      {"hll-sparse-max-bytes", &s.hll_sparse_max_bytes}, {"maxmemory", &s.maxmemory}, {"maxmemory-policy", &s.maxmemory_policy},
+      {"hll-sparse-max-bytes", &s.hll_sparse_max_bytes}, {"maxmemory", &s.maxmemory}, {"memory-limit", &s.memory_limit}, {"maxmemory-policy", &s.maxmemory_policy},
       {"maxmemory-samples", &s.maxmemory_samples}, {"maxmemory-eviction-tenacity", &s.maxmemory_eviction_tenacity},
       {"maxmemory-clients", &s.maxmemory_clients}, {"lfu-log-factor", &s.lfu_log_factor}, {"lfu-decay-time", &s.lfu_decay_time},
       {"active-expire-effort", &s.active_expire_effort}, {"hz", &s.hz}, {"databases", &s.databases}, {"maxclients", &s.maxclients},
@@ -164,6 +166,8 @@ Config::Config() {
         return "";
       };
     std::string def = f[6];
+    // Values beyond three fifths of the machine's memory live on disk.
+    if (p.name == "memory-limit") def = std::to_string(sysconf(_SC_PHYS_PAGES) / 5 * 3 * sysconf(_SC_PAGESIZE));
     index_[p.name] = params_.size();
     if (!p.alias.empty()) index_[p.alias] = params_.size();
     params_.push_back(std::move(p));

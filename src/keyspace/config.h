@@ -17,7 +17,7 @@ struct Settings {
   int64_t hash_max_listpack_entries, hash_max_listpack_value, set_max_intset_entries;
   int64_t zset_max_listpack_entries, zset_max_listpack_value, list_max_listpack_size;
   int64_t stream_node_max_bytes, stream_node_max_entries, hll_sparse_max_bytes;
-  int64_t maxmemory, maxmemory_policy, maxmemory_samples, maxmemory_eviction_tenacity, maxmemory_clients;
+  int64_t maxmemory, memory_limit, maxmemory_policy, maxmemory_samples, maxmemory_eviction_tenacity, maxmemory_clients;
   int64_t lfu_log_factor, lfu_decay_time, active_expire_effort, hz, databases, maxclients, timeout;
   int64_t slowlog_log_slower_than, slowlog_max_len, latency_monitor_threshold, acllog_max_len;
   int64_t proto_max_bulk_len, client_query_buffer_limit, busy_reply_threshold, tracking_table_max_keys;

@@ -20,7 +20,7 @@ Keyspace::Keyspace() : acl(commands) {
 
 Keyspace::~Keyspace() {
   scripts.reset();
-  on_touched = nullptr;
+  sink = nullptr;
   for (auto& d : dbs_) {
     d->expires.for_each([](ExpireNode* n) { mem_free(n); });
     d->expires.clear();
@@ -95,7 +95,10 @@ static std::string unknown_command(Argv argv) {
 }
 
 bool Keyspace::execute(Session& s, Argv argv) {
-  if (call_depth == 0) refresh_time();
+  if (call_depth == 0) {
+    refresh_time();
+    command_effects_from_ = effects_.size();
+  }
   s.last_active_ms = now_ms_;
   size_t before = s.reply.out().size();
   uint64_t errors_before = s.reply.errors;

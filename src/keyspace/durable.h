@@ -7,10 +7,12 @@
 // 2. A drained value carries the lsn up to which it holds its key's effects; replay skips older ones.
 //    Effects name one key each (or flush a database, which spares newer keys).
 // 3. The derived store's applied lsn L says: every effect at or below L is in drained values.
-// 4. A value may leave memory only when its key is clean (drained since its last change).
+// 4. A value may leave memory only when its key is stored and clean (drained since its last change).
+// 5. An entry that is dirty stands in its database's queue; one that is stored and goes away leaves its name in `removed`.
 #pragma once
 
 #include <condition_variable>
+#include <deque>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -21,7 +23,7 @@
 
 namespace stele::keyspace {
 
-class DurableKeyspace : public storage::Participant {
+class DurableKeyspace : public storage::Participant, private ChangeSink {
  public:
   // Call before Store::recover(); both outlive this object.
   DurableKeyspace(Keyspace& keyspace, storage::Store& store);
@@ -38,32 +40,45 @@ class DurableKeyspace : public storage::Participant {
   // commit until it is published, with nothing pending in front of it.
   void lock_for_commit();
   void unlock_after_commit();
-  uint64_t drained_bytes() const { return drained_bytes_; }
   Keyspace& keyspace() { return ks_; }
 
  private:
-  using KeyId = std::pair<int, std::string>;
+  // What changed in a database since the last drain.
+  struct Changes {
+    std::deque<uint64_t> queue;                // hashes of the keys of dirty entries
+    std::unordered_set<std::string> removed;   // stored keys that went away
+    bool flushed = false;                      // nothing stored before counts any more
+    bool empty() const { return queue.empty() && removed.empty() && !flushed; }
+  };
+  void changed(Database& d, std::string_view key) override;
+  void removing(Database& d, const Entry& e) override;
+  void flushed(Database& d) override;
+  Changes& changes_of(const Database& d) { return changes_[static_cast<size_t>(d.id)]; }
   void load();
   void run_effects(std::string_view payload, storage::Lsn lsn, bool recovering);
   storage::Lsn commit_pending_locked();
   void drain_all();
+  void drain_changes(int db, Changes& changes);
+  void drain_entry(Database& d, Entry* e, storage::Lsn lsn, std::vector<storage::DerivedStore::Op>* ops);
   void spill();
-  bool drain_some(std::vector<std::string>& keys, size_t& next, storage::Lsn applied);
-  void loop();
+  bool pressed();
+  void drain_loop();
+  void sync_loop();
   static std::string disk_key(int db, std::string_view key);
+  static constexpr const char* kFunctionsKey = "f";
   Entry* load_value(Database& d, Entry* e);
 
   Keyspace& ks_;
   storage::Store& store_;
   storage::DerivedStore& derived_;
-  std::unordered_set<std::string> dirty_;                       // disk keys
+  std::vector<Changes> changes_;                                // by database
   std::unordered_map<std::string, storage::Lsn> key_lsn_;       // during recovery
-  storage::Lsn last_lsn_ = 0;
-  bool functions_dirty_ = false, stopping_ = false, loaded_ = false;
-  uint64_t drained_bytes_ = 0;
+  std::atomic<storage::Lsn> last_lsn_{0};
+  bool functions_dirty_ = false, loaded_ = false;
+  std::atomic<bool> stopping_{false};
   std::unique_ptr<Session> session_;
   std::string sink_;
-  std::thread thread_;
+  std::thread drainer_, syncer_;
   std::mutex wait_mutex_;
   std::condition_variable wake_;
 };

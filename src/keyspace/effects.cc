@@ -33,6 +33,14 @@ void Keyspace::finish_collected() {
   keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   for (auto& [d, key] : keys) propagate_image(db(d), key);
 }
+uint64_t Keyspace::commit_before_command() {
+  if (!commit_effects || command_effects_from_ == 0) return 0;
+  std::string complete = effects_.substr(0, command_effects_from_);
+  effects_.erase(0, command_effects_from_);
+  command_effects_from_ = 0;
+  std::unique_lock order(commit_order_);
+  return commit_effects(std::move(complete));
+}
 uint64_t Keyspace::commit_round() {
   if (!commit_effects) return 0;
   std::string effects;
@@ -41,6 +49,7 @@ uint64_t Keyspace::commit_round() {
     std::lock_guard lock(latch_);
     if (effects_.empty()) return 0;
     effects.swap(effects_);
+    command_effects_from_ = 0;
     order.lock();
   }
   return commit_effects(std::move(effects));

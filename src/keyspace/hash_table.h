@@ -55,6 +55,13 @@ class HashTable {
     *slot = node;
     ++used_[t];
   }
+  // Visits every node of the chains that a key of this hash may be in; f must not change the table.
+  template <class F>
+  void each_in_chain(uint64_t h, F f) {
+    for (int t = 0; t < 2; ++t)
+      if (capacity(t) > 0)
+        for (N* n = tables_[t][h & (capacity(t) - 1)]; n != nullptr; n = n->next) f(n);
+  }
   // Unlinks and returns the node, or null.
   N* remove(std::string_view key) {
     if (size() == 0) return nullptr;

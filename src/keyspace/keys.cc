@@ -62,11 +62,11 @@ void Keyspace::expire_now(Database& d, Entry* e) {
 
 static Entry* find_live(Keyspace& ks, Database& d, std::string_view key) {
   Entry* e = d.dict.find(key);
-  if (e != nullptr && e->value.enc() == Enc::kCold) ks.load_value(d, e);
   if (e != nullptr && e->value.has_expire() && ks.is_expired(d, e)) {
     ks.expire_now(d, e);
     return nullptr;
   }
+  if (e != nullptr && e->value.enc() == Enc::kCold) ks.load_value(d, e);
   return e;
 }
 
@@ -123,6 +123,8 @@ void Keyspace::lazy_free(Object&& o) {
   }
 }
 void Keyspace::remove_entry(Database& d, Entry* e) {
+  if (sink != nullptr) sink->removing(d, *e);
+  if (e->value.enc() == Enc::kCold) --draining.cold_keys;
   clear_expire(d, e);
   d.dict.remove(e->key());
   if (e->value.type() == Type::kStream && !blocked_clients) {
@@ -177,13 +179,14 @@ void Keyspace::touched(Session* s, Database& d, std::string_view key) {
   }
   if (tracking_clients > 0) tracking_invalidate(s, key, true);
   if (collecting_keys) dirty_keys_round.emplace_back(d.id, key);
-  if (on_touched) on_touched(d.id, key);
+  if (sink != nullptr) sink->changed(d, key);
 }
 
 static void free_tables(Keyspace& ks, Database& d) {
   d.expires.for_each([](ExpireNode* n) { mem_free(n); });
   d.expires.clear();
   d.dict.for_each([&](Entry* e) {
+    if (e->value.enc() == Enc::kCold) --ks.draining.cold_keys;
     ks.lazy_free(std::move(e->value));
     Entry::destroy(e);
   });
@@ -200,7 +203,7 @@ void Keyspace::flush_db(Database& d, bool) {
   // Consumers blocked on streams that go away must be told.
   for (auto& [key, list] : d.blocked)
     if (Entry* e = d.dict.find(key); e != nullptr && e->value.type() == Type::kStream) signal_ready(d, key);
-  if (on_touched) d.dict.for_each([&](Entry* e) { on_touched(d.id, e->key()); });
+  if (sink != nullptr) sink->flushed(d);
   free_tables(*this, d);
 }
 
@@ -219,6 +222,9 @@ void Keyspace::swap_dbs(int a, int b) {
   };
   mark(x, y);
   mark(y, x);
+  if (load_value)
+    for (Database* d : {&x, &y})
+      d->dict.for_each([&](Entry* e) { if (e->value.enc() == Enc::kCold) load_value(*d, e); });
   // Contents change places; watchers and blocked clients stay with the number.
   auto swap_bytes = [](auto& p, auto& q) {
     alignas(16) char t[sizeof p];
@@ -230,14 +236,17 @@ void Keyspace::swap_dbs(int a, int b) {
   swap_bytes(x.expires, y.expires);
   std::swap(x.avg_ttl, y.avg_ttl);
   // Every key changed its place: both sides are logged and drained anew.
+  if (sink != nullptr)
+    for (Database* d : {&x, &y}) sink->flushed(*d);
   for (Database* d : {&x, &y}) {
     auto touch = [&](Entry* e) {
-      if (e->value.enc() == Enc::kCold) load_value(d == &x ? y : x, e);
       if (collecting_keys) dirty_keys_round.emplace_back(d->id, e->key());
       if (collecting_keys) dirty_keys_round.emplace_back(d == &x ? y.id : x.id, e->key());
-      if (on_touched) { on_touched(x.id, e->key()); on_touched(y.id, e->key()); }
+      e->value.set_stored(false);
+      e->value.set_dirty(false);
+      if (sink != nullptr) sink->changed(*d, e->key());
     };
-    if (collecting_keys || on_touched) d->dict.for_each(touch);
+    if (collecting_keys || sink != nullptr) d->dict.for_each(touch);
   }
   for (Database* d : {&x, &y})
     for (auto& [key, list] : d->blocked)

@@ -89,6 +89,15 @@ struct Stats {
 class Keyspace;
 class ScriptEngine;
 
+// Told of every change that must reach the disk, with the latch held.
+class ChangeSink {
+ public:
+  virtual ~ChangeSink() = default;
+  virtual void changed(Database& d, std::string_view key) = 0;  // the key may be gone
+  virtual void removing(Database& d, const Entry& e) = 0;       // its entry is about to be freed
+  virtual void flushed(Database& d) = 0;                        // all its entries are, or change their place
+};
+
 // One running command.
 struct Call {
   Keyspace& ks;
@@ -143,6 +152,8 @@ class Keyspace {
   // Commits what collected; the returned Lsn must be durable before replies go out when
   // wait_for_durability() says so. Called without the latch.
   uint64_t commit_round();
+  // The same while a long script runs, for what was complete before it: a script's effects stay together.
+  uint64_t commit_before_command();
   std::function<uint64_t(std::string effects)> commit_effects;  // set by the durable keyspace
   std::function<void(bool rewrite)> background_save;            // BGSAVE, SAVE, BGREWRITEAOF
   std::function<void()> shutdown;                               // SHUTDOWN
@@ -274,9 +285,12 @@ class Keyspace {
   std::vector<std::pair<int, std::string>> dirty_keys_round;   // multi-key writes: keys touched
   bool collecting_keys = false;
   struct OutputLimit { uint64_t hard, soft; int64_t soft_s; } output_limits[3] = {{0, 0, 0}, {0, 0, 0}, {0, 0, 0}};
-  std::function<void(int db, std::string_view key)> on_touched;  // draining
+  ChangeSink* sink = nullptr;                                    // draining
   std::function<Entry*(Database&, Entry*)> load_value;           // brings a value back from disk
-  uint64_t memory_limit_bytes = 0;                               // beyond it cold values live on disk only
+  uint64_t memory_limit() const { return static_cast<uint64_t>(config.s.memory_limit); }  // beyond it cold values live on disk only
+  std::atomic<uint64_t> last_effect_lsn{0};                      // the newest commit that changed keys
+  // What the background drain did so far, for INFO.
+  struct Draining { std::atomic<uint64_t> bytes{0}, runs{0}, longest_latch_us{0}, cold_keys{0}; } draining;
   bool functions_changed = false;
   std::string config_file;
   uint64_t cron_loops = 0;
@@ -292,6 +306,7 @@ class Keyspace {
   std::vector<std::unique_ptr<Database>> dbs_;
   int64_t now_ms_ = 0;
   std::string effects_;
+  size_t command_effects_from_ = 0;  // where those of the running command begin
   uint64_t next_session_id_ = 1;
   std::deque<Object> lazy_;
   friend class DurableKeyspace;
@@ -336,6 +351,7 @@ bool parse_scan_cursor(Call& c, size_t i, uint64_t* out);
 
 // dump.cc
 std::string dump_value(const Object& o);                 // RDB type byte, payload, version, crc
+bool dumped_type(std::string_view payload, Type* type);  // of dump_value's result
 bool restore_value(Keyspace& ks, std::string_view payload, Object* out, bool verify);  // of dump_value
 std::string digest_hex(Keyspace& ks);
 std::string digest_value_hex(Keyspace& ks, Database& d, Entry* e);

@@ -102,6 +102,7 @@ TEST(Durable, StateSurvivesRestartAndDraining) {
     digest = c.run("DEBUG DIGEST");
     ks.commit_round();
     durable.stop();
+    store->shutdown();
   }
   std::filesystem::remove_all(directory);
 }

@@ -97,8 +97,13 @@ class Object {
   void set_has_expire(bool on) { meta_ = on ? meta_ | 0x80u : meta_ & ~0x80u; }
   uint32_t lru() const { return meta_ >> 8; }
   void set_lru(uint32_t v) { meta_ = (meta_ & 0xff) | v << 8; }
-  uint32_t key_len() const { return key_len_; }
-  void set_key_len(uint32_t n) { key_len_ = n; }
+  uint32_t key_len() const { return key_len_ & kKeyLenMask; }
+  void set_key_len(uint32_t n) { key_len_ = (key_len_ & ~kKeyLenMask) | n; }
+  // Of the key that holds this value: changed since it was last written to disk; on disk in some version.
+  bool dirty() const { return key_len_ & kDirtyBit; }
+  void set_dirty(bool on) { key_len_ = on ? key_len_ | kDirtyBit : key_len_ & ~kDirtyBit; }
+  bool stored() const { return key_len_ & kStoredBit; }
+  void set_stored(bool on) { key_len_ = on ? key_len_ | kStoredBit : key_len_ & ~kStoredBit; }
 
   int64_t num() const { return n_; }
   void set_num(int64_t v) { n_ = v; }
@@ -125,8 +130,9 @@ class Object {
     void* p_;
     int64_t n_;
   };
+  static constexpr uint32_t kKeyLenMask = 0x3fffffff, kDirtyBit = 1u << 31, kStoredBit = 1u << 30;
   uint32_t meta_;     // type:3 enc:4 expire:1 lru:24
-  uint32_t key_len_;
+  uint32_t key_len_;  // length:30 stored:1 dirty:1; stays with the key when the value is replaced
 };
 
 struct Entry {

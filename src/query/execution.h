@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,6 +22,7 @@ struct Engine {
   storage::Store* store = nullptr;
   catalog::Catalog* catalog = nullptr;
   void* segments = nullptr;   // segments::Segments*, set when the layer is present
+  void* vectors = nullptr;    // segments::vectors::VectorStore*
   void* keyspace = nullptr;   // keyspace::Keyspace*
 };
 
@@ -33,7 +35,24 @@ struct PlannerSettings {
          cpu_operator_cost = 0.0025;
   uint64_t work_mem_bytes = 4 << 20;
   double hash_mem_multiplier = 2;
+  bool operator==(const PlannerSettings&) const = default;
 };
+
+using TriggerRow = std::shared_ptr<const std::vector<NullableDatum>>;
+// One event for fire_trigger: pg_trigger.tgtype bits of row or statement, time and kind of change.
+struct TriggerEvent {
+  const catalog::Relation* table = nullptr;
+  int bits = 0;
+  const std::vector<NullableDatum>* old_row = nullptr;
+  std::vector<NullableDatum>* new_row = nullptr;
+  Arena* arena = nullptr;
+  const std::vector<int16_t>* updated_columns = nullptr;   // null: any (INSERT, DELETE, whole rows)
+  // Rows of the statement, for transition tables; kept beyond the call by shared pointers.
+  const std::vector<TriggerRow>* old_table = nullptr;
+  const std::vector<TriggerRow>* new_table = nullptr;
+};
+// FuncExpr::func of a scan over rows that a session holds (a trigger's transition table); its one argument says which.
+constexpr Oid kHeldRowsFunction = 0xfffffff0;
 
 // What a running statement works in. Owned by the session, used by its thread.
 struct ExecContext {
@@ -48,6 +67,10 @@ struct ExecContext {
   std::span<const NullableDatum> params;
   std::span<const Oid> param_types;
   bool constraints_all_deferred = false, constraints_all_immediate = false;   // SET CONSTRAINTS ALL
+  std::map<Oid, bool> constraint_modes;      // SET CONSTRAINTS by name: true is deferred
+  // Checks that wait for the end of the transaction; dead ones went with their savepoint.
+  struct DeferredCheck { Oid constraint = 0; bool done = false; std::function<void()> run; };
+  std::vector<std::weak_ptr<DeferredCheck>> deferred_checks;
   // Calls a function that is not native (SQL or PL/pgSQL language): installed by sql. Scalar result.
   std::function<NullableDatum(Oid func, std::span<const NullableDatum> args, std::span<const Oid> arg_types, Oid result_type, Arena&)> call_function;
   // Set-returning form: emits rows (one datum, or the columns of a record).
@@ -57,14 +80,17 @@ struct ExecContext {
   std::function<ExprPtr(const catalog::Relation&, const std::string& sql, Oid want_type)> bind_expression;
   // Binds a stored query text (view body). Installed by sql.
   std::function<QueryPtr(const catalog::Relation&)> bind_view;
+  // The tid (6 bytes) of the row that an open cursor over the relation stands on; throws as WHERE CURRENT OF does.
+  std::function<std::string(const std::string& cursor, Oid relation)> cursor_position;
   // Rows of a system catalogue relation (pg_class ...), built by sql from catalogue state and engine state.
   std::function<void(Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena&)> scan_system_catalog;
   // A system catalogue relation's definition (with its indexes), or that of one of the indexes; null: none.
   std::function<std::shared_ptr<const catalog::Relation>(Oid)> system_relation;
   // Whether the rows of a system relation are a function of the catalogue state alone.
   std::function<bool(Oid)> system_catalog_shareable;
-  // Fires row and statement triggers; installed by sql when the relation has any.
-  std::function<bool(const catalog::Relation&, int tg_event_bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row)> fire_trigger;
+  // Fires the triggers of one event; installed by sql. False: a BEFORE ROW or INSTEAD OF trigger wants nothing done. May
+  // change *new_row (BEFORE ROW), allocating from `arena`.
+  std::function<bool(const TriggerEvent&)> fire_trigger;
 };
 
 // Column-at-a-time rows: `columns[c].values[i]`, i < size. Memory lives in the batch's arena, valid until the
@@ -119,6 +145,21 @@ class Execution {
 // Takes the statement's snapshot view from ctx.txn (view.command = current_command()).
 std::unique_ptr<Execution> start(const PlanPtr& plan, ExecContext& ctx, const storage::ReadView& view);
 
+// What the point reads of one session use again and again.
+struct PointScratch {
+  std::string key, bytes;
+  storage::Lsn lsn = 0;       // of the commit that wrote the row
+  std::vector<Datum> values;
+  std::vector<uint8_t> nulls;
+  Arena arena;
+  Batch batch;
+};
+enum class PointRead : uint8_t { kRow, kNoRow, kMoved };
+// Reads one row by its unique key in its newest committed version, outside any transaction: for SELECT plans that
+// are is_point(). The row is in scratch.batch until the next call. kMoved: a writer came in between; run the plan
+// in a transaction instead.
+PointRead read_point(const Plan& plan, storage::Store& store, std::span<const NullableDatum> params, PointScratch& scratch);
+
 struct ExplainOptions {
   bool analyze = false, verbose = false, costs = true, settings = false, buffers = false, wal = false,
        timing = true, summary = false;
@@ -140,6 +181,9 @@ NullableDatum evaluate_row(const ExprPtr& e, std::span<const NullableDatum> row,
 class TableWriter {
  public:
   static std::unique_ptr<TableWriter> open(Oid relation, ExecContext& ctx);
+  // For rows by the thousand into an empty table whose storage nobody else can know yet: insert() alone, through sorted
+  // files. Unique violations are found by finish(). Null when the table has triggers or foreign keys of its own.
+  static std::unique_ptr<TableWriter> open_bulk(Oid relation, ExecContext& ctx);
   virtual ~TableWriter() = default;
   // Fills in defaults of columns whose `given` flag is false, checks, writes. Returns the row id.
   virtual uint64_t insert(std::span<const NullableDatum> row, std::span<const bool> given) = 0;
@@ -148,6 +192,13 @@ class TableWriter {
   // Statement end: immediate foreign keys and AFTER triggers.
   virtual void finish() = 0;
 };
+
+// Runs `check` before the commit, unless SET CONSTRAINTS ... IMMEDIATE does so earlier.
+void defer_check(Oid constraint, std::function<void()> check, ExecContext& ctx);
+// Runs what waits for this constraint (0: everything) now.
+void run_deferred_checks(Oid constraint, ExecContext& ctx);
+// Whether a deferrable constraint waits for the end of the transaction.
+bool constraint_deferred(Oid constraint, bool initially_deferred, ExecContext& ctx);
 
 // ANALYZE: samples rows and stores statistics.
 void analyze_relation(Oid relation, ExecContext& ctx);

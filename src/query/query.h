@@ -140,9 +140,13 @@ enum class RowWait : uint8_t { kBlock, kSkipLocked, kNoWait };
 struct RowLock { int relation = 0; storage::LockMode strength = storage::LockMode::kForUpdate; RowWait wait = RowWait::kBlock; };
 struct MergeAction { bool matched = true; CommandKind command = CommandKind::kSelect /* DO NOTHING */; ExprPtr condition; std::vector<TargetEntry> targets; };
 
+// What a new row has to satisfy: WITH CHECK OPTION of a view, or a row security policy's WITH CHECK.
+struct CheckOption { std::string name; ExprPtr expr; bool policy = false; std::string policy_name; };
+
 struct Query {
   CommandKind command = CommandKind::kSelect;
   int result_relation = 0;                  // 1-based RTE of the DML target
+  int instead_source = 0;                   // the target is a view with INSTEAD OF triggers: its rows, scanned (UPDATE, DELETE)
   std::vector<std::shared_ptr<RangeTableEntry>> range_table;
   std::vector<FromPtr> from;                // cross-joined items
   ExprPtr where;
@@ -151,6 +155,7 @@ struct Query {
   std::optional<OnConflict> on_conflict;
   bool overriding_system = false, overriding_user = false;
   std::vector<MergeAction> merge_actions;
+  std::vector<CheckOption> check_options;   // over the target's Vars, as the new row
   std::vector<SortGroupRef> group_by;
   bool group_distinct = false;
   std::vector<GroupingSet> grouping_sets;

@@ -55,6 +55,7 @@ void rewrite_query(Query& q, const Rewriter& f, int level) {
     q.on_conflict->arbiter_where = rewrite(q.on_conflict->arbiter_where, f, level);
     for (auto& e : q.on_conflict->arbiter_elements) e = rewrite(e, f, level);
   }
+  for (auto& c : q.check_options) c.expr = rewrite(c.expr, f, level);
   for (auto& a : q.merge_actions) {
     a.condition = rewrite(a.condition, f, level);
     rewrite_targets(a.targets, f, level);
@@ -103,6 +104,7 @@ bool walk_query(const Query& q, const Visitor& f, int level) {
   if (walk(q.where, f, level) || targets(q.targets) || targets(q.returning) || walk(q.having, f, level) ||
       walk(q.limit_offset, f, level) || walk(q.limit_count, f, level)) return true;
   if (q.on_conflict && (targets(q.on_conflict->set) || walk(q.on_conflict->where, f, level))) return true;
+  for (auto& c : q.check_options) if (walk(c.expr, f, level)) return true;
   for (auto& a : q.merge_actions) if (walk(a.condition, f, level) || targets(a.targets)) return true;
   for (auto& w : q.windows) if (walk(w.start_offset, f, level) || walk(w.end_offset, f, level)) return true;
   for (auto& c : q.ctes) if (walk_query(*c.query, f, level + 1)) return true;

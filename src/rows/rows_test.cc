@@ -358,7 +358,7 @@ TEST_F(RowsTest, UniquenessAsPostgres) {
   for (bool commits : {true, false}) {
     auto holder = begin();
     TableAccess h(t, *holder);
-    h.lock_row(first, LockMode::kForUpdate, {});
+    h.lock_row(first, LockMode::kKeyWrite, {});
     h.erase(first, *row(1, 1, "changed"));
     std::string outcome;
     std::thread waiter([&] {
@@ -462,7 +462,7 @@ TEST_F(RowsTest, OnlineBuildRacesWithWriters) {
         TableAccess a(t, *txn);
         uint64_t id = 1 + random.below(5000);
         std::string bytes;
-        a.lock_row(id, LockMode::kForUpdate, {});
+        a.lock_row(id, LockMode::kKeyWrite, {});
         if (a.fetch(id, {}, &bytes)) {
           Arena arena;
           std::vector<NullableDatum> old(3);

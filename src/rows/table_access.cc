@@ -331,11 +331,15 @@ std::optional<UniqueConflict> TableAccess::check_unique(const IndexDef& index, c
     // with our own lock on the key would be a deadlock if he puts the key back.
     std::string other = key_of(row);
     storage::LockTag row_tag{LockKind::kRow, other};
-    if (!txn_.store().locks().conflicts(txn_.id(), row_tag, LockMode::kForKeyShare)) return UniqueConflict{&index, row};
+    bool settled = !txn_.store().locks().conflicts(txn_.id(), row_tag, LockMode::kAwaitWriter);
     if (outcome != storage::LockOutcome::kAlreadyHeld) txn_.store().locks().release(txn_.id(), tag, LockMode::kExclusive);
+    if (settled) return UniqueConflict{&index, row};
     uint64_t mark = txn_.store().locks().mark(txn_.id());
-    txn_.store().locks().acquire(txn_.id(), row_tag, LockMode::kForKeyShare, wait);
+    txn_.store().locks().acquire(txn_.id(), row_tag, LockMode::kAwaitWriter, wait);
+    // The next writer waits for us now: what is committed is certain.
+    bool still = txn_.get(key, ReadView{}, &value) && load_be64(value.data()) == row;
     txn_.store().locks().release_since(txn_.id(), mark);
+    if (still) return UniqueConflict{&index, row};
   }
 }
 

@@ -9,7 +9,7 @@
 namespace stele::segments {
 
 namespace {
-constexpr uint32_t kManifestVersion = 1;
+constexpr uint32_t kManifestVersion = 2;
 
 Lsn live_horizon(const RelationIndex::Options& o, Lsn applied) {
   return o.horizon ? std::min(o.horizon(), applied) : applied;
@@ -31,6 +31,13 @@ void RelationIndex::link(Lsn lsn, const std::vector<uint64_t>& dead, SegmentPtr 
       }
     }
   }
+  if (building_) {
+    Journal j{lsn, dead, false};
+    for (uint32_t d = 0; fragment && d < fragment->docs(); ++d) {
+      if (fragment->died(d) == kNeverDied) j.rows.push_back(fragment->row_id(d));
+    }
+    journal_.push_back(std::move(j));
+  }
   if (fragment) {
     fragment->set_born(lsn);
     auto next = std::make_shared<List>(*list_);
@@ -42,11 +49,61 @@ void RelationIndex::link(Lsn lsn, const std::vector<uint64_t>& dead, SegmentPtr 
 
 void RelationIndex::kill_all(Lsn lsn) {
   std::lock_guard lock(mutex_);
+  if (building_) journal_.push_back({lsn, {}, true});
   for (const SegmentPtr& s : *list_) {
     for (uint32_t d = 0; d < s->docs(); ++d) {
       if (s->died(d) == kNeverDied) s->set_died(d, lsn);
     }
   }
+  applied_ = std::max(applied_, lsn);
+}
+
+void RelationIndex::begin_build(bool readers_wait) {
+  std::lock_guard lock(mutex_);
+  building_ = true;
+  readers_wait_ |= readers_wait;
+  replaced_ = list_->size();
+  journal_.clear();
+}
+
+void RelationIndex::finish_build(List built, Lsn snapshot) {
+  std::lock_guard one(merge_mutex_);
+  if (!options_.directory.empty() && posix_files().exists(options_.directory + "/manifest")) {
+    // A start after a crash must not take the files for what is replaced here.
+    posix_files().remove(options_.directory + "/manifest");
+    posix_files().sync_directory(options_.directory);
+  }
+  std::lock_guard lock(mutex_);
+  for (const Journal& j : journal_) {
+    // What the snapshot saw of such a row is in a fragment of its own; what it could not see ends here.
+    Lsn end = j.lsn <= snapshot ? 0 : j.lsn;
+    for (const SegmentPtr& s : built) {
+      for (uint32_t d = 0; j.all && end > 0 && d < s->docs(); ++d) {
+        if (s->died(d) == kNeverDied) s->set_died(d, end);
+      }
+      for (uint64_t row : j.rows) {
+        uint32_t d = s->find_live(row);
+        if (d != kNoDoc) s->set_died(d, end);
+      }
+    }
+  }
+  for (size_t i = replaced_; i < list_->size(); ++i) built.push_back((*list_)[i]);
+  list_ = std::make_shared<const List>(std::move(built));
+  applied_ = std::max(applied_, snapshot);
+  building_ = readers_wait_ = false;
+  replaced_ = 0;
+  journal_.clear();
+  checkpoint_lsn_ = 0;  // the files, if any, show what was there before
+  built_.notify_all();
+}
+
+void RelationIndex::wait_built() const {
+  std::unique_lock lock(mutex_);
+  built_.wait(lock, [&] { return !readers_wait_; });
+}
+bool RelationIndex::building() const {
+  std::lock_guard lock(mutex_);
+  return building_;
 }
 
 std::shared_ptr<const RelationIndex::List> RelationIndex::segments() const {
@@ -82,10 +139,17 @@ std::vector<Leaf> RelationIndex::leaves(Lsn lsn, const std::vector<uint64_t>* hi
   return out;
 }
 
+// What merging may touch: all but what a build is about to replace.
+RelationIndex::List RelationIndex::mergeable() const {
+  std::lock_guard lock(mutex_);
+  return List(list_->begin() + static_cast<ptrdiff_t>(building_ ? std::min(replaced_, list_->size()) : 0), list_->end());
+}
+
 // Runs of neighbours of like size: small ones often, large ones seldom. Neighbours only, so that
 // ordinals keep the order of arrival.
 RelationIndex::List RelationIndex::pick_merge() const {
-  auto list = segments();
+  List merged = mergeable();
+  const List* list = &merged;
   auto tier = [&](const SegmentPtr& s) {
     uint64_t bytes = std::max<uint64_t>(s->image_bytes(), 1 << 12);
     int t = 0;
@@ -131,7 +195,7 @@ void RelationIndex::replace(const List& sources, SegmentPtr merged,
                             const std::vector<std::vector<uint32_t>>& moved) {
   std::lock_guard lock(mutex_);
   for (size_t s = 0; s < sources.size(); ++s) {
-    for (uint32_t d = 0; d < sources[s]->docs(); ++d) {
+    for (uint32_t d = 0; d < sources[s]->docs() && sources[s]->deleted() > 0; ++d) {
       uint32_t nd = moved[s][d];
       if (nd == kNoDoc) continue;
       Lsn x = sources[s]->died(d);
@@ -157,7 +221,7 @@ void RelationIndex::maintain() {
     List sources = pick_merge();
     if (sources.empty()) break;
     std::vector<std::vector<uint32_t>> moved;
-    SegmentPtr merged = merge_segments(sources, live_horizon(options_, applied_lsn()), &moved);
+    SegmentPtr merged = merge(sources, &moved);
     replace(sources, merged, moved);
     if (sources.size() == 1 && merged->docs() == sources[0]->docs()) break;  // readers still need the dead
   }
@@ -165,13 +229,26 @@ void RelationIndex::maintain() {
 
 void RelationIndex::merge_all() {
   std::lock_guard one(merge_mutex_);
-  auto list = segments();
+  List list = mergeable();
   bool dead = false;
-  for (const SegmentPtr& s : *list) dead |= s->deleted() > 0;
-  if (list->size() < 2 && !dead) return;
+  for (const SegmentPtr& s : list) dead |= s->deleted() > 0;
+  if (list.size() < 2 && !dead) return;
   std::vector<std::vector<uint32_t>> moved;
-  SegmentPtr merged = merge_segments(*list, live_horizon(options_, applied_lsn()), &moved);
-  replace(*list, merged, moved);
+  SegmentPtr merged = merge(list, &moved);
+  replace(list, merged, moved);
+}
+
+SegmentPtr RelationIndex::merge(const List& sources, std::vector<std::vector<uint32_t>>* moved) {
+  SegmentPtr merged = merge_segments(sources, live_horizon(options_, applied_lsn()), moved);
+  if (options_.directory.empty() || merged->image_bytes() < options_.tail_bytes / 2 || merged->docs() == 0) return merged;
+  // No manifest names the file yet; the next checkpoint's will.
+  posix_files().make_directories(options_.directory);
+  SegmentPtr file = write_file(merged);
+  for (uint32_t d = 0; d < merged->docs() && merged->deleted() > 0; ++d) {
+    if (Lsn x = merged->died(d); x != kNeverDied) file->set_died(d, x);
+  }
+  file->prepare_lookup();
+  return file;
 }
 
 SegmentPtr RelationIndex::write_file(const SegmentPtr& s) {
@@ -187,7 +264,43 @@ SegmentPtr RelationIndex::write_file(const SegmentPtr& s) {
   return Segment::open(path, false);
 }
 
-Lsn RelationIndex::checkpoint() {
+uint64_t RelationIndex::tail_bytes() const {
+  uint64_t n = 0;
+  for (const SegmentPtr& s : *segments()) n += s->path().empty() ? s->image_bytes() : 0;
+  return n;
+}
+
+Lsn RelationIndex::needs_log_from() const {
+  std::lock_guard lock(mutex_);
+  // Without files there is nothing that replay could bring up to date: a start builds from rows.
+  Lsn have = checkpoint_lsn_;
+  return have == 0 || applied_ <= have ? UINT64_MAX : have;
+}
+
+namespace {
+uint32_t manifest_checksum(std::string_view bytes) {
+  uint32_t sum = 2166136261u;
+  for (char c : bytes) sum = (sum ^ static_cast<uint8_t>(c)) * 16777619u;
+  return sum;
+}
+// The manifest without its checksum; empty when there is none. Throws data_corrupted.
+std::string read_manifest(const std::string& directory) {
+  Files& files = posix_files();
+  std::string path = directory + "/manifest";
+  if (!files.exists(path)) return {};
+  auto f = files.open(path);
+  std::string bytes(f->size(), '\0');
+  bytes.resize(f->read(0, bytes.size(), bytes.data()));
+  if (bytes.size() < 16 || manifest_checksum(std::string_view(bytes).substr(0, bytes.size() - 4)) != load_le<uint32_t>(bytes.data() + bytes.size() - 4)) {
+    throw Error(ErrorCode::kDataCorrupted, "segment manifest is damaged");
+  }
+  bytes.resize(bytes.size() - 4);
+  if (load_le<uint32_t>(bytes.data()) != kManifestVersion) throw Error(ErrorCode::kDataCorrupted, "segment manifest has an unknown version");
+  return bytes;
+}
+}  // namespace
+
+Lsn RelationIndex::checkpoint(const Identity& identity) {
   if (options_.directory.empty()) return applied_lsn();
   std::lock_guard one(merge_mutex_);
   Files& files = posix_files();
@@ -196,9 +309,11 @@ Lsn RelationIndex::checkpoint() {
   Lsn lsn;
   {
     std::lock_guard lock(mutex_);
+    if (building_) return checkpoint_lsn_;
     list = list_;
     lsn = applied_;
   }
+  if (options_.wait_durable && lsn != 0) options_.wait_durable(lsn);
   // The tail goes into one file.
   List tail;
   for (const SegmentPtr& s : *list) {
@@ -209,6 +324,10 @@ Lsn RelationIndex::checkpoint() {
     SegmentPtr merged = merge_segments(tail, live_horizon(options_, lsn), &moved);
     if (merged->docs() > 0) {
       SegmentPtr file = write_file(merged);
+      file->prepare_lookup();
+      for (uint32_t d = 0; d < merged->docs() && merged->deleted() > 0; ++d) {
+        if (Lsn x = merged->died(d); x != kNeverDied) file->set_died(d, x);
+      }
       replace(tail, file, moved);
     } else {
       replace(tail, merged, moved);
@@ -220,6 +339,8 @@ Lsn RelationIndex::checkpoint() {
   std::string manifest;
   put_le<uint32_t>(manifest, kManifestVersion);
   put_le<uint64_t>(manifest, lsn);
+  put_le<int64_t>(manifest, identity.next_number);
+  put_string(manifest, identity.tag);
   put_varint(manifest, next_file_);
   std::string body;
   uint64_t n = 0;
@@ -245,9 +366,7 @@ Lsn RelationIndex::checkpoint() {
   }
   put_varint(manifest, n);
   manifest += body;
-  uint32_t sum = 2166136261u;
-  for (char c : manifest) sum = (sum ^ static_cast<uint8_t>(c)) * 16777619u;
-  put_le<uint32_t>(manifest, sum);
+  put_le<uint32_t>(manifest, manifest_checksum(manifest));
   std::string path = options_.directory + "/manifest";
   {
     auto f = files.create(path + ".new");
@@ -263,25 +382,30 @@ Lsn RelationIndex::checkpoint() {
   return lsn;
 }
 
-bool RelationIndex::load() {
+std::optional<Lsn> RelationIndex::stored_checkpoint(const std::string& directory) {
+  try {
+    std::string bytes = read_manifest(directory);
+    if (bytes.empty()) return std::nullopt;
+    return load_le<uint64_t>(bytes.data() + 4);
+  } catch (const Error&) {
+    return std::nullopt;  // load() says so
+  }
+}
+
+bool RelationIndex::load(Identity* identity) {
   if (options_.directory.empty()) return false;
-  Files& files = posix_files();
-  std::string path = options_.directory + "/manifest";
-  if (!files.exists(path)) return false;
-  auto f = files.open(path);
-  std::string bytes(f->size(), '\0');
-  bytes.resize(f->read(0, bytes.size(), bytes.data()));
-  if (bytes.size() < 16) throw Error(ErrorCode::kDataCorrupted, "segment manifest is damaged");
-  uint32_t sum = 2166136261u;
-  for (size_t i = 0; i + 4 < bytes.size(); ++i) sum = (sum ^ static_cast<uint8_t>(bytes[i])) * 16777619u;
-  if (sum != load_le<uint32_t>(bytes.data() + bytes.size() - 4)) {
-    throw Error(ErrorCode::kDataCorrupted, "segment manifest is damaged");
-  }
-  Reader r(std::string_view(bytes).substr(0, bytes.size() - 4));
-  if (r.le<uint32_t>() != kManifestVersion) {
-    throw Error(ErrorCode::kDataCorrupted, "segment manifest has an unknown version");
-  }
+  std::string bytes = read_manifest(options_.directory);
+  if (bytes.empty()) return false;
+  Reader r(bytes);
+  r.le<uint32_t>();
   Lsn lsn = r.le<uint64_t>();
+  int64_t number = r.le<int64_t>();
+  if (identity != nullptr) {
+    if (r.string() != identity->tag) return false;
+    identity->next_number = number;
+  } else {
+    r.string();
+  }
   next_file_ = r.varint();
   uint64_t n = r.varint();
   auto list = std::make_shared<List>();
@@ -291,14 +415,18 @@ bool RelationIndex::load() {
     uint32_t d = 0;
     for (uint64_t k = 0; k < dead && r.ok(); ++k) {
       d += static_cast<uint32_t>(r.varint());
+      if (d >= s->docs()) throw Error(ErrorCode::kDataCorrupted, "segment manifest is damaged");
       s->set_died(d, r.varint());
     }
+    s->prepare_lookup();
     list->push_back(std::move(s));
   }
   if (!r.ok()) throw Error(ErrorCode::kDataCorrupted, "segment manifest is damaged");
   std::lock_guard lock(mutex_);
   list_ = std::move(list);
-  applied_ = checkpoint_lsn_ = lsn;
+  applied_ = lsn;
+  checkpoint_lsn_ = lsn;
+  building_ = readers_wait_ = false;
   return true;
 }
 

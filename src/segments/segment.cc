@@ -237,6 +237,7 @@ SegmentPtr merge_segments(const std::vector<SegmentPtr>& sources, Lsn horizon,
   image.shrink_to_fit();
   SegmentPtr merged = Segment::from_image(std::move(image), 0);
   for (auto& [doc, lsn] : died) merged->set_died(doc, lsn);
+  merged->prepare_lookup();
   if (moved != nullptr) *moved = std::move(map);
   return merged;
 }

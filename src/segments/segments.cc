@@ -2,9 +2,8 @@
 
 #include <boost/json.hpp>
 
-#include "base/codec.h"
 #include "base/error.h"
-#include "base/logging.h"
+#include "segments/section.h"
 #include "types/jsonb.h"
 #include "types/oids.h"
 #include "types/type_io.h"
@@ -14,33 +13,6 @@ namespace stele::segments {
 namespace {
 
 thread_local const json::object* current_source = nullptr;
-
-constexpr uint32_t kNoFragment = UINT32_MAX;
-// One noted change, as the section carries it.
-struct Note {
-  uint32_t relation;
-  uint64_t row;
-  uint32_t fragment, ordinal;
-  bool had_old, truncate;
-};
-void put_note(std::string& out, const Note& n) {
-  put_le<uint32_t>(out, n.relation);
-  put_le<uint64_t>(out, n.row);
-  put_le<uint32_t>(out, n.fragment);
-  put_le<uint32_t>(out, n.ordinal);
-  out.push_back(static_cast<char>((n.had_old ? 1 : 0) | (n.truncate ? 2 : 0)));
-}
-bool get_note(Reader& r, Note* n) {
-  if (r.empty()) return false;
-  n->relation = r.le<uint32_t>();
-  n->row = r.le<uint64_t>();
-  n->fragment = r.le<uint32_t>();
-  n->ordinal = r.le<uint32_t>();
-  uint8_t flags = r.le<uint8_t>();
-  n->had_old = (flags & 1) != 0;
-  n->truncate = (flags & 2) != 0;
-  return r.ok();
-}
 
 // How a column of an SQL table is mapped when its search index does not say.
 std::string field_of_type(Oid type, bool analysed) {
@@ -60,8 +32,19 @@ std::string field_of_type(Oid type, bool analysed) {
 }
 bool plain_text(Oid type) { return type == oid::kText || type == oid::kVarchar || type == oid::kBpchar; }
 
-// The mapping of a relation as JSON {"mappings":..., "analysis":...}; empty: it has no search side.
-std::string definition_of(const catalog::Relation& r, const catalog::State& state) {
+MappingPtr parse_definition(const std::string& definition) {
+  json::object o = json::parse(definition).as_object();
+  std::shared_ptr<const Analysis> analysis;
+  if (auto* a = o.if_contains("analysis"); a != nullptr && a->is_object()) analysis = std::make_shared<Analysis>(a->as_object());
+  else analysis = std::make_shared<Analysis>();
+  json::object empty;
+  auto* m = o.if_contains("mappings");
+  return Mapping::parse(m != nullptr && m->is_object() ? m->as_object() : empty, analysis);
+}
+
+}  // namespace
+
+std::string search_definition(const catalog::Relation& r, const catalog::State& state) {
   auto it = r.extra.find("elastic");
   if (it != r.extra.end()) {
     json::value v = json::parse(it->second);
@@ -112,18 +95,6 @@ std::string definition_of(const catalog::Relation& r, const catalog::State& stat
   return json::serialize(out);
 }
 
-MappingPtr parse_definition(const std::string& definition) {
-  json::object o = json::parse(definition).as_object();
-  std::shared_ptr<const Analysis> analysis;
-  if (auto* a = o.if_contains("analysis"); a != nullptr && a->is_object()) analysis = std::make_shared<Analysis>(a->as_object());
-  else analysis = std::make_shared<Analysis>();
-  json::object empty;
-  auto* m = o.if_contains("mappings");
-  return Mapping::parse(m != nullptr && m->is_object() ? m->as_object() : empty, analysis);
-}
-
-}  // namespace
-
 struct Segments::TxnState {
   struct Part {
     IndexedPtr relation;
@@ -141,8 +112,8 @@ struct Segments::TxnState {
   std::map<Oid, Part> parts;
 };
 
-Segments::Segments(storage::Store& store, catalog::Catalog& catalog, std::string directory)
-    : store_(store), catalog_(catalog), directory_(std::move(directory)) {}
+Segments::Segments(storage::Store& store, catalog::Catalog& catalog, std::string directory, uint64_t tail_bytes)
+    : store_(store), catalog_(catalog), directory_(std::move(directory)), tail_bytes_(tail_bytes) {}
 
 Segments::~Segments() {
   {
@@ -150,7 +121,9 @@ Segments::~Segments() {
     stop_ = true;
   }
   work_.notify_all();
+  build_work_.notify_all();
   if (worker_.joinable()) worker_.join();
+  if (builder_.joinable()) builder_.join();
 }
 
 void Segments::set_current_source(const json::object* source) { current_source = source; }
@@ -170,15 +143,13 @@ IndexedPtr Segments::ensure(const catalog::Relation& r, const catalog::State& st
     std::lock_guard lock(extend_mutex_);
     if (found->metadata == metadata->second) return found;
   }
-  std::string definition = definition_of(r, state);
+  std::string definition = search_definition(r, state);
   if (definition.empty()) return nullptr;
   if (!found) {
     std::unique_lock lock(mutex_);
     auto& slot = relations_[r.oid];
     if (!slot) {
-      RelationIndex::Options o;
-      o.horizon = [this] { return store_.horizon(); };
-      slot = std::make_shared<IndexedRelation>(r.oid, o);
+      slot = make_relation(r.oid);
       slot->elastic = r.extra.count("elastic") != 0;
     }
     found = slot;
@@ -363,6 +334,7 @@ void Segments::apply(storage::Lsn lsn, int64_t, storage::Section& section) {
 }
 
 std::vector<Leaf> Segments::leaves(IndexedRelation& r, storage::Lsn lsn, storage::Transaction* own) {
+  r.index.wait_built();
   if (own == nullptr) return r.index.leaves(lsn);
   auto state = std::static_pointer_cast<TxnState>(own->prepared(storage::ParticipantId::kSegments));
   auto it = state ? state->parts.find(r.oid) : std::map<Oid, TxnState::Part>::iterator();
@@ -414,123 +386,12 @@ MappingPtr Segments::extend_mapping(Oid oid, const std::function<MappingPtr(cons
     extra["mappings"] = next->json();
     r->extra["elastic"] = json::serialize(extra);
     changes->put(r);
-    indexed->definition = definition_of(*r, *changes->state());
+    indexed->definition = search_definition(*r, *changes->state());
     indexed->metadata = r->extra["elastic"];
     txn->commit();
   }
   indexed->set_mapping(next);
   return next;
-}
-
-void Segments::rebuild(const IndexedPtr& r, const catalog::Ptr<catalog::Relation>& relation) {
-  auto state = catalog_.state();
-  auto table = rows::Table::make(relation, *state);
-  auto txn = store_.begin({.read_only = true});
-  rows::TableAccess access(table, *txn);
-  auto snapshot = txn->statement_snapshot();
-  storage::ReadView view{snapshot};
-  SegmentBuilder builder;
-  storage::Lsn lsn = std::max<storage::Lsn>(snapshot->lsn(), 1);
-  int64_t top = -1;
-  Arena arena;
-  std::vector<NullableDatum> row(relation->columns.size());
-  MappingPtr mapping = r->mapping();
-  auto flush = [&] {
-    if (builder.docs() > 0) r->index.link(lsn, {}, Segment::from_image(builder.finish(), lsn));
-  };
-  for (auto cursor = access.scan(view); cursor.valid(); cursor.next()) {
-    arena.reset();
-    table->format().decode_all(cursor.bytes(), row.data(), arena);
-    RowDocument doc;
-    json::object source = row_source(*relation, row, &doc);
-    if (doc.version <= 0) doc.version = rows::RowFormat::document_version(cursor.bytes());
-    if (doc.seq_no < 0) doc.seq_no = ++top;
-    top = std::max(top, doc.seq_no);
-    uint32_t before = builder.docs();
-    try {
-      if (MappingPtr wider = mapping->discover(source)) mapping = wider;
-      mapping->index(source, cursor.row_id(), {doc.id, doc.routing, doc.seq_no, doc.version}, builder);
-    } catch (const Error&) {
-      if (builder.docs() > before) builder.end();
-    }
-    if (builder.bytes() > (48u << 20)) flush();
-  }
-  flush();
-  r->set_mapping(mapping);
-  r->next_seq_no = top + 1;
-}
-
-void Segments::load() {
-  auto state = catalog_.state();
-  state->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
-    auto relation = std::static_pointer_cast<const catalog::Relation>(o);
-    IndexedPtr r = ensure(*relation, *state);
-    if (r) rebuild(r, relation);
-  });
-  catalog_.on_change([this](const catalog::StatePtr& now, const std::vector<catalog::ObjectAddress>& changed) {
-    for (const auto& a : changed) {
-      if (a.kind != catalog::ObjectKind::kRelation) continue;
-      auto relation = now->relation(a.oid);
-      if (!relation) {
-        std::unique_lock lock(mutex_);
-        relations_.erase(a.oid);
-        continue;
-      }
-      // A search index made over an existing table is filled from its rows.
-      Oid table = relation->index ? relation->index->table : relation->oid;
-      auto base = now->relation(table);
-      if (!base || base->relkind != 'r') continue;
-      bool known = find(table) != nullptr;
-      bool searchable = relation->index && (relation->index->method == "search" || relation->index->method == "columns");
-      if (known && !searchable) continue;
-      IndexedPtr r = searchable || !known ? ensure(*base, *now) : nullptr;
-      if (r && searchable && r->index.stats().docs == 0) rebuild(r, base);
-    }
-  });
-  worker_ = std::thread([this] { maintain_loop(); });
-}
-
-void Segments::maintain_loop() {
-  for (;;) {
-    {
-      std::unique_lock lock(work_mutex_);
-      work_.wait_for(lock, std::chrono::milliseconds(200), [&] { return stop_ || dirty_.load(); });
-      if (stop_) return;
-    }
-    if (!dirty_.exchange(false)) continue;
-    std::vector<IndexedPtr> all;
-    {
-      std::shared_lock lock(mutex_);
-      for (auto& [oid, r] : relations_) all.push_back(r);
-    }
-    for (auto& r : all) r->index.maintain();
-  }
-}
-
-std::string Segments::check(Oid oid) {
-  IndexedPtr r = find(oid);
-  if (!r) return {};
-  std::string wrong = r->index.check();
-  if (!wrong.empty()) return wrong;
-  auto state = catalog_.state();
-  auto relation = state->relation(oid);
-  auto table = rows::Table::make(relation, *state);
-  auto txn = store_.begin({.read_only = true});
-  rows::TableAccess access(table, *txn);
-  auto snapshot = txn->statement_snapshot();
-  auto leaves = r->index.leaves(snapshot->lsn());
-  uint64_t documents = 0, rows = 0;
-  for (const Leaf& l : leaves) {
-    for (uint32_t d = 0; d < l.segment->docs(); ++d) documents += l.visible(d);
-  }
-  for (auto cursor = access.scan({snapshot}); cursor.valid(); cursor.next()) {
-    ++rows;
-    int n = 0;
-    for (const Leaf& l : leaves) n += l.segment->find(cursor.row_id(), snapshot->lsn()) != kNoDoc;
-    if (n != 1) return fmt::format("row {} has {} documents", cursor.row_id(), n);
-  }
-  if (documents != rows) return fmt::format("{} rows but {} documents", rows, documents);
-  return {};
 }
 
 }  // namespace stele::segments

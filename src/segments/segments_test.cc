@@ -208,7 +208,7 @@ TEST(RelationIndex, CheckpointAndLoad) {
     EXPECT_EQ(index.checkpoint(), 3u);
   }
   RelationIndex again({.directory = dir});
-  ASSERT_TRUE(again.load());
+  ASSERT_TRUE(again.load(nullptr));
   EXPECT_EQ(again.stats().docs, 12u);
   EXPECT_EQ(again.check(), "");
   uint64_t visible = 0;

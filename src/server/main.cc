@@ -20,7 +20,9 @@
 #include "segments/segments.h"
 #include "segments/vectors/vector_store.h"
 #include "server/data_directory.h"
+#include "query/providers/hnsw.h"
 #include "server/options.h"
+#include "sql/hnsw_index.h"
 #include "sql/session.h"
 #include "sql/system_catalogs/system_catalogs.h"
 #include "storage/store.h"
@@ -54,9 +56,9 @@ struct Engine {
     keyspace = std::make_unique<keyspace::Keyspace>();
     durable_keyspace = std::make_unique<keyspace::DurableKeyspace>(*keyspace, *store);
     store->add_participant(durable_keyspace.get());
-    segments = std::make_unique<segments::Segments>(*store, *catalog, o.data_directory + "/segments");
+    segments = std::make_unique<segments::Segments>(*store, *catalog, o.data_directory + "/segments", o.search_tail_kb << 10);
     store->add_participant(segments.get());
-    vectors = std::make_unique<segments::vectors::VectorStore>(*store);
+    vectors = std::make_unique<segments::vectors::VectorStore>(*store, o.data_directory + "/vectors");
     store->add_participant(vectors.get());
     store->recover();
     catalog->load();
@@ -68,8 +70,11 @@ struct Engine {
     parts.store = store.get();
     parts.catalog = catalog.get();
     parts.segments = segments.get();
+    parts.vectors = vectors.get();
     parts.keyspace = keyspace.get();
     sql::system_catalogs::register_functions();
+    query::register_scan_provider(query::make_hnsw_provider(*vectors));
+    sql::register_hnsw_index(*vectors);
     database = sql::Database::create(parts);
     for (auto& [name, value] : o.settings) database->set_default(name, value);
   }
@@ -77,6 +82,7 @@ struct Engine {
   void close() {
     database.reset();
     durable_keyspace->stop();
+    segments->checkpoint();
     store->checkpoint();
   }
   ~Engine() {
@@ -182,7 +188,7 @@ int serve(const Options& o) {
   if (o.redis_port >= 0) {
     redis_reactor = std::make_unique<Reactor>();
     doors::redis::Options d;
-    d.wait_durable = [&store = *engine.store](uint64_t lsn) { store.wait_durable(lsn); };
+    d.log = &engine.store->log();
     if (!o.redis_password.empty()) {
       auto* parameter = engine.keyspace->config.find("requirepass");
       std::string failed = engine.keyspace->config.set(*parameter, o.redis_password);
@@ -204,7 +210,7 @@ int serve(const Options& o) {
     if (o.auth == "scram")
       d.authenticate = [passwords = std::make_shared<HttpPasswords>(*engine.database)](const std::string& a) { return passwords->check(a); };
     elasticsearch = open_door("Elasticsearch", "elasticsearch-port", o.elasticsearch_port,
-                              [&] { return std::make_unique<elastic::ElasticDoor>(engine.parts, d); });
+                              [&] { return std::make_unique<elastic::ElasticDoor>(*engine.database, d); });
     ports.emplace_back("elasticsearch", elasticsearch->port());
   }
   std::unique_ptr<qdrant::QdrantDoor> qdrant;
@@ -245,11 +251,21 @@ int serve(const Options& o) {
 int check(const Options& o) {
   Engine engine(o);
   auto state = engine.catalog->state();
-  int relations = 0;
+  int relations = 0, damaged = 0;
   state->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>&) { ++relations; });
   std::printf("%s: the log is sound up to lsn %llu, the catalogue holds %d relations\n", o.data_directory.c_str(),
               static_cast<unsigned long long>(engine.store->log().last_lsn()), relations);
-  return 0;
+  for (auto& indexed : engine.segments->all()) {
+    auto relation = state->relation(indexed->oid);
+    if (!relation) continue;
+    std::string wrong = engine.segments->check(indexed->oid);
+    damaged += !wrong.empty();
+    auto stats = indexed->index.stats();
+    std::printf("search index of %s: %s (lsn %llu, %llu documents in %llu segments)\n", relation->name.c_str(),
+                wrong.empty() ? "equals the rows" : ("DIFFERS: " + wrong).c_str(), static_cast<unsigned long long>(engine.store->published_lsn()),
+                static_cast<unsigned long long>(stats.docs), static_cast<unsigned long long>(stats.segments));
+  }
+  return damaged == 0 ? 0 : 1;
 }
 
 }  // namespace

@@ -33,13 +33,24 @@ constexpr uint16_t kConflicts[] = {
     bits(kRowShare, kRowExclusive, kShareUpdateExclusive, kShare, kShareRowExclusive, kExclusive, kAccessExclusive),
     bits(kAccessShare, kRowShare, kRowExclusive, kShareUpdateExclusive, kShare, kShareRowExclusive, kExclusive,
          kAccessExclusive),
-    bits(kForUpdate),
-    bits(kForNoKeyUpdate, kForUpdate),
-    bits(kForShare, kForNoKeyUpdate, kForUpdate),
-    bits(kForKeyShare, kForShare, kForNoKeyUpdate, kForUpdate),
+    bits(kForUpdate, kKeyWrite),
+    bits(kForNoKeyUpdate, kForUpdate, kNoKeyWrite, kKeyWrite),
+    bits(kForShare, kForNoKeyUpdate, kForUpdate, kNoKeyWrite, kKeyWrite),
+    bits(kForKeyShare, kForShare, kForNoKeyUpdate, kForUpdate, kNoKeyWrite, kKeyWrite),
+    bits(kForShare, kForNoKeyUpdate, kForUpdate, kNoKeyWrite, kKeyWrite, kAwaitWriter),
+    bits(kForKeyShare, kForShare, kForNoKeyUpdate, kForUpdate, kNoKeyWrite, kKeyWrite, kAwaitWriter),
+    bits(kNoKeyWrite, kKeyWrite),
 };
 constexpr size_t kModes = std::size(kConflicts);
 constexpr uint16_t conflicts_of(LockMode m) { return kConflicts[static_cast<size_t>(m)]; }
+
+// A row lock that is held covers every other one whose conflicts are among its own.
+bool covered(uint16_t held, LockMode mode) {
+  for (size_t m = static_cast<size_t>(kForKeyShare); m < kModes; ++m) {
+    if ((held >> m & 1) != 0 && (conflicts_of(mode) & ~kConflicts[m]) == 0) return true;
+  }
+  return false;
+}
 
 bool is_row_mode(LockMode m) { return m >= kForKeyShare; }
 
@@ -48,7 +59,7 @@ const char* mode_name(LockMode m) {
       "INVALID", "AccessShareLock", "RowShareLock", "RowExclusiveLock", "ShareUpdateExclusiveLock",
       "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock", "AccessExclusiveLock",
       // PostgreSQL waits for the transaction that holds a row, with a share lock.
-      "ShareLock", "ShareLock", "ShareLock", "ShareLock"};
+      "ShareLock", "ShareLock", "ShareLock", "ShareLock", "ShareLock", "ShareLock", "ShareLock"};
   return kNames[static_cast<size_t>(m)];
 }
 
@@ -439,8 +450,7 @@ LockOutcome LockManager::acquire(OwnerId owner, const LockTag& tag, LockMode mod
       }
       return LockOutcome::kAlreadyHeld;
     }
-    // The row strengths are a chain: what is held covers what is weaker.
-    if (is_row_mode(mode) && mine->modes > bit(mode)) return LockOutcome::kAlreadyHeld;
+    if (is_row_mode(mode) && covered(mine->modes, mode)) return LockOutcome::kAlreadyHeld;
   }
 
   uint16_t own = head->held_by_group(group);

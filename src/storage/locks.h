@@ -22,6 +22,9 @@ enum class LockMode : uint8_t {
   kExclusive, kAccessExclusive,
   // Row strengths use their own conflict table.
   kForKeyShare, kForShare, kForNoKeyUpdate, kForUpdate,
+  // As the two above, by who is about to write the row: whoever wants a unique key that the row has waits for a
+  // writer (kAwaitWriter conflicts with writers only), not for one who merely locked the row.
+  kNoKeyWrite, kKeyWrite, kAwaitWriter,
 };
 enum class LockKind : uint8_t { kRelation, kRow, kAdvisory, kObject, kKey /* unique index key, redis key */, kTransaction };
 enum class WaitPolicy : uint8_t { kBlock, kNoWait, kSkip /* outcome kWouldBlock, no error */ };

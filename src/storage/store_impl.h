@@ -133,6 +133,9 @@ class StoreImpl final : public Store {
   Clock& clock() override { return *clock_; }
   void checkpoint() override;
   void backup(const std::string& directory) override;
+  bool read_newest(std::string_view key, std::string* value, Lsn* lsn) override {
+    return read(key, nullptr, cacheable(key), value, lsn);
+  }
   uint64_t reserve_ids(const std::string& counter, uint64_t count) override;
   std::shared_ptr<void> attachment(const std::string& name,
                                    const std::function<std::shared_ptr<void>(Store&)>& make) override;
@@ -162,6 +165,7 @@ class StoreImpl final : public Store {
   }
   // Reads one key as of the snapshot (null: newest), through the hot cache.
   bool read(std::string_view key, const SnapshotImpl* snapshot, bool use_cache, std::string* value, Lsn* lsn);
+  void warm_neighbours(std::string_view key);
   // Lsn of the newest version, without its value; false if there is none.
   bool newest_lsn(std::string_view key, Lsn* lsn);
 

@@ -259,11 +259,31 @@ void register_inet(FunctionRegistry& r) {
   r.add("network_le", [](FnCall& c) { return Datum::from_bool(compare(c.arg(0), c.arg(1), 0) <= 0); });
   r.add("network_gt", [](FnCall& c) { return Datum::from_bool(compare(c.arg(0), c.arg(1), 0) > 0); });
   r.add("network_ge", [](FnCall& c) { return Datum::from_bool(compare(c.arg(0), c.arg(1), 0) >= 0); });
-  r.add("network_cmp", [](FnCall& c) { return Datum::from_int(compare(c.arg(0), c.arg(1), 0)); });
+  // Shows how far apart the first differing bytes are, as PostgreSQL's does.
+  r.add("network_cmp", [](FnCall& c) {
+    const Inet a(c.arg(0)), b(c.arg(1));
+    if (a.family != b.family) return Datum::from_int(a.family < b.family ? -1 : 1);
+    auto bytes = [&](int n) {
+      for (size_t i = 0; i < static_cast<size_t>(n / 8); ++i) {
+        if (a.address[i] != b.address[i]) return a.address[i] - b.address[i];
+      }
+      return 0;
+    };
+    const int n = std::min(a.bits, b.bits);
+    if (const int d = bytes(n); d != 0) return Datum::from_int(d);
+    if (!same_prefix(a, b, n)) return Datum::from_int(compare_inet(a, b));
+    return Datum::from_int(a.bits != b.bits ? a.bits - b.bits : bytes(a.max_bits()));
+  });
   r.add("network_larger", [](FnCall& c) { return compare(c.arg(0), c.arg(1), 0) > 0 ? c.arg(0) : c.arg(1); });
   r.add("network_smaller", [](FnCall& c) { return compare(c.arg(0), c.arg(1), 0) < 0 ? c.arg(0) : c.arg(1); });
-  r.add("hashinet", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(pg_hash_any(c.text_arg(0)))); });
-  r.add("hashinetextended", [](FnCall& c) { return Datum{pg_hash_any_extended(c.text_arg(0), c.arg(1).bits)}; });
+  // PostgreSQL calls the families 2 and 3.
+  static constexpr auto kStored = [](Datum d) {
+    std::string s(d.as_view());
+    s[0] = s[0] == 4 ? 2 : 3;
+    return s;
+  };
+  r.add("hashinet", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(pg_hash_any(kStored(c.arg(0))))); });
+  r.add("hashinetextended", [](FnCall& c) { return Datum{pg_hash_any_extended(kStored(c.arg(0)), c.arg(1).bits)}; });
   r.add("network_sub", [](FnCall& c) { return Datum::from_bool(contains(Inet(c.arg(1)), Inet(c.arg(0)), false)); });
   r.add("network_subeq", [](FnCall& c) { return Datum::from_bool(contains(Inet(c.arg(1)), Inet(c.arg(0)), true)); });
   r.add("network_sup", [](FnCall& c) { return Datum::from_bool(contains(Inet(c.arg(0)), Inet(c.arg(1)), false)); });

@@ -3,6 +3,10 @@
 #include <cmath>
 #include <cstring>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "types/vector_kernels.cc"
 #include <hwy/foreach_target.h>  // IWYU pragma: keep
@@ -112,6 +116,41 @@ int32_t DotI8(const int8_t* HWY_RESTRICT a, const int8_t* HWY_RESTRICT b, size_t
 #endif
 }
 
+// Padded vectors: no tails. The sum so far is looked at every 64 elements.
+template <class Step>
+HWY_INLINE float fold_bounded(const float* HWY_RESTRICT a, const float* HWY_RESTRICT b, size_t n, float bound,
+                              const Step& step) {
+  const hn::CappedTag<float, kVectorPadding> d;
+  const size_t lanes = hn::Lanes(d);
+  auto s0 = hn::Zero(d), s1 = hn::Zero(d), s2 = hn::Zero(d), s3 = hn::Zero(d);
+  size_t i = 0;
+  while (i + 64 <= n) {
+    const size_t end = i + 64;
+    for (; i < end; i += 4 * lanes) {
+      s0 = step(s0, hn::LoadU(d, a + i), hn::LoadU(d, b + i));
+      s1 = step(s1, hn::LoadU(d, a + i + lanes), hn::LoadU(d, b + i + lanes));
+      s2 = step(s2, hn::LoadU(d, a + i + 2 * lanes), hn::LoadU(d, b + i + 2 * lanes));
+      s3 = step(s3, hn::LoadU(d, a + i + 3 * lanes), hn::LoadU(d, b + i + 3 * lanes));
+    }
+    const float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+    if (sum >= bound || i == n) return sum;
+  }
+  for (; i < n; i += lanes) s0 = step(s0, hn::LoadU(d, a + i), hn::LoadU(d, b + i));
+  return hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3))));
+}
+float L2Bounded(const float* a, const float* b, size_t n, float bound) {
+  return fold_bounded(a, b, n, bound, [](auto acc, auto x, auto y) {
+    const auto delta = hn::Sub(x, y);
+    return hn::MulAdd(delta, delta, acc);
+  });
+}
+float L1Bounded(const float* a, const float* b, size_t n, float bound) {
+  return fold_bounded(a, b, n, bound, [](auto acc, auto x, auto y) { return hn::Add(acc, hn::AbsDiff(x, y)); });
+}
+float DotPadded(const float* a, const float* b, size_t n) {
+  return fold_bounded(a, b, n, HUGE_VALF, [](auto acc, auto x, auto y) { return hn::MulAdd(x, y, acc); });
+}
+
 }  // namespace stele::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -125,6 +164,56 @@ HWY_EXPORT(DotF16);
 HWY_EXPORT(L2F16);
 HWY_EXPORT(L1F16);
 HWY_EXPORT(DotI8);
+HWY_EXPORT(L2Bounded);
+HWY_EXPORT(L1Bounded);
+HWY_EXPORT(DotPadded);
+
+namespace {
+int32_t code_dot_plain(const int8_t* a, const int8_t* b, size_t n, int32_t) { return dot_i8(a, b, n); }
+#if defined(__x86_64__)
+// The instruction multiplies unsigned by signed bytes: a is moved up by 128, and what that added taken off.
+__attribute__((target("avx512f,avx512bw,avx512vnni"))) int32_t code_dot_vnni(const int8_t* a, const int8_t* b, size_t n,
+                                                                             int32_t b_sum) {
+  const __m512i flip = _mm512_set1_epi8(static_cast<char>(0x80));
+  __m512i s0 = _mm512_setzero_si512(), s1 = _mm512_setzero_si512();
+  size_t i = 0;
+  for (; i + 128 <= n; i += 128) {
+    s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(_mm512_loadu_si512(a + i), flip), _mm512_loadu_si512(b + i));
+    s1 = _mm512_dpbusd_epi32(s1, _mm512_xor_si512(_mm512_loadu_si512(a + i + 64), flip), _mm512_loadu_si512(b + i + 64));
+  }
+  if (i < n) s0 = _mm512_dpbusd_epi32(s0, _mm512_xor_si512(_mm512_loadu_si512(a + i), flip), _mm512_loadu_si512(b + i));
+  alignas(64) int32_t parts[16];
+  _mm512_store_si512(parts, _mm512_add_epi32(s0, s1));
+  const __m256i half = _mm256_add_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(parts)),
+                                        _mm256_load_si256(reinterpret_cast<const __m256i*>(parts + 8)));
+  __m128i quarter = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+  quarter = _mm_add_epi32(quarter, _mm_shuffle_epi32(quarter, 0x4e));
+  quarter = _mm_add_epi32(quarter, _mm_shuffle_epi32(quarter, 0xb1));
+  return _mm_cvtsi128_si32(quarter) - 128 * b_sum;
+}
+#endif
+}  // namespace
+
+// Before the first dispatch the tables lead to the choosing of the target itself.
+static void choose_target() { hwy::GetChosenTarget().Update(hwy::SupportedTargets()); }
+BoundedDistance l2_squared_bounded_kernel() {
+  choose_target();
+  return &HWY_DYNAMIC_DISPATCH(L2Bounded);
+}
+BoundedDistance l1_bounded_kernel() {
+  choose_target();
+  return &HWY_DYNAMIC_DISPATCH(L1Bounded);
+}
+PaddedDot dot_padded_kernel() {
+  choose_target();
+  return &HWY_DYNAMIC_DISPATCH(DotPadded);
+}
+CodeDot code_dot_kernel() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")) return code_dot_vnni;
+#endif
+  return code_dot_plain;
+}
 
 float dot_f32(const float* a, const float* b, size_t n) { return HWY_DYNAMIC_DISPATCH(DotF32)(a, b, n); }
 float l2_squared_f32(const float* a, const float* b, size_t n) { return HWY_DYNAMIC_DISPATCH(L2F32)(a, b, n); }

@@ -21,13 +21,17 @@ class Conn:
         self.sock = socket.create_connection((host, port), timeout=timeout)
         self.buf = b""
 
-    def send(self, *args):
+    @staticmethod
+    def encode(*args):
         out = [b"*%d\r\n" % len(args)]
         for a in args:
             if not isinstance(a, bytes):
                 a = str(a).encode()
             out.append(b"$%d\r\n%s\r\n" % (len(a), a))
-        self.sock.sendall(b"".join(out))
+        return b"".join(out)
+
+    def send(self, *args):
+        self.sock.sendall(self.encode(*args))
 
     def raw(self, data):
         self.sock.sendall(data)
@@ -83,6 +87,16 @@ class Conn:
     def call(self, *args):
         self.send(*args)
         return self.read()
+
+    @staticmethod
+    def check(reply):
+        if isinstance(reply, Err):
+            raise RuntimeError(reply)
+        return reply
+
+    def must(self, *args):
+        """call(), with an error reply raised."""
+        return self.check(self.call(*args))
 
     def close(self):
         self.sock.close()

@@ -176,9 +176,9 @@ struct ElasticDoor::Impl {
   }
 };
 
-ElasticDoor::ElasticDoor(query::Engine& engine, const Options& options) : impl_(std::make_unique<Impl>()) {
+ElasticDoor::ElasticDoor(sql::Database& database, const Options& options) : impl_(std::make_unique<Impl>()) {
   impl_->options = options;
-  impl_->engine = std::make_unique<Engine>(engine);
+  impl_->engine = std::make_unique<Engine>(database);
   impl_->contexts = make_contexts();
   impl_->door.engine = impl_->engine.get();
   impl_->door.contexts = impl_->contexts.get();

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "query/execution.h"
+#include "sql/session.h"
 
 namespace stele::elastic {
 
@@ -24,8 +24,8 @@ class ElasticDoor {
     // Checks "Basic ..." or "ApiKey ..." credentials; empty: everyone may enter.
     std::function<bool(const std::string& authorization)> authenticate;
   };
-  // engine.segments must be set. Listens until destroyed.
-  ElasticDoor(query::Engine& engine, const Options& options);
+  // The database's engine has segments. Listens until destroyed.
+  ElasticDoor(sql::Database& database, const Options& options);
   ~ElasticDoor();
   uint16_t port() const;
 

@@ -1,6 +1,5 @@
 #include "doors/elastic/engine.h"
 
-#include "types/jsonb.h"
 #include "types/oids.h"
 #include "types/type_io.h"
 
@@ -63,7 +62,7 @@ std::string Index::setting(const std::string& key) const {
   return v == nullptr ? std::string() : json_text(*v);
 }
 
-Engine::Engine(query::Engine& parts) : parts_(parts) {}
+Engine::Engine(sql::Database& database) : database_(database), parts_(database.engine()) {}
 
 // A relation object is replaced by every change of its definition, its list of indexes included.
 std::shared_ptr<const rows::Table> Engine::table_of(const catalog::Ptr<catalog::Relation>& relation, const catalog::State& state) const {
@@ -363,7 +362,6 @@ bool Engine::drop_thing(const std::string& kind, const std::string& name) {
   return true;
 }
 
-namespace {
 const rows::IndexDef* primary_of(const rows::Table& table) {
   for (const rows::IndexDef& d : table.indexes()) {
     if (d.relation->index && d.relation->index->primary) return &d;
@@ -389,8 +387,6 @@ std::optional<uint64_t> row_of(const Index& x, rows::TableAccess& access, const 
   }
   return access.find_unique(*pk, key, view);
 }
-}  // namespace
-
 Document Engine::get(const Index& index, const std::string& id) const {
   Document d;
   auto state = parts_.catalog->state();
@@ -432,230 +428,6 @@ json::object Engine::source_of(const Index& index, uint64_t row_id, const storag
 
 std::vector<segments::Leaf> Engine::leaves(const Index& index, const storage::SnapshotPtr& s) const {
   return segments().leaves(*index.indexed, s->lsn());
-}
-
-std::vector<Engine::Outcome> Engine::write(std::vector<WriteOp>& ops, const std::function<IndexPtr(const WriteOp&)>& target) {
-  std::vector<Outcome> out(ops.size());
-  std::vector<IndexPtr> where(ops.size());
-  for (size_t i = 0; i < ops.size(); ++i) {
-    try {
-      where[i] = target(ops[i]);
-      out[i].result.index = where[i]->name;
-    } catch (const ElasticError& e) {
-      out[i].error = e;
-    } catch (const Error& e) {
-      out[i].error = to_elastic(e);
-    }
-  }
-  for (int attempt = 0;; ++attempt) {
-    auto txn = parts_.store->begin({});
-    try {
-      for (size_t i = 0; i < ops.size(); ++i) {
-        if (!where[i]) continue;
-        out[i].error.reset();
-        size_t mark = ops.size() > 1 ? txn->savepoint() : 0;
-        auto undo = [&] {
-          if (ops.size() > 1) txn->rollback_to(mark);
-        };
-        try {
-          out[i].result = write_one(*txn, where[i], ops[i]);
-          if (ops.size() > 1) txn->release(mark);
-          continue;
-        } catch (const ElasticError& e) {
-          out[i].error = e;
-        } catch (const Error& e) {
-          if (e.code() == ErrorCode::kDeadlockDetected || e.code() == ErrorCode::kSerializationFailure) throw;
-          out[i].error = to_elastic(e);
-          if (e.code() == ErrorCode::kDocumentMapperParsing || e.code() == ErrorCode::kInvalidParameterValue || e.code() == ErrorCode::kStrictDynamicMapping) {
-            std::string reason = e.message();
-            if (e.code() == ErrorCode::kDocumentMapperParsing) {
-              out[i].error->error["type"] = "document_parsing_exception";
-              size_t at = reason.find(" in document");
-              if (at != std::string::npos) reason.insert(at + 12, " with id '" + ops[i].id + "'");
-            }
-            if (e.code() == ErrorCode::kStrictDynamicMapping) out[i].error->error["type"] = "strict_dynamic_mapping_exception";
-            if (e.code() != ErrorCode::kInvalidParameterValue) reason = "[1:1] " + reason;
-            out[i].error->error["reason"] = reason;
-          }
-        }
-        undo();
-      }
-      storage::Lsn lsn = txn->commit();
-      if (lsn != 0) parts_.store->wait_durable(lsn);
-      return out;
-    } catch (const Error& e) {
-      if (attempt >= 5) throw;
-    }
-  }
-}
-
-WriteResult Engine::write_one(storage::Transaction& txn, const IndexPtr& index, WriteOp& op) {
-  if (index->closed) {
-    throw ElasticError(400, "index_closed_exception", "closed", json::object{{"index_uuid", index->uuid}, {"index", index->name}});
-  }
-  auto state = parts_.catalog->state();
-  auto relation = state->relation(index->oid);
-  if (!relation) throw ElasticError(404, "index_not_found_exception", "no such index [" + index->name + "]");
-  auto table = table_of(relation, *state);
-  EvalContext eval;
-  rows::TableAccess access(table, txn, nullptr, &eval);
-  Arena arena;
-  auto conflict = [&](const std::string& why) -> ElasticError {
-    return ElasticError(409, "version_conflict_engine_exception", "[" + op.id + "]: version conflict, " + why,
-                        json::object{{"index_uuid", index->uuid}, {"shard", "0"}, {"index", index->name}});
-  };
-  for (int attempt = 0; attempt < 100; ++attempt) {
-    arena.reset();
-    storage::ReadView view;  // the latest, and what this transaction wrote
-    txn.next_command();
-    Document old;
-    std::vector<NullableDatum> old_row(relation->columns.size());
-    if (auto row_id = row_of(*index, access, op.id, view, arena)) {
-      access.lock_row(*row_id, storage::LockMode::kForUpdate, {});
-      std::string bytes;
-      if (!access.fetch(*row_id, view, &bytes)) continue;  // gone while we waited
-      table->format().decode_all(bytes, old_row.data(), arena);
-      segments::RowDocument rd;
-      old.found = true;
-      old.row_id = *row_id;
-      if (op.kind == WriteOp::kUpdate) old.source = segments::Segments::row_source(*relation, old_row, &rd);
-      else {
-        for (const catalog::Column& c : relation->columns) {
-          const NullableDatum& v = old_row[static_cast<size_t>(c.number - 1)];
-          if (v.is_null) continue;
-          if (c.name == "_seq_no") rd.seq_no = v.value.as_int();
-          if (c.name == "_version") rd.version = v.value.as_int();
-          if (c.name == "_routing") rd.routing = v.value.as_view();
-        }
-      }
-      old.id = op.id;
-      old.routing = rd.routing;
-      old.version = rd.version > 0 ? rd.version : std::max<int64_t>(1, rows::RowFormat::document_version(bytes));
-      old.seq_no = std::max<int64_t>(rd.seq_no, 0);
-    }
-    WriteResult r;
-    r.index = index->name;
-    r.id = op.id;
-    // Concurrency conditions.
-    if (op.kind == WriteOp::kCreate && old.found) {
-      throw conflict("document already exists (current version [" + std::to_string(old.version) + "])");
-    }
-    if (op.if_seq_no || op.if_primary_term) {
-      int64_t want = op.if_seq_no.value_or(-2), term = op.if_primary_term.value_or(0);
-      if (!old.found) {
-        if (op.kind == WriteOp::kUpdate) {
-          throw ElasticError(404, "document_missing_exception", "[" + op.id + "]: document missing", json::object{{"index_uuid", index->uuid}, {"shard", "0"}, {"index", index->name}});
-        }
-        throw conflict("required seqNo [" + std::to_string(want) + "], primary term [" + std::to_string(term) + "]. but no document was found");
-      }
-      if (old.seq_no != want || term != 1) {
-        throw conflict("required seqNo [" + std::to_string(want) + "], primary term [" + std::to_string(term) + "]. current document has seqNo [" +
-                       std::to_string(old.seq_no) + "] and primary term [1]");
-      }
-    }
-    int64_t base = old.version;
-    if (!old.found) {
-      std::lock_guard lock(tombstone_mutex_);
-      auto it = tombstones_.find({index->oid, op.id});
-      if (it != tombstones_.end()) {
-        if (now_ms() - it->second.at_ms > 60000) tombstones_.erase(it);
-        else base = it->second.version;
-      }
-    }
-    int64_t next_version = base + 1;
-    if (op.version) {
-      bool external = op.version_type == "external" || op.version_type == "external_gt", gte = op.version_type == "external_gte";
-      if (external || gte) {
-        bool known = old.found || base > 0;
-        if (known && (gte ? *op.version < base : *op.version <= base)) {
-          throw conflict("current version [" + std::to_string(base) + "] is higher " + (gte ? "" : "or equal to ") + std::string("than the one provided [") + std::to_string(*op.version) + "]");
-        }
-        next_version = *op.version;
-      } else if (!old.found || old.version != *op.version) {
-        throw conflict(old.found ? "current version [" + std::to_string(old.version) + "] is different than the one provided [" + std::to_string(*op.version) + "]"
-                                 : "document does not exist (expected version [" + std::to_string(*op.version) + "])");
-      }
-    }
-    bool erase = op.kind == WriteOp::kDelete, created = !old.found;
-    const json::object* source = &op.source;
-    json::object next;
-    if (op.kind == WriteOp::kUpdate) {
-      next = old.source;
-      bool made = false;
-      if (!op.update(old, &next, &made, &erase)) {
-        r.result = "noop";
-        r.version = old.version;
-        r.seq_no = old.seq_no;
-        r.source = std::move(next);
-        return r;
-      }
-      source = &next;
-    }
-    if (erase) {
-      r.seq_no = index->indexed->next_seq_no.fetch_add(1);
-      r.version = next_version;
-      if (!old.found) {
-        r.result = "not_found";
-        if (base == 0 && !op.version) r.version = 1;
-      } else {
-        access.erase(old.row_id, old_row);
-        r.result = "deleted";
-      }
-      std::lock_guard lock(tombstone_mutex_);
-      if (tombstones_.size() > 100000) tombstones_.clear();
-      tombstones_[{index->oid, op.id}] = {r.version, now_ms()};
-      return r;
-    }
-    std::vector<NullableDatum> row(relation->columns.size());
-    struct Hint {
-      explicit Hint(const json::object* s) { segments::Segments::set_current_source(s); }
-      ~Hint() { segments::Segments::set_current_source(nullptr); }
-    };
-    if (index->elastic) {
-      r.seq_no = index->indexed->next_seq_no.fetch_add(1);
-      r.version = next_version;
-      row[0] = {make_bytes(arena, op.id), false};
-      row[1] = {jsonb_from_text(json::serialize(*source), arena, eval), false};
-      const std::string& routing = op.routing.empty() && op.kind == WriteOp::kUpdate ? old.routing : op.routing;
-      row[2] = routing.empty() ? NullableDatum{} : NullableDatum{make_bytes(arena, routing), false};
-      row[3] = {Datum::from_int(r.seq_no), false};
-      row[4] = {Datum::from_int(r.version), false};
-    } else {
-      // Columns take the members of their names; the key takes the id.
-      const rows::IndexDef* pk = primary_of(*table);
-      if (pk == nullptr) throw ElasticError(400, "illegal_argument_exception", "table [" + index->name + "] has no primary key");
-      std::vector<std::string> parts = pk->keys.size() == 1 ? std::vector<std::string>{op.id} : split(op.id, ':');
-      for (const catalog::Column& c : relation->columns) {
-        if (c.dropped) continue;
-        auto at = static_cast<size_t>(c.number - 1);
-        if (auto* v = source->if_contains(c.name); v != nullptr && !v->is_null()) {
-          std::string text = v->is_string() ? std::string(v->get_string()) : json::serialize(*v);
-          row[at] = {type_input(c.type, text, c.typmod, arena, eval), false};
-        }
-        for (size_t k = 0; k < pk->keys.size() && k < parts.size(); ++k) {
-          if (pk->keys[k].column == c.number) row[at] = {type_input(c.type, parts[k], c.typmod, arena, eval), false};
-        }
-        if (c.not_null && row[at].is_null) {
-          throw Error(ErrorCode::kNotNullViolation, "null value in column \"" + c.name + "\" of relation \"" + relation->name + "\" violates not-null constraint");
-        }
-      }
-      r.version = next_version;
-      r.seq_no = index->indexed->next_seq_no.load();
-    }
-    Hint hint(index->elastic ? source : nullptr);
-    if (old.found) {
-      access.update(old.row_id, old_row, row);
-      r.result = "updated";
-    } else {
-      uint64_t row_id;
-      if (access.insert_unless_conflict(row, {}, &row_id)) continue;  // somebody was faster
-      r.result = "created";
-    }
-    (void)created;
-    if (op.kind == WriteOp::kUpdate) r.source = std::move(next);
-    return r;
-  }
-  throw ElasticError(409, "version_conflict_engine_exception", "[" + op.id + "]: version conflict, the document changes too fast");
 }
 
 }  // namespace stele::elastic

@@ -11,6 +11,8 @@
 #include "query/execution.h"
 #include "rows/table_access.h"
 #include "segments/segments.h"
+#include "segments/vectors/vector_store.h"
+#include "sql/session.h"
 
 namespace stele::elastic {
 
@@ -57,7 +59,7 @@ struct WriteResult {
 
 class Engine {
  public:
-  explicit Engine(query::Engine& parts);
+  explicit Engine(sql::Database& database);
 
   // --- Indices
   IndexPtr find(const std::string& name) const;                    // by index name only
@@ -89,6 +91,8 @@ class Engine {
   std::vector<segments::Leaf> leaves(const Index& index, const storage::SnapshotPtr& s) const;
   segments::Segments& segments() const { return *static_cast<segments::Segments*>(parts_.segments); }
   storage::Store& store() const { return *parts_.store; }
+  segments::vectors::VectorStore* vectors() const { return static_cast<segments::vectors::VectorStore*>(parts_.vectors); }  // null: none
+  catalog::StatePtr catalog_state() const { return parts_.catalog->state(); }
   int64_t now_ms() const;
   std::string node_id() const { return "stele0node0000000000000"; }
 
@@ -96,12 +100,22 @@ class Engine {
   static std::string new_id();
 
  private:
-  WriteResult write_one(storage::Transaction& txn, const IndexPtr& index, WriteOp& op);
+  struct Writing;
+  void write_together(std::vector<WriteOp>& ops, const std::vector<IndexPtr>& where, std::vector<Outcome>& out, size_t from, size_t to);
+  WriteResult write_one(Writing& w, const IndexPtr& index, WriteOp& op);
+  void row_of_document(Writing& w, const IndexPtr& index, const catalog::Relation& relation, const std::string& id, const json::object& source,
+                       const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>& row, std::vector<char>& given, Arena& arena);
+  // Sessions of the engine's own; one that failed is not given back.
+  std::unique_ptr<sql::Session> take_session();
+  void give_back(std::unique_ptr<sql::Session> session);
   IndexPtr describe(const catalog::Ptr<catalog::Relation>& r, const catalog::State& state) const;
 
   std::shared_ptr<const rows::Table> table_of(const catalog::Ptr<catalog::Relation>& relation, const catalog::State& state) const;
 
+  sql::Database& database_;
   query::Engine& parts_;
+  std::mutex pool_mutex_;
+  std::vector<std::unique_ptr<sql::Session>> pool_;
   mutable std::mutex table_mutex_;
   mutable std::map<Oid, std::pair<catalog::Ptr<catalog::Relation>, std::shared_ptr<const rows::Table>>> tables_;
   mutable std::mutex cache_mutex_;
@@ -112,5 +126,10 @@ class Engine {
   mutable std::map<std::pair<Oid, std::string>, Tombstone> tombstones_;
   std::mutex ddl_mutex_;
 };
+
+// The primary key's index; null when there is none.
+const rows::IndexDef* primary_of(const rows::Table& table);
+// The row of an id; nullopt when there is none (or the id cannot be a key of the table).
+std::optional<uint64_t> row_of(const Index& x, rows::TableAccess& access, const std::string& id, const storage::ReadView& view, Arena& arena);
 
 }  // namespace stele::elastic

@@ -1,4 +1,5 @@
 // Search, msearch, count, scroll, point in time, explain, validate, field_caps.
+#include "doors/elastic/knn.h"
 #include "doors/elastic/search_job.h"
 
 namespace stele::elastic {
@@ -80,6 +81,7 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
     targets = targets_of(c, expr);
     snapshot = c.engine().snapshot();
   }
+  body = resolve_vectors(c, targets, std::move(body));
   SearchJob job(c.engine(), targets, snapshot, body);
   job.total_as_int = as_int;
   json::object out = job.run();

@@ -75,6 +75,8 @@ void put_error(std::string& out, char type, const Error& error, std::string_view
   field('D', error.detail());
   field('H', error.hint());
   if (error.position() > 0) field('P', std::to_string(error.position()));
+  if (error.internal_position() > 0) field('p', std::to_string(error.internal_position()));
+  field('q', error.internal_query());
   field('W', error.context());
   field('s', error.schema_name());
   field('t', error.table_name());

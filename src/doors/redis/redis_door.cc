@@ -22,11 +22,18 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     bool busy = false;      // inside process()
     bool queued = false;    // waits for the end of the round
     bool dead = false;
-    size_t sent_before = 0;
+    uint64_t held_until = 0;  // output waits for the log to be durable up to this lsn
   };
 
   Impl(keyspace::Keyspace& ks, Reactor& r, Options o) : ks_(ks), reactor_(r), options_(std::move(o)) {
     reactor_.on_round_end([this] { round_end(); });
+    if (options_.log != nullptr)
+      options_.log->on_durable([nudge = nudge_](storage::Lsn) {
+        std::lock_guard lock(nudge->mutex);
+        if (nudge->wanted && nudge->reactor != nullptr) nudge->reactor->post([] {});
+        nudge->wanted = false;
+      });
+    nudge_->reactor = &reactor_;
     reactor_.add_timer(1000, [this]() -> int64_t {
       if (stopped_) return -1;
       keyspace::KeyspaceLatch latch(ks_.latch());
@@ -40,6 +47,10 @@ struct RedisDoor::Impl : keyspace::SessionHost {
   }
   ~Impl() override {
     stopped_ = true;
+    {
+      std::lock_guard lock(nudge_->mutex);
+      nudge_->reactor = nullptr;
+    }
     for (auto& [p, c] : clients_) {
       c->connection.on_closed = nullptr;
       keyspace::KeyspaceLatch latch(ks_.latch());
@@ -167,6 +178,43 @@ struct RedisDoor::Impl : keyspace::SessionHost {
   }
   size_t output_bytes(const Session& s) const override { return client_of(s)->connection.output.size(); }
 
+  // Replies of this round must not leave before the log is durable up to what they may show.
+  void hold(Client* c, uint64_t lsn) {
+    if (c->held_until == 0) {
+      held_.push_back(c);
+      c->connection.hold_output(true);
+    }
+    c->held_until = lsn;
+  }
+  void release_durable() {
+    if (held_.empty()) return;
+    uint64_t durable = options_.log->durable_lsn();
+    std::erase_if(held_, [&](Client* c) {
+      if (c->dead) return true;
+      if (c->held_until > durable) return false;
+      c->held_until = 0;
+      c->connection.hold_output(false);
+      send(c);
+      return true;
+    });
+  }
+  void wait_for_log() {
+    {
+      std::lock_guard lock(nudge_->mutex);
+      nudge_->wanted = true;
+    }
+    uint64_t lsn = 0;
+    for (Client* c : held_) lsn = std::max(lsn, c->held_until);
+    options_.log->request_sync(lsn);
+    release_durable();  // it may have become durable before anybody was told to say so
+  }
+  void send(Client* c) {
+    if (c->connection.output.empty() && !c->connection.closing()) return;
+    ks_.stats.net_out += c->connection.output.size();
+    ++ks_.stats.writes;
+    c->connection.flush();
+  }
+
   void round_end() {
     if (stopped_) return;
     {
@@ -181,10 +229,10 @@ struct RedisDoor::Impl : keyspace::SessionHost {
         ks_.round_end();
       }
     }
-    if (nested_ == 0) {
-      uint64_t lsn = ks_.commit_round();
-      if (lsn != 0 && ks_.wait_for_durability() && options_.wait_durable) options_.wait_durable(lsn);
-    }
+    if (nested_ == 0) ks_.commit_round();
+    else ks_.commit_before_command();
+    uint64_t promised = ks_.wait_for_durability() && options_.log != nullptr ? ks_.last_effect_lsn.load(std::memory_order_acquire) : 0;
+    if (promised != 0 && promised <= options_.log->durable_lsn()) promised = 0;
     // Clients killed in this round leave before anything more is sent to them.
     auto ends = std::move(to_close_);
     to_close_.clear();
@@ -195,12 +243,11 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     for (Client* c : list) {
       c->queued = false;
       if (c->dead || c->busy) { if (!c->dead && c->busy) enqueue(c); continue; }
-      if (!c->connection.output.empty() || c->connection.closing()) {
-        ks_.stats.net_out += c->connection.output.size();
-        ++ks_.stats.writes;
-        c->connection.flush();
-      }
+      if (promised != 0) hold(c, promised);
+      else if (c->held_until == 0) send(c);
     }
+    release_durable();
+    if (!held_.empty()) wait_for_log();
     if (nested_ == 0 && !graveyard_.empty()) {
       auto dead = std::move(graveyard_);
       graveyard_.clear();
@@ -209,6 +256,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
         std::erase(round_, c);
         std::erase(again_, c);
         std::erase(to_close_, c);
+        std::erase(held_, c);
         clients_.erase(&c->session);
       }
     }
@@ -220,6 +268,14 @@ struct RedisDoor::Impl : keyspace::SessionHost {
   Options options_;
   std::unordered_map<Session*, std::unique_ptr<Client>> clients_;
   std::vector<Client*> round_, again_, graveyard_, to_close_;
+  std::vector<Client*> held_;
+  // Shared with the log's sync thread, which may outlive the door.
+  struct Nudge {
+    std::mutex mutex;
+    Reactor* reactor = nullptr;
+    bool wanted = false;
+  };
+  std::shared_ptr<Nudge> nudge_ = std::make_shared<Nudge>();
   int nested_ = 0;
   bool stopped_ = false;
 };

@@ -1,5 +1,6 @@
 // The Redis door: RESP over TCP and Unix sockets. Parses requests, hands them to the keyspace, sends
-// the replies of a round after its effects are committed (and durable, when appendfsync is always).
+// the replies of a round after its effects are committed. With appendfsync always replies are held until the log
+// is durable up to the newest change of any key, without stopping anybody: one sync serves all who wait.
 //
 // Threads: the door runs on the reactor it is given; listen() before the reactor starts.
 #pragma once
@@ -11,11 +12,12 @@
 
 #include "base/reactor.h"
 #include "keyspace/keyspace.h"
+#include "storage/log.h"
 
 namespace stele::doors::redis {
 
 struct Options {
-  std::function<void(uint64_t lsn)> wait_durable;  // blocks until the log is durable up to lsn
+  storage::Log* log = nullptr;  // what promises durability; null: nothing does. Outlives the door's reactor
 };
 
 class RedisDoor {

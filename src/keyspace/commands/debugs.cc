@@ -66,6 +66,13 @@ void cmd_debug(Call& c) {
     if (e == nullptr) { c.fail("no such key"); return; }
     if (e->value.enc() != Enc::kListpack) { c.fail("Not a listpack encoded object."); return; }
     c.reply.simple("Listpack structure printed on stdout");
+  } else if (c.is(1, "sdslen") && c.argc() == 3) {
+    Entry* e = c.db.dict.find(c[2]);
+    if (e == nullptr) { c.fail("no such key"); return; }
+    if (e->value.type() != Type::kString || e->value.enc() == Enc::kInt) { c.fail("Not an sds encoded string."); return; }
+    const Str* v = e->value.str();
+    size_t key = e->key().size();
+    c.reply.simple(fmt::format("key_sds_len:{}, key_sds_avail:0, key_zmalloc: {}, val_sds_len:{}, val_sds_avail:{}, val_zmalloc: {}", key, malloc_usable_size(e), v->len, v->cap - v->len, v->cap + sizeof(Str)));
   } else if (c.is(1, "reload")) {
     reload(c);
   } else if (c.is(1, "loadaof") && c.argc() == 2) {
@@ -106,7 +113,7 @@ void cmd_debug(Call& c) {
     c.reply.error("-" + s);
   } else if (c.is(1, "log")) {
     c.reply.ok();
-  } else if (c.is(1, "jmap") || c.is(1, "replicate") || c.is(1, "pause-cron") || c.is(1, "replybuffer") || c.is(1, "set-disable-deny-scripts")) {
+  } else if (c.is(1, "replicate") || c.is(1, "pause-cron") || c.is(1, "replybuffer") || c.is(1, "set-disable-deny-scripts")) {
     c.reply.ok();
   } else if (c.is(1, "structsize")) {
     c.reply.simple(fmt::format("bits:64 robj:{} dictentry:{}", sizeof(Object), sizeof(Entry)));
@@ -146,7 +153,7 @@ void cmd_debug(Call& c) {
     else if (c.is(2, "false")) r.boolean(false);
     else if (c.is(2, "verbatim")) r.verbatim("This is a verbatim\nstring");
     else if (c.is(2, "bignum")) r.bignum("1234567999999999999999999999999999999");
-    else c.fail("Wrong protocol type name. Please use one of the following: string|integer|double|null|array|set|map|attrib|push|verbatim|true|false");
+    else c.fail("Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false");
   } else {
     c.fail(fmt::format("unknown subcommand or wrong number of arguments for '{}'. Try DEBUG HELP.", c[1]));
   }

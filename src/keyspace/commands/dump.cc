@@ -414,6 +414,19 @@ std::string dump_value(const Object& o) {
   return out;
 }
 
+bool dumped_type(std::string_view payload, Type* type) {
+  if (payload.empty()) return false;
+  switch (static_cast<uint8_t>(payload[0])) {
+    case kRdbString: *type = Type::kString; return true;
+    case kRdbQuicklist2: *type = Type::kList; return true;
+    case kRdbSet: case kRdbSetIntset: *type = Type::kSet; return true;
+    case kRdbHash: case kRdbHashListpack: *type = Type::kHash; return true;
+    case kRdbZset2: case kRdbZsetListpack: *type = Type::kZset; return true;
+    case kRdbStream2: *type = Type::kStream; return true;
+    default: return false;
+  }
+}
+
 bool restore_value(Keyspace& ks, std::string_view payload, Object* out, bool) {
   In in{payload.substr(0, payload.size() - 10)};
   return read_value(ks, in, out) && in.ok;

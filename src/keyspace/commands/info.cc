@@ -165,6 +165,10 @@ std::string Keyspace::info(const std::vector<std::string>& asked) {
     row("rdb_current_bgsave_time_sec", -1);
     row("rdb_saves", stats.saves);
     for (auto* k : {"rdb_last_cow_size", "rdb_last_load_keys_expired", "rdb_last_load_keys_loaded"}) row(k, 0);
+    row("stele_cold_keys", draining.cold_keys.load());
+    row("stele_drains", draining.runs.load());
+    row("stele_drained_bytes", draining.bytes.load());
+    row("stele_drain_longest_latch_us", draining.longest_latch_us.load());
     row("aof_enabled", config.s.appendonly ? 1 : 0);
     row("aof_rewrite_in_progress", 0);
     row("aof_rewrite_scheduled", 0);

@@ -35,6 +35,7 @@ void cmd_script(Call& c) {
     c.ks.scripts->kill(c, false);
   } else if (c.is(1, "debug")) {
     if (c.is(2, "no")) c.reply.ok();
+    else if (!c.is(2, "yes") && !c.is(2, "sync")) c.fail("Use SCRIPT DEBUG YES/SYNC/NO");
     else c.fail("The Lua debugger is not available in this server");
   }
 }

@@ -70,7 +70,7 @@ void reply_command(Reply& r, const CommandSpec* s) {
   for (auto& t : s->tips) r.bulk(t);
   r.set(s->keys.size());
   for (auto& k : s->keys) reply_key_spec(r, k);
-  r.set(s->subcommands.size());
+  s->subcommands.empty() ? r.set(0) : r.array(s->subcommands.size());
   for (auto* sub : s->subcommands) reply_command(r, sub);
 }
 void reply_docs(Reply& r, const CommandSpec* s) {
@@ -131,7 +131,7 @@ void cmd_command(Call& c) {
       if (c.argc() == 2 && s->parent != nullptr) continue;
       if (filter(*s)) { c.reply.bulk(s->name); ++n; }
     }
-    c.reply.insert_set(mark, n);
+    c.reply.insert_array(mark, n);
   } else {
     bool flags = c.is(1, "getkeysandflags");
     Argv rest = c.argv.subspan(2);
@@ -326,7 +326,9 @@ void cmd_role(Call& c) {
   c.reply.array(0);
 }
 void cmd_replicaof(Call& c) {
+  int64_t port;
   if (c.is(1, "no") && c.is(2, "one")) c.reply.ok();
+  else if (!parse_i64(c[2], &port) || port < 0 || port > 65535) c.fail("Invalid master port");
   else c.fail("This server does not follow others as a replica");
 }
 void cmd_replconf(Call& c) { c.reply.ok(); }

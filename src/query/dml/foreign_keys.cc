@@ -17,7 +17,32 @@ std::string schema_name(const catalog::Relation& r, ExecContext& ctx) {
   auto s = ctx.catalog->state()->get(catalog::ObjectKind::kSchema, r.schema);
   return s ? s->name : "public";
 }
-bool constraint_deferred(const catalog::Constraint& c, ExecContext& ctx) { return c.deferrable && (ctx.constraints_all_deferred || (c.initially_deferred && !ctx.constraints_all_immediate)); }
+bool constraint_deferred(Oid constraint, bool initially_deferred, ExecContext& ctx) {
+  if (auto it = ctx.constraint_modes.find(constraint); it != ctx.constraint_modes.end()) return it->second;
+  return ctx.constraints_all_deferred || (initially_deferred && !ctx.constraints_all_immediate);
+}
+bool constraint_deferred(const catalog::Constraint& c, ExecContext& ctx) { return c.deferrable && constraint_deferred(c.oid, c.initially_deferred, ctx); }
+
+void defer_check(Oid constraint, std::function<void()> check, ExecContext& ctx) {
+  auto d = std::make_shared<ExecContext::DeferredCheck>();
+  d->constraint = constraint;
+  d->run = std::move(check);
+  ctx.deferred_checks.push_back(d);
+  ctx.txn->before_commit([d] {
+    if (!std::exchange(d->done, true)) d->run();
+  });
+}
+
+void run_deferred_checks(Oid constraint, ExecContext& ctx) {
+  // A check may queue more.
+  for (size_t i = 0; i < ctx.deferred_checks.size(); ++i) {
+    auto d = ctx.deferred_checks[i].lock();
+    if (d != nullptr && !d->done && (constraint == 0 || d->constraint == constraint)) {
+      d->run();
+      d->done = true;
+    }
+  }
+}
 
 std::string key_text(const catalog::Relation& r, const std::vector<int16_t>& columns) {
   std::string out = "(";
@@ -176,7 +201,7 @@ void act_on_references(const catalog::Relation& parent, const ForeignKeyRef& ref
   for (uint64_t id : ids) {
     arena.reset();
     writer.row_arena().reset();
-    storage::LockMode strength = action == 'c' && new_row == nullptr ? storage::LockMode::kForUpdate : storage::LockMode::kForNoKeyUpdate;
+    storage::LockMode strength = action == 'c' && new_row == nullptr ? storage::LockMode::kKeyWrite : storage::LockMode::kNoKeyWrite;
     writer.access().lock_row(id, strength, ctx.wait);
     std::vector<NullableDatum> row;
     storage::Lsn lsn;

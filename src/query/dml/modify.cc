@@ -22,13 +22,17 @@ bool Recheck::run(const PlanNode& plan, ExecState& outer) {
 }
 
 namespace {
-constexpr int kBeforeTrigger = 2, kInsertEvent = 4, kDeleteEvent = 8, kUpdateEvent = 16;
+constexpr int kRowTrigger = 1, kInsteadTrigger = 64, kBeforeTrigger = 2, kInsertEvent = 4, kDeleteEvent = 8, kUpdateEvent = 16;
 
 class ModifyOp final : public Operator {
  public:
   ModifyOp(const PlanNode& n, ExecState& s) : Operator(n, s), info_(*n.modify), child_(make_operator(*n.children[0], s)) {
     auto& table = *n.table;
-    if (table.relkind == 'v') throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("cannot {} view \"{}\"", info_.command == CommandKind::kInsert ? "insert into" : info_.command == CommandKind::kUpdate ? "update" : "delete from", table.name));
+    if (table.relkind == 'v') {
+      for (Oid t : table.triggers)
+        if (auto trigger = s.ctx->catalog->state()->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t)) instead_ |= (trigger->type & kInsteadTrigger) != 0;
+    }
+    if (table.relkind == 'v' && !instead_) throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("cannot {} view \"{}\"", info_.command == CommandKind::kInsert ? "insert into" : info_.command == CommandKind::kUpdate ? "update" : "delete from", table.name));
     if (table.relkind == 'p' && info_.command == CommandKind::kInsert) throw Error(ErrorCode::kFeatureNotSupported, "INSERT into partitioned tables is not supported");
     // Target columns first, then what came from below.
     for (auto& c : table.columns) {
@@ -54,6 +58,10 @@ class ModifyOp final : public Operator {
     returning_.compile(returning, layout_, s);
     out_rows_.init(returning, *s.ctx);
     for (auto& e : n.children[0]->layout) below_types_.push_back(type_info(e->type, *s.ctx));
+    for (auto& c : info_.check_options) {
+      checks_.emplace_back();
+      checks_.back().compile({c.expr}, layout_, s);
+    }
     if (info_.on_conflict && info_.on_conflict->do_update) compile_conflict();
     for (auto& a : info_.merge_actions) {
       actions_.emplace_back();
@@ -89,6 +97,8 @@ class ModifyOp final : public Operator {
   }
 
  private:
+  bool instead_ = false;
+  std::vector<ExprList> checks_;
   struct Action { BatchFilter condition; ExprList values; std::vector<int16_t> columns; };
 
   WriterImpl& writer(Oid relation) {
@@ -98,6 +108,14 @@ class ModifyOp final : public Operator {
       // The transaction's own view of the table: an ALTER earlier in it counts.
       auto current = state.ctx->catalog->state()->relation(relation);
       w = std::make_unique<WriterImpl>(current ? current : table, *state.ctx);
+      if (info_.command == CommandKind::kUpdate) {
+        std::vector<int16_t> assigned;
+        for (auto& [c, slot] : info_.assignments) {
+          const catalog::Column* own = relation == node.relation ? node.table->column(c) : w->table().column(node.table->column(c)->name);
+          if (own != nullptr) assigned.push_back(own->number);
+        }
+        w->set_assigned(std::move(assigned));
+      }
     }
     return *w;
   }
@@ -113,7 +131,54 @@ class ModifyOp final : public Operator {
     }
     return it->second;
   }
+  // A view: its triggers do the work, row by row.
+  void run_instead() {
+    const int event = info_.command == CommandKind::kInsert ? kInsertEvent : info_.command == CommandKind::kUpdate ? kUpdateEvent : kDeleteEvent;
+    auto& table = *node.table;
+    auto fire = [&](int bits, std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row, Arena* arena) {
+      TriggerEvent e;
+      e.table = &table;
+      e.bits = bits;
+      e.old_row = old_row;
+      e.new_row = new_row;
+      e.arena = arena;
+      return state.ctx->fire_trigger(e);
+    };
+    Arena arena;
+    fire(kBeforeTrigger | event, nullptr, nullptr, &arena);
+    Batch in;
+    while (child_->next(in, kBatchRows)) {
+      state.interrupts();
+      for (int r = 0; r < in.size; ++r) {
+        arena.reset();
+        auto read = [&](int slot) -> NullableDatum {
+          if (slot < 0) return {};
+          auto& v = in.columns[static_cast<size_t>(slot)];
+          return {v.values[r], v.nulls[r] != 0};
+        };
+        std::vector<NullableDatum> old_row, new_row;
+        if (info_.command == CommandKind::kInsert) {
+          for (size_t i = 0; i < table.columns.size(); ++i) {
+            const int slot = i < info_.insert_slots.size() ? info_.insert_slots[i] : -1;
+            if (slot >= 0) new_row.push_back(read(slot));
+            else if (!table.columns[i].default_sql.empty()) new_row.push_back(evaluate(state.ctx->bind_expression(table, table.columns[i].default_sql, table.columns[i].type), *state.ctx, arena));
+            else new_row.push_back({});
+          }
+        } else {
+          for (int slot : info_.old_slots) old_row.push_back(read(slot));
+          new_row = old_row;
+          for (auto& [c, slot] : info_.assignments) new_row[static_cast<size_t>(c - 1)] = read(slot);
+        }
+        const bool erase_only = info_.command == CommandKind::kDelete;
+        if (!fire(kRowTrigger | kInsteadTrigger | event, old_row.empty() ? nullptr : &old_row, erase_only ? nullptr : &new_row, &arena)) continue;
+        emit(erase_only ? old_row : new_row, 0, node.relation, in, r);
+      }
+    }
+    fire(event, nullptr, nullptr, &arena);
+    if (info_.can_set_tag) state.processed += processed_;
+  }
   void run() {
+    if (instead_) return run_instead();
     int events = info_.command == CommandKind::kInsert ? kInsertEvent : info_.command == CommandKind::kUpdate ? kUpdateEvent : info_.command == CommandKind::kDelete ? kDeleteEvent : 0;
     if (info_.on_conflict && info_.on_conflict->do_update) events |= kUpdateEvent;
     WriterImpl& main = writer(node.relation);
@@ -165,6 +230,36 @@ class ModifyOp final : public Operator {
     returned_.push_back(out_rows_.add(result, 0));
   }
 
+  // WITH CHECK OPTION of views, WITH CHECK of policies: the new row has to satisfy them.
+  void check_new_row(WriterImpl& w, const std::vector<NullableDatum>& row, Oid relation, bool policies) {
+    for (size_t k = 0; k < checks_.size(); ++k) {
+      auto& option = info_.check_options[k];
+      if (option.policy != policies) continue;
+      const std::vector<int>* map = relation == node.relation ? nullptr : &column_map(relation);
+      std::vector<Datum> values(layout_.size());
+      std::vector<uint8_t> nulls(layout_.size(), 1);
+      for (size_t i = 0; i < target_columns_; ++i) {
+        int at = map != nullptr ? (*map)[i] : static_cast<int>(i);
+        if (at < 0 || at >= static_cast<int>(row.size()) || row[static_cast<size_t>(at)].is_null) continue;
+        values[i] = row[static_cast<size_t>(at)].value;
+        nulls[i] = 0;
+      }
+      values[target_columns_ + 1] = Datum::from_oid(relation);
+      nulls[target_columns_ + 1] = 0;
+      Batch one;
+      one.size = 1;
+      for (size_t i = 0; i < values.size(); ++i) one.columns.push_back({&values[i], &nulls[i]});
+      Arena arena;
+      checks_[k].eval(one, arena, state);
+      auto* v = checks_[k].vecs[0];
+      if (v->nulls[0] == 0 && v->values[0].as_bool()) continue;
+      if (!option.policy)
+        throw Error(ErrorCode::kWithCheckOptionViolation, fmt::format("new row violates check option for view \"{}\"", option.name)).detail(w.failing_row(row));
+      throw Error(ErrorCode::kInsufficientPrivilege, option.policy_name.empty() ? fmt::format("new row violates row-level security policy for table \"{}\"", option.name)
+                                                                                : fmt::format("new row violates row-level security policy \"{}\" for table \"{}\"", option.policy_name, option.name));
+    }
+  }
+
   // --- INSERT
   void insert(const Batch& in, int r) {
     WriterImpl& w = writer(node.relation);
@@ -179,8 +274,10 @@ class ModifyOp final : public Operator {
     }
     if (!w.prepare_insert(row, std::span<const bool>(given.get(), row.size()))) return;
     uint64_t id = 0;
+    if (!checks_.empty()) check_new_row(w, row, node.relation, true);
     if (!info_.on_conflict) {
       w.insert_prepared(row, false, {}, &id);
+      if (!checks_.empty()) check_new_row(w, row, node.relation, false);
       emit(row, id, node.relation, in, r);
       return;
     }
@@ -191,10 +288,14 @@ class ModifyOp final : public Operator {
       auto conflict = w.insert_prepared(row, true, arbiters, &id);
       if (!conflict) {
         touched_.insert({node.relation, id});
+        if (!checks_.empty()) check_new_row(w, row, node.relation, false);
         emit(row, id, node.relation, in, r);
         return;
       }
-      if (!info_.on_conflict->do_update) return;
+      if (!info_.on_conflict->do_update) {
+        refuse_unseen(w, conflict->row_id);
+        return;
+      }
       if (update_conflicting(w, conflict->row_id, row, in, r)) return;
     }
   }
@@ -214,6 +315,14 @@ class ModifyOp final : public Operator {
     }
     conflict_set_.compile(exprs, conflict_layout_, state);
     if (oc.where) conflict_where_.compile({oc.where}, conflict_layout_, state);
+  }
+  // DO NOTHING says that the row is there; a snapshot that does not have it in this version cannot agree.
+  void refuse_unseen(WriterImpl& w, uint64_t id) {
+    if (state.ctx->txn->isolation() == storage::Isolation::kReadCommitted || !state.view.snapshot) return;
+    std::string bytes;
+    storage::Lsn lsn = 0;
+    if (w.access().fetch(id, storage::ReadView{}, &bytes, &lsn) && lsn > state.view.snapshot->lsn())
+      throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent update");
   }
   // False: the row went away meanwhile, try the insert again.
   bool update_conflicting(WriterImpl& w, uint64_t id, const std::vector<NullableDatum>& proposed, const Batch& in, int r) {
@@ -307,7 +416,10 @@ class ModifyOp final : public Operator {
       if (at >= 0) row[static_cast<size_t>(at)] = {cur->columns[static_cast<size_t>(s)].values[row_at], cur->columns[static_cast<size_t>(s)].nulls[row_at] != 0};
     }
     touched_.insert({t.relation, t.id});
-    if (w.update_row(t.id, old, row)) emit(row, t.id, t.relation, *cur, row_at);
+    if (!w.update_row(t.id, old, row)) return;
+    for (bool policies : {true, false})
+      if (!checks_.empty()) check_new_row(w, row, t.relation, policies);
+    emit(row, t.id, t.relation, *cur, row_at);
   }
   void erase(const Batch& in, int r) {
     if (in.columns[static_cast<size_t>(info_.row_id_slot)].nulls[r]) return;
@@ -318,7 +430,7 @@ class ModifyOp final : public Operator {
     const Batch* cur;
     int row_at;
     WriterImpl& w = writer(t.relation);
-    if (!acquire(in, r, t, storage::LockMode::kForUpdate, old, arena, &cur, &row_at, recheck)) return;
+    if (!acquire(in, r, t, storage::LockMode::kKeyWrite, old, arena, &cur, &row_at, recheck)) return;
     w.row_arena().reset();
     touched_.insert({t.relation, t.id});
     if (w.erase_row(t.id, old)) emit(old, t.id, t.relation, *cur, row_at);
@@ -341,7 +453,7 @@ class ModifyOp final : public Operator {
         return;
       }
       if (!applies(in, r, true)) return;
-      if (!acquire(in, r, t, storage::LockMode::kForUpdate, old, arena, &cur, &row_at, recheck)) return;
+      if (!acquire(in, r, t, storage::LockMode::kKeyWrite, old, arena, &cur, &row_at, recheck)) return;
     }
     Action* a = applies(*cur, row_at, matched);
     if (a == nullptr) return;
@@ -464,6 +576,8 @@ class LockRowsOp final : public Operator {
             if (state.ctx->txn->isolation() != storage::Isolation::kReadCommitted) throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent delete");
             gone = true;
           } else if (state.view.snapshot && lsn > state.view.snapshot->lsn()) {
+            // A key share keeps the key only: the version that the query sees is as good while the key is the same.
+            if (lock.strength == storage::LockMode::kForKeyShare && same_key(access, row_id, bytes)) continue;
             if (state.ctx->txn->isolation() != storage::Isolation::kReadCommitted) throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent update");
             changed = true;
           }
@@ -483,6 +597,20 @@ class LockRowsOp final : public Operator {
     return false;
   }
  private:
+  // Whether the newest version of a row has the unique keys of the version in this statement's snapshot.
+  bool same_key(rows::TableAccess& access, uint64_t row_id, std::string_view newest) {
+    std::string seen;
+    if (!access.fetch(row_id, state.view, &seen)) return false;
+    const rows::Table& table = access.table();
+    for (const rows::IndexDef& index : table.indexes()) {
+      if (!index.unique || index.partial || index.has_expressions) continue;
+      for (const auto& key : index.keys) {
+        auto column = static_cast<size_t>(key.column - 1);
+        if (!rows::same_value(table.format().type(column), table.format().decode(seen, column, arena_), table.format().decode(newest, column, arena_))) return false;
+      }
+    }
+    return true;
+  }
   rows::TableAccess& open(Oid relation) {
     auto& a = access_[relation];
     if (!a) a = open_access(state.ctx->catalog->state()->relation(relation), state);

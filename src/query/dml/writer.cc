@@ -84,6 +84,20 @@ std::unique_ptr<TableWriter> TableWriter::open(Oid relation, ExecContext& ctx) {
   return std::make_unique<WriterImpl>(std::move(table), ctx);
 }
 
+std::unique_ptr<TableWriter> TableWriter::open_bulk(Oid relation, ExecContext& ctx) {
+  auto table = ctx.catalog->state()->relation(relation);
+  if (!table || table->relkind != 'r' || table->persistence == 't') return nullptr;
+  auto writer = std::make_unique<WriterImpl>(std::move(table), ctx);
+  if (!writer->start_bulk()) return nullptr;
+  return writer;
+}
+
+bool WriterImpl::start_bulk() {
+  if (trigger_bits_ != 0 || !foreign_.empty()) return false;
+  loader_ = rows::make_bulk_loader(*access_, *ctx_.txn);
+  return true;
+}
+
 WriterImpl::WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecContext& ctx) : table_(std::move(table)), ctx_(ctx), pending_(std::make_unique<Pending>()) {
   state_.ctx = &ctx;
   state_.eval = ctx.eval;
@@ -105,7 +119,11 @@ WriterImpl::WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecConte
   for (auto& ix : access_->table().indexes())
     if (ix.unique && !ix.partial && !ix.has_expressions) for (auto& k : ix.keys) key_columns_[static_cast<size_t>(k.column)] = true;
   for (Oid t : table_->triggers)
-    if (auto tr = catalog_->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t); tr && tr->enabled != 'D') trigger_bits_ |= 1 << 16 | tr->type;
+    if (auto tr = catalog_->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t); tr && tr->enabled != 'D') {
+      trigger_bits_ |= 1 << 16 | tr->type;
+      row_triggers_ |= (tr->type & kRowTrigger) != 0 && (tr->type & kBefore) == 0;
+      transitions_ |= !tr->old_table.empty() || !tr->new_table.empty();
+    }
   compile_exprs();
 }
 WriterImpl::~WriterImpl() = default;
@@ -210,9 +228,33 @@ void WriterImpl::check_row(std::span<const NullableDatum> row) {
 
 bool WriterImpl::fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row) {
   if (trigger_bits_ == 0 || !ctx_.fire_trigger) return true;
-  return ctx_.fire_trigger(*table_, bits, old_row, new_row);
+  TriggerEvent e;
+  e.table = table_.get();
+  e.bits = bits;
+  e.old_row = old_row;
+  e.new_row = new_row;
+  e.arena = &arena_;
+  if ((bits & kUpdateEvent) != 0 && !assigned_.empty()) e.updated_columns = &assigned_;
+  if (transitions_ && (bits & kBefore) == 0) {
+    auto& t = transition_rows_[bits & kInsertEvent ? 0 : bits & kUpdateEvent ? 1 : 2];
+    e.old_table = &t.old_rows;
+    e.new_table = &t.new_rows;
+  }
+  return ctx_.fire_trigger(e);
 }
 void WriterImpl::fire_statement(int bits) { fire(bits, nullptr, nullptr); }
+
+// Remembers a change for AFTER ROW triggers and transition tables.
+void WriterImpl::note_change(int event, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) {
+  if ((trigger_bits_ & event) == 0) return;
+  OwnedRow o = old_row.empty() ? nullptr : own_row(old_row, types_), n = new_row.empty() ? nullptr : own_row(new_row, types_);
+  if (transitions_) {
+    auto& t = transition_rows_[event == kInsertEvent ? 0 : event == kUpdateEvent ? 1 : 2];
+    if (o) t.old_rows.push_back(o);
+    if (n) t.new_rows.push_back(n);
+  }
+  if (row_triggers_) pending_->triggers.push_back({kRowTrigger | event, o, n});
+}
 
 bool WriterImpl::prepare_insert(std::vector<NullableDatum>& row, std::span<const bool> given) {
   for (size_t i = 0; i < row.size(); ++i) {
@@ -252,7 +294,7 @@ std::optional<rows::UniqueConflict> WriterImpl::insert_prepared(const std::vecto
     throw;
   }
   if (!foreign_.empty()) queue_foreign_keys(row, nullptr);
-  if (trigger_bits_ & kInsertEvent) pending_->triggers.push_back({kRowTrigger | kInsertEvent, nullptr, own_row(row, types_)});
+  note_change(kInsertEvent, {}, row);
   return std::nullopt;
 }
 
@@ -261,6 +303,7 @@ uint64_t WriterImpl::insert(std::span<const NullableDatum> in, std::span<const b
   std::vector<NullableDatum> row(in.begin(), in.end());
   row.resize(table_->columns.size());
   if (!prepare_insert(row, given)) return 0;
+  if (loader_) return loader_->add(row);
   uint64_t id = 0;
   insert_prepared(row, false, {}, &id);
   return id;
@@ -281,7 +324,7 @@ bool WriterImpl::update_row(uint64_t row_id, std::span<const NullableDatum> old_
   }
   if (!foreign_.empty()) queue_foreign_keys(row, old_row.data());
   if (!incoming_.empty()) queue_references(old_row, row.data());
-  if (trigger_bits_ & kUpdateEvent) pending_->triggers.push_back({kRowTrigger | kUpdateEvent, own_row(old_row, types_), own_row(row, types_)});
+  note_change(kUpdateEvent, old_row, row);
   return true;
 }
 void WriterImpl::update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) {
@@ -296,7 +339,7 @@ bool WriterImpl::erase_row(uint64_t row_id, std::span<const NullableDatum> old_r
   }
   access_->erase(row_id, old_row);
   if (!incoming_.empty()) queue_references(old_row, nullptr);
-  if (trigger_bits_ & kDeleteEvent) pending_->triggers.push_back({kRowTrigger | kDeleteEvent, own_row(old_row, types_), nullptr});
+  note_change(kDeleteEvent, old_row, {});
   return true;
 }
 void WriterImpl::erase(uint64_t row_id, std::span<const NullableDatum> old_row) {
@@ -314,12 +357,12 @@ bool WriterImpl::fetch_newest(uint64_t row_id, std::vector<NullableDatum>& row, 
 }
 
 storage::LockMode WriterImpl::key_strength(const std::vector<int16_t>& assigned) const {
-  for (int16_t a : assigned) if (key_columns_[static_cast<size_t>(a)]) return storage::LockMode::kForUpdate;
-  return storage::LockMode::kForNoKeyUpdate;
+  for (int16_t a : assigned) if (key_columns_[static_cast<size_t>(a)]) return storage::LockMode::kKeyWrite;
+  return storage::LockMode::kNoKeyWrite;
 }
 storage::LockMode WriterImpl::update_strength(std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) const {
-  for (size_t i = 0; i < old_row.size(); ++i) if (key_columns_[i + 1] && !same(i, old_row[i], new_row[i])) return storage::LockMode::kForUpdate;
-  return storage::LockMode::kForNoKeyUpdate;
+  for (size_t i = 0; i < old_row.size(); ++i) if (key_columns_[i + 1] && !same(i, old_row[i], new_row[i])) return storage::LockMode::kKeyWrite;
+  return storage::LockMode::kNoKeyWrite;
 }
 
 void WriterImpl::queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row) {
@@ -338,7 +381,7 @@ void WriterImpl::queue_foreign_keys(std::span<const NullableDatum> row, const Nu
       auto table = table_;
       ExecContext* ctx = &ctx_;
       // The row may have changed again by then: what counts is its state at commit, found by its key.
-      ctx_.txn->before_commit([table, fk, kept, ctx] { check_reference(*table, *fk, *kept, *ctx); });
+      defer_check(fk->oid, [table, fk, kept, ctx] { check_reference(*table, *fk, *kept, *ctx); }, ctx_);
       continue;
     }
     pending_->references.push_back({fk, kept});
@@ -361,7 +404,7 @@ void WriterImpl::queue_references(std::span<const NullableDatum> old_row, const 
     if (action == 'a' && constraint_deferred(*ref.constraint, ctx_)) {
       auto table = table_;
       ExecContext* ctx = &ctx_;
-      ctx_.txn->before_commit([table, ref, kept_old, kept_new, ctx] { act_on_references(*table, ref, *kept_old, kept_new ? kept_new->data() : nullptr, *ctx); });
+      defer_check(ref.constraint->oid, [table, ref, kept_old, kept_new, ctx] { act_on_references(*table, ref, *kept_old, kept_new ? kept_new->data() : nullptr, *ctx); }, ctx_);
       continue;
     }
     pending_->actions.push_back({ref, kept_old, kept_new});
@@ -369,10 +412,21 @@ void WriterImpl::queue_references(std::span<const NullableDatum> old_row, const 
 }
 
 void WriterImpl::finish() {
+  if (loader_) {
+    try {
+      loader_->finish();
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::kUniqueViolation) rethrow_unique(e, *table_, ctx_);
+      throw;
+    }
+    loader_.reset();
+    return;
+  }
   if (access_->has_deferred()) {
-    bool until_commit = std::any_of(table_->constraints.begin(), table_->constraints.end(), [&](auto& c) {
-      return (c.kind == catalog::ConstraintKind::kUnique || c.kind == catalog::ConstraintKind::kPrimary) && constraint_deferred(c, ctx_);
-    });
+    Oid waits = 0;
+    for (auto& c : table_->constraints)
+      if ((c.kind == catalog::ConstraintKind::kUnique || c.kind == catalog::ConstraintKind::kPrimary) && constraint_deferred(c, ctx_)) waits = c.oid;
+    const bool until_commit = waits != 0;
     if (!until_commit) {
       access_->check_deferred();
     } else {
@@ -386,14 +440,14 @@ void WriterImpl::finish() {
       access_->hand_deferred_to(keeper->access);
       auto table = table_;
       ExecContext* ctx = &ctx_;
-      ctx_.txn->before_commit([keeper, table, ctx] {
+      defer_check(waits, [keeper, table, ctx] {
         try {
           keeper->access.check_deferred();
         } catch (const Error& e) {
           if (e.code() == ErrorCode::kUniqueViolation && e.schema_name().empty()) rethrow_unique(e, *table, *ctx);
           throw;
         }
-      });
+      }, ctx_);
     }
   }
   auto work = std::move(pending_);

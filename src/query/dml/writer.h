@@ -2,6 +2,7 @@
 #pragma once
 
 #include "query/exec/table_cache.h"
+#include "rows/build.h"
 
 namespace stele::query {
 
@@ -22,6 +23,8 @@ class WriterImpl final : public TableWriter {
   void update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) override;
   void erase(uint64_t row_id, std::span<const NullableDatum> old_row) override;
   void finish() override;
+  // From here on insert() goes through sorted files.
+  bool start_bulk();
 
   const catalog::Relation& table() const { return *table_; }
   rows::TableAccess& access() { return *access_; }
@@ -40,6 +43,9 @@ class WriterImpl final : public TableWriter {
   Arena& row_arena() { return arena_; }
   bool plain() const;            // no triggers, keys, generated columns: point statements may use it
   void fire_statement(int bits);
+  std::string failing_row(std::span<const NullableDatum> row);
+  // Columns that UPDATE assigns, for UPDATE OF triggers.
+  void set_assigned(std::vector<int16_t> columns) { assigned_ = std::move(columns); }
 
  private:
   struct Check { std::string name; EvalPtr node; ExprPtr owner; };
@@ -49,10 +55,10 @@ class WriterImpl final : public TableWriter {
   NullableDatum eval(EvalNode& node, Arena& arena);
   void compute_generated(std::vector<NullableDatum>& row);
   void check_row(std::span<const NullableDatum> row);
-  std::string failing_row(std::span<const NullableDatum> row);
   void queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row);
   void queue_references(std::span<const NullableDatum> old_row, const NullableDatum* new_row);
   bool fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row);
+  void note_change(int event, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row);
   bool same(size_t column, NullableDatum a, NullableDatum b) const;
 
   std::shared_ptr<const catalog::Relation> table_;
@@ -61,6 +67,7 @@ class WriterImpl final : public TableWriter {
   catalog::StatePtr catalog_;
   std::unique_ptr<IndexExpressions> evaluator_;
   std::unique_ptr<rows::TableAccess> access_;
+  std::unique_ptr<rows::BulkLoader> loader_;
   std::vector<TypeInfo> types_;
   std::vector<EvalPtr> defaults_, generated_;
   std::vector<ExprPtr> owners_;
@@ -70,6 +77,10 @@ class WriterImpl final : public TableWriter {
   std::vector<const catalog::Constraint*> foreign_;
   std::vector<ForeignKeyRef> incoming_;
   int trigger_bits_ = 0;
+  bool row_triggers_ = false, transitions_ = false;
+  std::vector<int16_t> assigned_;
+  struct TransitionRows { std::vector<TriggerRow> old_rows, new_rows; };
+  TransitionRows transition_rows_[3];   // INSERT, UPDATE, DELETE
   std::vector<Datum> values_;
   std::vector<uint8_t> nulls_;
   std::vector<Vec> vecs_;

@@ -505,7 +505,21 @@ EvalPtr compile_node(const ExprPtr& e, CompileEnv& env) {
     case ExprKind::kGrouping: throw Error(ErrorCode::kGroupingError, "arguments to GROUPING must be grouping expressions of the associated query level");
     case ExprKind::kSetToDefault: throw Error(ErrorCode::kSyntaxError, "DEFAULT is not allowed in this context");
     case ExprKind::kSubLink: throw Error(ErrorCode::kFeatureNotSupported, "cannot use subquery in this context");
-    case ExprKind::kCurrentOf: throw Error(ErrorCode::kFeatureNotSupported, "WHERE CURRENT OF is not supported for this table type");
+    case ExprKind::kCurrentOf: {
+      // Where the cursor stands when the statement starts.
+      auto& c = static_cast<const CurrentOfExpr&>(*e);
+      if (!env.state->ctx->cursor_position) throw Error(ErrorCode::kFeatureNotSupported, "WHERE CURRENT OF is not supported for this table type");
+      auto held = std::make_shared<ConstExpr>();
+      held->type = oid::kTid;
+      held->owned = std::shared_ptr<char[]>(new char[sizeof(Varlena) + 8]);
+      const std::string tid = env.state->ctx->cursor_position(c.cursor, static_cast<Oid>(c.relation));
+      auto* v = reinterpret_cast<Varlena*>(held->owned.get());
+      v->size = 6;
+      v->reserved = 0;
+      std::memcpy(v->data, tid.data(), 6);
+      held->value = Datum::from_varlena(v);
+      return std::make_unique<ConstNode>(held->value, false, held);
+    }
   }
   throw Error(ErrorCode::kInternalError, "unknown expression node");
 }

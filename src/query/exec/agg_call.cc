@@ -167,7 +167,7 @@ class ExtremeRef final : public Native<ExtremeBytes> {
       ExtremeBytes& s = at(g[r]);
       if (s.have) {
         int c = ops_->compare(v.values[r], Datum::from_varlena(reinterpret_cast<Varlena*>(s.data)), collation_);
-        if (greatest_ ? c <= 0 : c >= 0) continue;
+        if (greatest_ ? c < 0 : c > 0) continue;   // of equals the last stays, as in PostgreSQL
       }
       const Varlena* in = v.values[r].as_varlena();
       uint32_t need = static_cast<uint32_t>(sizeof(Varlena)) + in->size;

@@ -75,12 +75,13 @@ char volatility_of(const Expr& e, ExecContext& ctx) {
     case ExprKind::kFunc: return function_info(static_cast<const FuncExpr&>(e).func, ctx).volatility;
     case ExprKind::kOp: case ExprKind::kDistinct: case ExprKind::kNullIf: return function_info(static_cast<const OpExpr&>(e).func, ctx).volatility;
     case ExprKind::kScalarArrayOp: return function_info(static_cast<const ScalarArrayOpExpr&>(e).func, ctx).volatility;
-    case ExprKind::kSqlValue: case ExprKind::kCoerceToDomain: return 's';
+    case ExprKind::kSqlValue: case ExprKind::kCoerceToDomain: case ExprKind::kCurrentOf: return 's';
     case ExprKind::kCoerceViaIo: {
       // Text forms of dates, floats and the reg* types depend on settings.
       Oid from = static_cast<const UnaryExpr&>(e).arg->type;
       auto plain = [](Oid t) { return t == oid::kText || t == oid::kVarchar || t == oid::kInt4 || t == oid::kInt8 || t == oid::kInt2 || t == oid::kNumeric || t == oid::kBool || t == oid::kUnknown; };
-      return plain(from) && plain(e.type) ? 'i' : 's';
+      auto parsed_alike = [](Oid t) { return t == oid::kFloat4 || t == oid::kFloat8 || t == oid::kJson || t == oid::kJsonb || t == oid::kUuid || t == oid::kOid || t == oid::kBytea; };
+      return plain(from) && (plain(e.type) || parsed_alike(e.type)) ? 'i' : 's';
     }
     case ExprKind::kSubPlan: case ExprKind::kSubLink: return 's';
     default: return 'i';

@@ -67,7 +67,16 @@ void Level::prepare_modify() {
       std::erase_if(a.targets, [](auto& t) { return t.expr->kind == ExprKind::kSetToDefault; });
     }
   }
-  if (q_.command != CommandKind::kInsert) {
+  if (q_.instead_source > 0) {
+    instead_at_ = q_.targets.size();
+    for (auto& c : table->columns) {
+      TargetEntry t;
+      t.expr = make_var(q_.instead_source, c.number, c.type);
+      t.name = c.name;
+      t.junk = true;
+      q_.targets.push_back(t);
+    }
+  } else if (q_.command != CommandKind::kInsert) {
     TargetEntry id;
     id.expr = make_var(q_.result_relation, system_column::kRowId, oid::kInt8);
     id.name = "ctid";
@@ -80,7 +89,7 @@ void Level::prepare_modify() {
     q_.targets.push_back(oid_entry);
   }
   // A target that the FROM list lacks (DELETE and UPDATE name it themselves).
-  if (q_.command == CommandKind::kUpdate || q_.command == CommandKind::kDelete) {
+  if ((q_.command == CommandKind::kUpdate || q_.command == CommandKind::kDelete) && q_.instead_source == 0) {
     std::function<bool(const FromPtr&)> has = [&](const FromPtr& i) { return i->is_join ? has(i->left) || (i->right && has(i->right)) : i->relation == q_.result_relation; };
     if (std::none_of(q_.from.begin(), q_.from.end(), has)) {
       auto leaf = std::make_shared<FromItem>();
@@ -149,6 +158,7 @@ NodePtr Level::plan_modify(NodePtr input) {
   info->overriding_user = q_.overriding_user;
   info->merge_actions = q_.merge_actions;
   info->returning = q_.returning;
+  info->check_options = q_.check_options;
   info->can_set_tag = q_.can_set_tag && parent_ == nullptr;
   if (q_.on_conflict) {
     info->on_conflict = std::make_shared<OnConflict>(*q_.on_conflict);
@@ -167,6 +177,8 @@ NodePtr Level::plan_modify(NodePtr input) {
       if (static_cast<const VarExpr&>(*t.expr).column == system_column::kTableOid && info->table_oid_slot < 0) info->table_oid_slot = static_cast<int>(i);
     }
   }
+  if (q_.instead_source > 0)
+    for (size_t i = 0; i < table->columns.size(); ++i) info->old_slots.push_back(static_cast<int>(instead_at_ + i));
   auto n = std::make_shared<PlanNode>();
   n->type = NodeType::kModifyTable;
   n->children = {input};

@@ -194,6 +194,7 @@ class Level {
   NodePtr plan_project(NodePtr input);
   NodePtr plan_modify(NodePtr input);
   void prepare_modify();
+  size_t instead_at_ = 0;   // where a view's old columns start among the targets
   void add_modify_columns();
   void check_generated(const catalog::Relation& table, int16_t column, bool is_default);
   SortKey sort_key_for(const SortGroupRef& r, const std::vector<TargetEntry>& targets);

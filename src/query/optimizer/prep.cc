@@ -20,6 +20,7 @@ std::shared_ptr<const SetOperation> offset_set(const std::shared_ptr<const SetOp
 }
 void offset_other(Query& q, int offset) {
   if (q.result_relation > 0) q.result_relation += offset;
+  if (q.instead_source > 0) q.instead_source += offset;
   if (q.set_operation) q.set_operation = offset_set(q.set_operation, offset);
   if (q.on_conflict && q.on_conflict->excluded_relation > 0) q.on_conflict->excluded_relation += offset;
 }
@@ -572,6 +573,7 @@ void Level::simplify_all() {
     list(q_.on_conflict->set);
     if (q_.on_conflict->where) q_.on_conflict->where = planner_.simplify(q_.on_conflict->where);
   }
+  for (auto& c : q_.check_options) c.expr = planner_.simplify(c.expr);
   for (auto& a : q_.merge_actions) {
     if (a.condition) a.condition = planner_.simplify(a.condition);
     list(a.targets);

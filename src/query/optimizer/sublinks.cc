@@ -150,6 +150,7 @@ void Level::plan_all_sublinks() {
     for (auto& t : q_.on_conflict->set) each(t.expr);
     each(q_.on_conflict->where);
   }
+  for (auto& c : q_.check_options) each(c.expr);
   for (auto& a : q_.merge_actions) {
     each(a.condition);
     for (auto& t : a.targets) each(t.expr);

@@ -52,13 +52,14 @@ struct ModifyInfo {
   std::vector<int> insert_slots;
   std::vector<std::pair<int16_t, int>> assignments;
   int row_id_slot = -1, table_oid_slot = -1;
+  std::vector<int> old_slots;              // views: where the old row's columns are
   std::vector<TargetEntry> returning;      // over target Vars (new row; old for DELETE) and child output
   std::vector<ExprPtr> returning_layout_extra;
   std::shared_ptr<const OnConflict> on_conflict;
   int excluded_rti = 0;
   bool overriding_system = false, overriding_user = false;
   std::vector<MergeAction> merge_actions;
-  std::vector<ExprPtr> check_options;
+  std::vector<CheckOption> check_options;
   bool can_set_tag = true;
   std::vector<int> explicit_default;       // INSERT: attributes given as DEFAULT in every row
 };

@@ -277,6 +277,7 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
     f.scaling_factor = std::strtod(s.c_str(), nullptr);
   }
   if (auto s = text("dims"); !s.empty()) f.dims = std::atoi(s.c_str());
+  if (f.type == FieldType::kDenseVector) f.similarity = text("similarity");
   if (auto* v = d.if_contains("null_value"); v != nullptr && !v->is_null()) f.null_value = json_text(*v);
   if (f.is_date()) {
     std::string format = text("format");

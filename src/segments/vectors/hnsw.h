@@ -3,7 +3,7 @@
 // (ACORN, arXiv:2403.04871). Nodes are numbered 0, 1, 2 ... as they are added ("slots"); what a slot
 // means (row id, born and died lsn) is the owner's business.
 //
-// Threads: add() from one thread at a time; link() and search() from any number, beside add().
+// Threads: add() from one thread at a time; link(), search() and save() from any number, beside add().
 // A slot may be linked once, after its add() returned.
 #pragma once
 
@@ -46,7 +46,9 @@ struct SearchOptions {
   const SlotFilter* filter = nullptr;
   // Share of slots that pass the filter, for choosing the traversal; 1 when unfiltered.
   double selectivity = 1.0;
-  double rescore_factor = 2.0;    // quantised: candidates rescored = factor * k
+  // Slots that pass the filter, to start a filtered traversal from beside the graph's entry.
+  std::vector<uint32_t> starts;
+  double rescore_factor = 2.0;    // quantised: candidates rescored, at most factor * k and ef
 };
 struct SearchStats { uint32_t distances = 0, hops = 0; };
 
@@ -60,6 +62,7 @@ class HnswGraph {
   // Stores a vector (normalised for cosine) and returns its slot; found by exact() at once and by search()
   // once linked.
   uint32_t add(const float* vector);
+  uint32_t add_prepared(const float* vector);   // as vector() of a graph with the same parameters gives it
   void link(uint32_t slot);
   uint32_t size() const;          // slots added
   uint32_t linked() const;        // slots linked
@@ -69,6 +72,7 @@ class HnswGraph {
   // Exact distances of the given slots.
   std::vector<Neighbor> exact(const float* query, const uint32_t* slots, size_t n, uint32_t k) const;
   float distance(const float* prepared_query, uint32_t slot) const;
+  float distance(const float* prepared_query, const float* prepared_vector) const;
   // The query in the form distance() wants (normalised for cosine).
   std::vector<float> prepare(const float* query) const;
   const float* vector(uint32_t slot) const;  // as stored
@@ -76,10 +80,13 @@ class HnswGraph {
   const HnswParams& params() const { return params_; }
   uint64_t memory_bytes() const;
 
-  // The links (not the vectors) as bytes, for a checkpoint: only slots below `limit`, all of which must be linked.
-  void save_links(uint32_t limit, std::string& out) const;
-  // Restores links over vectors already added; false when the bytes do not match the graph.
-  bool load_links(std::string_view in);
+  // Writes slots below `limit`, all of which must be linked, to a file (made beside it, synced, renamed), with
+  // `extra` bytes of the owner's. May run beside anything. False when the disk refuses.
+  bool save(const std::string& path, uint32_t limit, std::string_view extra) const;
+  // The graph of such a file, or null when there is none, it is damaged, or was made with other parameters.
+  // `mapped`: nodes stay in the file and are read as they are touched (changed ones are copied to memory);
+  // otherwise they are read into memory now.
+  static std::unique_ptr<HnswGraph> open(const std::string& path, const HnswParams& params, bool mapped, std::string* extra);
 
  private:
   struct Impl;

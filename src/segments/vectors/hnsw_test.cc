@@ -1,6 +1,9 @@
 #include "segments/vectors/hnsw.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "base/clock.h"
 
@@ -65,14 +68,43 @@ TEST_P(HnswMetrics, RecallHasAFloorUnfilteredAndFiltered) {
     EXPECT_GE(recall(g, queries, kDimensions, {.k = 10, .ef = 120, .filter = &filter, .selectivity = 1.0 / modulus}), floor - 0.02)
         << "one in " << modulus;
   }
-  // Links survive a checkpoint.
-  std::string saved;
-  g.save_links(kNodes, saved);
-  HnswGraph copy({.dimensions = kDimensions, .metric = metric, .m = 16, .ef_construction = 100, .quantize = quantize});
-  for (uint32_t i = 0; i < kNodes; ++i) copy.add(data.data() + size_t{i} * kDimensions);
-  ASSERT_TRUE(copy.load_links(saved));
-  EXPECT_GE(recall(copy, queries, kDimensions, {.k = 10, .ef = 120}), floor);
-  EXPECT_FALSE(copy.load_links(std::string_view(saved).substr(0, saved.size() / 2)));
+  // A checkpoint keeps the graph, in memory or mapped; a damaged one is refused.
+  const HnswParams params{.dimensions = kDimensions, .metric = metric, .m = 16, .ef_construction = 100, .quantize = quantize};
+  const std::string path = testing::TempDir() + "graph_" + std::to_string(getpid()) + ".ckpt";
+  ASSERT_TRUE(g.save(path, kNodes - 7, "owner"));
+  for (bool mapped : {false, true}) {
+    std::string extra;
+    auto copy = HnswGraph::open(path, params, mapped, &extra);
+    ASSERT_NE(copy, nullptr);
+    EXPECT_EQ(extra, "owner");
+    EXPECT_EQ(copy->linked(), kNodes - 7);
+    EXPECT_GE(recall(*copy, queries, kDimensions, {.k = 10, .ef = 120}), floor);
+    for (uint32_t i = kNodes - 7; i < kNodes; ++i) copy->link(copy->add(data.data() + size_t{i} * kDimensions));
+    EXPECT_GE(recall(*copy, queries, kDimensions, {.k = 10, .ef = 120}), floor);
+  }
+  std::string extra;
+  HnswParams different = params;
+  different.m = 8;
+  EXPECT_EQ(HnswGraph::open(path, different, false, &extra), nullptr);
+  Random rng(3);
+  for (int i = 0; i < 8; ++i) {
+    std::fstream f(path, std::ios::in | std::ios::out | std::ios::binary);
+    f.seekg(0, std::ios::end);
+    const auto at = static_cast<std::streamoff>(i == 0 ? 12 : rng.below(static_cast<uint64_t>(f.tellg())));
+    f.seekg(at);
+    const char was = static_cast<char>(f.get());
+    f.seekp(at);
+    f.put(static_cast<char>(was ^ 0x10));
+    f.close();
+    if (at < 64 || at >= 4096) {
+      EXPECT_EQ(HnswGraph::open(path, params, false, &extra), nullptr) << "byte " << at;
+    }
+    std::fstream undo(path, std::ios::in | std::ios::out | std::ios::binary);
+    undo.seekp(at);
+    undo.put(was);
+  }
+  EXPECT_NE(HnswGraph::open(path, params, false, &extra), nullptr);
+  unlink(path.c_str());
 }
 
 INSTANTIATE_TEST_SUITE_P(All, HnswMetrics,

@@ -26,11 +26,17 @@ struct BindContext {
   EvalContext* eval = nullptr;
   std::string_view text;               // for error positions
   ParamTypes* params = nullptr;        // null: $n is an error
+  Oid user = 0;                        // whose row security policies apply; 0: none do
   // Names of variables and function arguments: asked when no column matches (or first, if
   // variables_first). Null result: not a variable.
   std::function<query::ExprPtr(const std::vector<std::string>& names, int location)> variables;
   bool variables_first = false;
   std::function<query::ExprPtr(int number, int location)> parameter;  // overrides params
+  // True: a variable has the name of a column that was found, and neither wins (PL/pgSQL's rule).
+  std::function<bool(const std::vector<std::string>& names)> shadows;
+  // Rows that only this statement sees under a name (transition tables); null: none of that name.
+  struct HeldRows { int number = 0; const catalog::Relation* shape = nullptr; };
+  std::function<const HeldRows*(std::string_view name)> held_rows;
 };
 
 // SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES.
@@ -63,6 +69,18 @@ ParsedExpression parse_expression(std::string_view sql);
 
 // Coerces as an assignment to a column would; throws datatype_mismatch.
 query::ExprPtr coerce_for_assignment(query::ExprPtr e, Oid type, int32_t typmod, std::string_view column, const BindContext& context);
+
+// Bits of the changes (4 insert, 8 delete, 16 update) that a view takes without triggers.
+// Why a view of this query takes no changes; null: it does.
+const char* view_update_problem(const query::Query& q);
+int view_updatable_events(const catalog::Relation& view, const BindContext& context);
+
+// As a PL/pgSQL assignment would; null when there is no way.
+query::ExprPtr coerce_plpgsql(query::ExprPtr e, Oid type, int32_t typmod, const BindContext& context);
+// `target` is a ResTarget with indirection: the value of `base` with that part replaced.
+query::ExprPtr bind_element_assignment(const PgQuery__Node* target, query::ExprPtr base, const std::string& name, const BindContext& context);
+// The call of CALL: arguments in the procedure's order, placeholders of OUT arguments too.
+query::ExprPtr bind_call(const PgQuery__Node* func_call, const BindContext& context);
 
 struct ResolvedType { Oid type = 0; int32_t typmod = -1; };
 // TypeName node; throws undefined_object `type "x" does not exist`.

@@ -91,6 +91,7 @@ class Binder {
   CatalogView& cat;
   std::vector<ObjectAddress> dependencies;
   std::optional<Domain> domain;
+  std::map<Oid, std::shared_ptr<ProcRow>> call_rows_;   // procedures as CALL sees them
 
   [[noreturn]] void fail(ErrorCode code, std::string message, int location = -1, std::string detail = {}, std::string hint = {}) const;
   int position(int location) const { return character_position(ctx.text, location); }
@@ -121,6 +122,16 @@ class Binder {
   ExprPtr assigned(Scope& s, ExprPtr e, ExprContext kind, const std::string& column, int16_t attno, std::span<Node* const> indirection, int location);
   ExprPtr assign_indirection(Scope& s, ExprPtr base, const std::string& name, bool subscripting, Oid type, int32_t typmod, Oid collation,
                              std::span<Node* const> indirection, size_t at, ExprPtr rhs, CoerceContext cc, int location);
+  // view_update.cc: a statement on an updatable view becomes one on its table
+  std::shared_ptr<Query> rewrite_target_view(std::shared_ptr<Query> q);
+  bool cascading_ = false;
+  // row_security.cc
+  struct Policies { ExprPtr permissive; std::vector<std::pair<std::string, ExprPtr>> restrictive; };
+  bool policies_apply(const catalog::Relation& r, Oid user);
+  Policies policies_of(const catalog::Relation& r, Oid user, char command, bool check);
+  ExprPtr policy_condition(const Policies& p);
+  void apply_read_policies(Query& q);
+  void apply_target_policies(Query& q);
   // relation.cc
   NsPtr add_relation(Scope& s, const catalog::Relation& r, storage::LockMode lock, const pg::Alias* alias, bool inherit, bool in_from);
   NsPtr add_rte(Scope& s, RtePtr rte, std::string schema = {});
@@ -144,6 +155,7 @@ class Binder {
   void from_clause(Scope& s, Query& q, std::span<Node* const> list);
   FromPtr from_item(Scope& s, const Node* n, NsPtr* top, std::vector<NsPtr>* ns);
   FromPtr join_item(Scope& s, const pg::JoinExpr* j, NsPtr* top, std::vector<NsPtr>* ns);
+  NsPtr held_rows(Scope& s, const BindContext::HeldRows& held, const pg::RangeVar* rv);
   NsPtr range_function(Scope& s, const pg::RangeFunction* f);
   NsPtr add_function_rte(Scope& s, std::vector<std::string> names, std::vector<ExprPtr> calls,
                          std::vector<std::vector<Node*>> coldefs, bool ordinality, bool lateral, const pg::Alias* alias);

@@ -285,7 +285,7 @@ ExprPtr Binder::frame_offset(Scope& s, int options, const Window& w, const std::
       if (row[4] == "3" && static_cast<Oid>(std::stoul(row[1])) == family && static_cast<Oid>(std::stoul(row[2])) == column)
         choices.push_back({static_cast<Oid>(std::stoul(row[3])), static_cast<Oid>(std::stoul(row[5]))});
     if (choices.empty())
-      fail(ErrorCode::kFeatureNotSupported, "RANGE with offset PRECEDING/FOLLOWING is not supported for column type " + cat.format_type((*key)->type), expr_location(*key));
+      fail(ErrorCode::kFeatureNotSupported, "RANGE with offset PRECEDING/FOLLOWING is not supported for column type " + cat.format_type((*key)->type), expr_location(e));
     const Choice* pick = nullptr;
     Oid type = e->type;
     int matches = 0;

@@ -333,6 +333,8 @@ std::shared_ptr<Query> Binder::insert(Scope& s, const pg::InsertStmt* n) {
     q->returning = returning(s, PG_LIST(n, returning_list));
   }
   finish(s, *q);
+  q = rewrite_target_view(q);
+  if (ctx.user != 0) apply_target_policies(*q);
   q->dependencies = dependencies;
   return q;
 }
@@ -589,6 +591,8 @@ std::shared_ptr<Query> Binder::update(Scope& s, const pg::UpdateStmt* n) {
   q->returning = returning(s, PG_LIST(n, returning_list));
   q->targets = update_targets(s, PG_LIST(n, target_list));
   finish(s, *q);
+  q = rewrite_target_view(q);
+  if (ctx.user != 0) apply_target_policies(*q);
   q->dependencies = dependencies;
   return q;
 }
@@ -612,6 +616,8 @@ std::shared_ptr<Query> Binder::erase(Scope& s, const pg::DeleteStmt* n) {
   q->where = where_clause(s, n->where_clause, ExprContext::kWhere, "WHERE");
   q->returning = returning(s, PG_LIST(n, returning_list));
   finish(s, *q);
+  q = rewrite_target_view(q);
+  if (ctx.user != 0) apply_target_policies(*q);
   q->dependencies = dependencies;
   return q;
 }
@@ -717,6 +723,8 @@ std::shared_ptr<Query> Binder::merge(Scope& s, const pg::MergeStmt* n) {
     q->merge_actions.push_back(std::move(a));
   }
   finish(s, *q);
+  q = rewrite_target_view(q);
+  if (ctx.user != 0) apply_target_policies(*q);
   q->dependencies = dependencies;
   return q;
 }

@@ -265,7 +265,12 @@ ExprPtr Binder::column_ref(Scope& s, const pg::ColumnRef* c) {
       }
     }
   }
-  if (found != nullptr) return found;
+  if (found != nullptr) {
+    if (ctx.shadows && !star && ctx.shadows(names))
+      fail(ErrorCode::kAmbiguousColumn, "column reference \"" + names_to_string(names) + "\" is ambiguous", c->location,
+           "It could refer to either a PL/pgSQL variable or a table column.");
+    return found;
+  }
   if (ctx.variables && !ctx.variables_first && !star)
     if (ExprPtr e = ctx.variables(names, c->location)) return e;
   switch (problem) {
@@ -903,12 +908,22 @@ ExprPtr Binder::collate(Scope& s, const pg::CollateClause* c) {
 }
 
 ExprPtr Binder::current_of(Scope& s, const pg::CurrentOfExpr* c) {
+  if (s.target == nullptr || s.target_relation == nullptr) fail(ErrorCode::kSyntaxError, "WHERE CURRENT OF is not allowed here");
+  if (s.target_relation->relkind == 'v') fail(ErrorCode::kFeatureNotSupported, "WHERE CURRENT OF on a view is not implemented");
   auto e = make<CurrentOfExpr>();
   e->cursor = c->cursor_name;
-  e->relation = s.target != nullptr ? s.target->index : 0;
-  e->type = oid::kBool;
-  if (e->relation == 0) fail(ErrorCode::kSyntaxError, "WHERE CURRENT OF is not allowed here");
-  return e;
+  e->relation = static_cast<int>(s.target_relation->oid);
+  e->type = oid::kTid;
+  auto ctid = make<VarExpr>();
+  ctid->relation = s.target->index;
+  ctid->column = system_column::kCtid;
+  ctid->type = oid::kTid;
+  auto same = make<OpExpr>();
+  same->op = 387;
+  same->func = 1292;
+  same->type = oid::kBool;
+  same->args = {ctid, e};
+  return same;
 }
 
 ExprPtr Binder::indirection(Scope& s, const pg::AIndirection* a) {

@@ -66,6 +66,10 @@ FromPtr Binder::from_item(Scope& s, const Node* n, NsPtr* top, std::vector<NsPtr
           break;
         }
       }
+      if (const BindContext::HeldRows* held = ctx.held_rows && !pg::has(rv->schemaname) ? ctx.held_rows(rv->relname) : nullptr) {
+        item = held_rows(s, *held, rv);
+        break;
+      }
       auto r = open_relation(rv, true);
       if (r == nullptr) {
         std::string shown = pg::has(rv->schemaname) ? std::string(rv->schemaname) + "." + rv->relname : rv->relname;
@@ -442,11 +446,11 @@ NsPtr Binder::add_function_rte(Scope& s, std::vector<std::string> names, std::ve
     }
     if (!coldefs[i].empty()) {
       if (has_out)
-        fail(ErrorCode::kSyntaxError, "a column definition list is redundant for a function with OUT parameters", expr_location(call));
+        fail(ErrorCode::kSyntaxError, "a column definition list is redundant for a function with OUT parameters", coldefs[i][0]->column_def->location);
       if (call->type != oid::kRecord) {
         if (cat.is_composite(base))
-          fail(ErrorCode::kSyntaxError, "a column definition list is redundant for a function returning a named composite type", expr_location(call));
-        fail(ErrorCode::kSyntaxError, "a column definition list is only allowed for functions returning \"record\"", expr_location(call));
+          fail(ErrorCode::kSyntaxError, "a column definition list is redundant for a function returning a named composite type", coldefs[i][0]->column_def->location);
+        fail(ErrorCode::kSyntaxError, "a column definition list is only allowed for functions returning \"record\"", coldefs[i][0]->column_def->location);
       }
       for (Node* d : coldefs[i]) {
         const pg::ColumnDef* def = d->column_def;

@@ -13,7 +13,19 @@ std::vector<Binder::Candidate> Binder::function_candidates(const std::vector<std
     if (schema == 0) return {};
   }
   std::vector<Candidate> out;
-  for (const ProcRow* p : cat.procs(names.back(), schema)) {
+  for (const ProcRow* row : cat.procs(names.back(), schema)) {
+    const ProcRow* p = row;
+    if (p->kind == 'p' && p->all_args.size() != p->args.size() && !p->all_args.empty()) {
+      // CALL names OUT arguments too.
+      auto& with_out = call_rows_[p->oid];
+      if (with_out == nullptr) {
+        with_out = std::make_shared<ProcRow>(*p);
+        with_out->args = p->all_args;
+        for (char& m : with_out->arg_modes)
+          if (m == 'o') m = 'i';
+      }
+      p = with_out.get();
+    }
     int declared = static_cast<int>(p->args.size());
     Candidate c{.proc = p};
     if (!arg_names.empty()) {

@@ -14,6 +14,7 @@ using catalog::ObjectKind;
 struct Checker {
   const catalog::State& state;
   std::set<Oid> roles;  // the role and what it is a member of
+  bool as_user = false;
 
   Checker(const catalog::State& s, Oid role) : state(s), roles{role} {
     std::vector<Oid> todo{role};
@@ -47,6 +48,14 @@ struct Checker {
   }
   void check(const query::RangeTableEntry& rte) const {
     if (rte.kind != query::RteKind::kRelation || rte.required_privileges == 0 || rte.relation < oid::kFirstUserOid) return;
+    if (rte.check_as_user != 0 && !as_user) {   // below a view: its owner's privileges count
+      auto owner = state.get_as<catalog::Role>(ObjectKind::kRole, rte.check_as_user);
+      if (owner != nullptr && owner->superuser) return;
+      Checker other(state, rte.check_as_user);
+      other.as_user = true;
+      other.check(rte);
+      return;
+    }
     auto r = state.relation(rte.relation);
     if (r == nullptr || roles.contains(r->owner)) return;
     uint32_t have = r->acl ? granted(*r->acl) : 0;
@@ -78,6 +87,12 @@ void check_privileges(const query::Query& q, const catalog::State& state, Oid ro
   Checker c(state, role);
   c.range_tables(q);
   query::walk_query(q, [&](const query::Expr& e, int) {
+    if (e.kind == query::ExprKind::kFunc) {
+      const Oid func = static_cast<const query::FuncExpr&>(e).func;
+      auto f = func >= oid::kFirstUserOid ? state.function(func) : nullptr;
+      if (f != nullptr && f->acl && !c.roles.contains(f->owner) && (c.granted(*f->acl) & catalog::kExecute) == 0)
+        throw Error(ErrorCode::kInsufficientPrivilege, "permission denied for function " + f->name);
+    }
     if (e.kind == query::ExprKind::kSubLink) c.range_tables(*static_cast<const query::SubLinkExpr&>(e).subquery);
     return false;
   }, 0);

@@ -36,6 +36,7 @@ void Binder::finish(Scope& s, Query& q) {
   assign_collations(q);
   q.ctes.clear();
   for (const CtePtr& c : s.ctes) q.ctes.push_back(c->table);
+  if (ctx.user != 0) apply_read_policies(q);
 }
 
 std::shared_ptr<Query> Binder::select(Scope& s, const pg::SelectStmt* n) {

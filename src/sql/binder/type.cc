@@ -140,10 +140,13 @@ ParsedExpression parse_expression(std::string_view sql) {
 
 ResolvedType parse_type_string(std::string_view sql, const BindContext& context, bool allow_missing) {
   ParseTreePtr tree;
+  if (sql.find_first_not_of(" \t\n\r\f") == std::string_view::npos) throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
   try {
-    tree = parse_sql("SELECT NULL::" + std::string(sql));
-  } catch (const Error&) {
-    throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
+    // The closing parenthesis ends the name where the scanner would otherwise go on.
+    tree = parse_sql("SELECT CAST(NULL AS " + std::string(sql) + ")");
+  } catch (const Error& e) {
+    // The position within the name means nothing to the statement around it.
+    throw Error(e.code(), e.message());
   }
   const Node* n = tree->statements.size() == 1 && pg::is(tree->statements[0].node, pg::kSelectStmt) &&
                           tree->statements[0].node->select_stmt->n_target_list == 1 && tree->statements[0].node->select_stmt->n_from_clause == 0
@@ -152,7 +155,13 @@ ResolvedType parse_type_string(std::string_view sql, const BindContext& context,
     throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
   BindContext c = context;
   c.text = {};
-  return Binder(c).type_name_or_missing(n->type_cast->type_name, allow_missing);
+  try {
+    return Binder(c).type_name_or_missing(n->type_cast->type_name, allow_missing);
+  } catch (const Error& e) {
+    Error copy = e;
+    copy.set_position(0);
+    throw copy;
+  }
 }
 
 Oid resolve_collation(const std::vector<std::string>& names, const BindContext& context, int location) {

@@ -48,7 +48,7 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
 void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool missing_ok) {
   if (r->column(std::string_view(d->colname)) != nullptr) {
     if (missing_ok) {
-      notice(std::string("column \"") + d->colname + "\" of relation \"" + r->name + "\" already exists, skipping");
+      notice(std::string("column \"") + d->colname + "\" of relation \"" + r->name + "\" already exists, skipping", {}, {}, "NOTICE", ErrorCode::kDuplicateColumn);
       return;
     }
     fail(ErrorCode::kDuplicateColumn, std::string("column \"") + d->colname + "\" of relation \"" + r->name + "\" already exists");
@@ -331,7 +331,14 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
       if (col.generated)
         fail(ErrorCode::kSyntaxError, "column \"" + col.name + "\" of relation \"" + r->name + "\" is a generated column", -1, {},
              c->def == nullptr ? "Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead." : "");
-      set_default(*r, col.number, c->def, false);
+      try {
+        set_default(*r, col.number, c->def, false);
+      } catch (const Error& e) {
+        // The new default is checked apart from the statement's text.
+        Error copy = e;
+        if (e.code() == ErrorCode::kInvalidTextRepresentation) copy.set_position(0);
+        throw copy;
+      }
       break;
     }
     case pg::AT_DropNotNull: {

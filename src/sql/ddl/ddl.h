@@ -37,7 +37,12 @@ class Ddl {
   CatalogView& view() { return host.view(); }
   catalog::Catalog& catalog() { return *host.exec().engine->catalog; }
   storage::Transaction& txn() { return *host.exec().txn; }
-  BindContext bind() { return host.bind_context(text); }
+  // For what is stored: no user's row security policies are part of it.
+  BindContext bind() {
+    BindContext b = host.bind_context(text);
+    b.user = 0;
+    return b;
+  }
   int position(int location) { return character_position(text, location); }
   [[noreturn]] void fail(ErrorCode code, std::string message, int location = -1, std::string detail = {}, std::string hint = {}) {
     throw Error(code, std::move(message)).detail(std::move(detail)).hint(std::move(hint)).position(position(location));
@@ -170,6 +175,8 @@ class Ddl {
   void alter_function(const pg::AlterFunctionStmt* s);
   std::string define(const pg::DefineStmt* s);
   void create_cast(const pg::CreateCastStmt* s);
+  void function_setting(catalog::Function& f, const pg::VariableSetStmt* set);
+  // triggers.cc
   void create_trigger(const pg::CreateTrigStmt* s);
 
   // misc.cc

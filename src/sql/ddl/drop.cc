@@ -285,9 +285,10 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
           std::string args;
           for (const Node* t : PG_LIST(n->object_with_args, objargs))
             if (pg::is(t, pg::kTypeName)) {
-              Oid type = 0;
-              try { type = resolve_type(t->type_name, b).type; } catch (const Error&) {}
-              args += (args.empty() ? "" : ",") + (type != 0 ? view().format_type(type) : std::string(pg::str(t->type_name->names[t->type_name->n_names - 1])));
+              std::string type;
+              for (const std::string& part : pg::strings(PG_LIST(t->type_name, names))) type += (type.empty() ? "" : ".") + part;
+              if (t->type_name->n_array_bounds > 0) type += "[]";
+              args += (args.empty() ? "" : ",") + type;
             }
           notice(std::string(kind == 'a' ? "aggregate " : kind == 'p' ? "procedure " : "function ") + fn.back() + "(" + args + ") does not exist, skipping");
           break;
@@ -329,7 +330,7 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
           break;
         }
         auto o = state()->find(s->remove_type == pg::OBJECT_POLICY ? ObjectKind::kPolicy : ObjectKind::kTrigger, r->oid, object);
-        if (o == nullptr) { missing(ErrorCode::kUndefinedObject, std::string(word) + " \"" + object + "\" for " + (s->remove_type == pg::OBJECT_RULE ? "relation" : "table") + " \"" + table + "\""); break; }
+        if (o == nullptr) { missing(ErrorCode::kUndefinedObject, std::string(word) + " \"" + object + "\" for " + (s->missing_ok || s->remove_type == pg::OBJECT_RULE ? "relation" : "table") + " \"" + table + "\""); break; }
         targets.push_back({o->kind(), o->oid, 0});
         break;
       }

@@ -33,6 +33,9 @@ std::shared_ptr<Relation> Ddl::make_index(Relation& table, const std::string& na
   info.table = table.oid;
   auto column_name = [&](const catalog::IndexColumn& k) -> std::string {
     if (k.column != 0) return table.column(k.column)->name;
+    const ParsedExpression parsed = parse_expression(k.expression_sql);
+    if (pg::is(parsed.node, pg::kFuncCall)) return std::string(pg::str(parsed.node->func_call->funcname[parsed.node->func_call->n_funcname - 1]));
+    if (pg::is(parsed.node, pg::kCoalesceExpr)) return "coalesce";
     return "expr";
   };
   std::set<std::string> used;
@@ -109,7 +112,7 @@ catalog::IndexColumn Ddl::index_key(const Relation& table, const pg::IndexElem* 
     }
   }
   if (e->n_collation > 0) k.collation = resolve_collation(pg::strings(PG_LIST(e, collation)), b);
-  Oid am = method == "hash" ? 405 : method == "gin" ? 2742 : method == "gist" ? 783 : method == "brin" ? 3580 : method == "spgist" ? 4000 : 403;
+  Oid am = method == "hash" ? 405 : method == "gin" ? 2742 : method == "gist" ? 783 : method == "brin" ? 3580 : method == "spgist" ? 4000 : method == "hnsw" || method == "ivfflat" ? 15900 : 403;
   bool ours = method == "search" || method == "hnsw" || method == "columns" || method == "ivfflat";
   if (e->n_opclass > 0) {
     std::string name(pg::str(e->opclass[e->n_opclass - 1]));

@@ -191,6 +191,18 @@ void Ddl::truncate(const pg::TruncateStmt* s) {
     add(from);
     again = true;
   }
+  auto fire = [&](int bits) {
+    for (Oid t : tables) {
+      auto r = state()->relation(t);
+      if (r == nullptr || r->triggers.empty() || !host.exec().fire_trigger) continue;
+      query::TriggerEvent e;
+      e.table = r.get();
+      e.bits = bits;
+      host.exec().fire_trigger(e);
+    }
+  };
+  constexpr int kBefore = 2, kTruncated = 32;
+  fire(kBefore | kTruncated);
   for (Oid t : tables) {
     auto old = state()->relation(t);
     auto r = edit(old);
@@ -214,11 +226,14 @@ void Ddl::truncate(const pg::TruncateStmt* s) {
         put(m);
       });
   }
+  host.next_command();
+  fire(kTruncated);
 }
 
 void Ddl::lock_table(const pg::LockStmt* s) {
   static const LockMode kModes[] = {LockMode::kNone, LockMode::kAccessShare, LockMode::kRowShare, LockMode::kRowExclusive, LockMode::kShareUpdateExclusive,
                                     LockMode::kShare, LockMode::kShareRowExclusive, LockMode::kExclusive, LockMode::kAccessExclusive};
+  if (!host.in_block()) fail(ErrorCode::kNoActiveSqlTransaction, "LOCK TABLE can only be used in transaction blocks");
   for (const Node* n : PG_LIST(s, relations)) {
     Ptr<Relation> r = relation(n->range_var);
     if (r->relkind != 'r' && r->relkind != 'p' && r->relkind != 'v')

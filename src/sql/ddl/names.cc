@@ -14,8 +14,13 @@ Ddl::Target Ddl::creation_target(const pg::RangeVar* rv) {
     t.temporary = true;
     return t;
   }
-  Target r = creation_target(schema.empty() ? std::vector<std::string>{t.name} : std::vector<std::string>{schema, t.name});
-  return r;
+  try {
+    return creation_target(schema.empty() ? std::vector<std::string>{t.name} : std::vector<std::string>{schema, t.name});
+  } catch (const Error& e) {
+    Error copy = e;
+    copy.set_position(position(rv->location));
+    throw copy;
+  }
 }
 
 Ddl::Target Ddl::creation_target(const std::vector<std::string>& names) {
@@ -133,6 +138,15 @@ Ptr<Relation> Ddl::table_for(const pg::RangeVar* rv, LockMode lock, bool missing
 bool Ddl::name_used(Oid schema, const std::string& name) { return state()->find(ObjectKind::kRelation, schema, name) != nullptr; }
 
 void Ddl::check_name_free(const Target& t, const char* what) {
+  // Who makes the same name at the same time waits, and loses when we commit.
+  const std::string key = "name/" + std::to_string(t.schema) + "/" + t.name;
+  if (!name_used(t.schema, t.name) && txn().lock({storage::LockKind::kObject, key}, LockMode::kAccessExclusive, host.exec().wait) == storage::LockOutcome::kGrantedAfterWait) {
+    changes().refresh();
+    if (name_used(t.schema, t.name))
+      throw Error(ErrorCode::kUniqueViolation, "duplicate key value violates unique constraint \"pg_type_typname_nsp_index\"")
+          .detail("Key (typname, typnamespace)=(" + t.name + ", " + std::to_string(t.schema) + ") already exists.")
+          .names("pg_catalog", "pg_type", {}, {}, "pg_type_typname_nsp_index");
+  }
   if (name_used(t.schema, t.name)) fail(ErrorCode::kDuplicateTable, std::string(what) + " \"" + t.name + "\" already exists");
   if (auto type = state()->find(ObjectKind::kType, t.schema, t.name))
     fail(ErrorCode::kDuplicateObject, "type \"" + t.name + "\" already exists", -1, {},

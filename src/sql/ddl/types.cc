@@ -42,8 +42,10 @@ void Ddl::create_enum(const pg::CreateEnumStmt* s) {
     if (label.size() > 63)
       fail(ErrorCode::kInvalidName, "invalid enum label \"" + label + "\"", -1, "Labels must be 63 bytes or less.");
     for (auto& l : type->labels)
-      if (l.label == label) fail(ErrorCode::kUniqueViolation, "duplicate key value violates unique constraint \"pg_enum_typid_label_index\"", -1,
-                                 "Key (enumtypid, enumlabel)=(" + std::to_string(type->oid) + ", " + label + ") already exists.");
+      if (l.label == label)
+        throw Error(ErrorCode::kUniqueViolation, "duplicate key value violates unique constraint \"pg_enum_typid_label_index\"")
+            .detail("Key (enumtypid, enumlabel)=(" + std::to_string(type->oid) + ", " + label + ") already exists.")
+            .names("pg_catalog", "pg_enum", {}, {}, "pg_enum_typid_label_index");
     type->labels.push_back({catalog().allocate_oid(), order, label});
     order += 1;
   }

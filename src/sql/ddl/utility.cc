@@ -109,6 +109,14 @@ std::string Ddl::run(const Node* n) {
     case pg::kCreateSeqStmt: create_sequence(n->create_seq_stmt); return "CREATE SEQUENCE";
     case pg::kAlterSeqStmt: alter_sequence(n->alter_seq_stmt); return "ALTER SEQUENCE";
     case pg::kViewStmt: create_view(n->view_stmt); return "CREATE VIEW";
+    case pg::kSelectStmt: {   // SELECT INTO
+      pg::CreateTableAsStmt as = PG_QUERY__CREATE_TABLE_AS_STMT__INIT;
+      as.query = const_cast<Node*>(n);
+      as.into = n->select_stmt->into_clause;
+      as.objtype = pg::OBJECT_TABLE;
+      as.is_select_into = true;
+      return create_table_as(&as);
+    }
     case pg::kCreateTableAsStmt: return create_table_as(n->create_table_as_stmt);
     case pg::kRefreshMatViewStmt: refresh_view(n->refresh_mat_view_stmt); return "REFRESH MATERIALIZED VIEW";
     case pg::kCreateSchemaStmt: create_schema(n->create_schema_stmt); return "CREATE SCHEMA";

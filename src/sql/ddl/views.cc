@@ -82,6 +82,9 @@ void Ddl::create_view(const pg::ViewStmt* s) {
   std::map<std::string, std::string> opts = options(PG_LIST(s, options));
   if (s->with_check_option == pg::LOCAL_CHECK_OPTION) opts["check_option"] = "local";
   if (s->with_check_option == pg::CASCADED_CHECK_OPTION) opts["check_option"] = "cascaded";
+  if (opts.contains("check_option")) {
+    if (const char* why = view_update_problem(*q)) fail(ErrorCode::kFeatureNotSupported, "WITH CHECK OPTION is supported only on automatically updatable views", -1, {}, why);
+  }
   if (existing != nullptr) {
     if (!s->replace) fail(ErrorCode::kDuplicateTable, "relation \"" + target.name + "\" already exists");
     if (existing->relkind != 'v') fail(ErrorCode::kWrongObjectType, "\"" + target.name + "\" is not a view");
@@ -198,6 +201,7 @@ std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
     wrap.select_stmt = &copy;
     query_node = &wrap;
   }
+  if (!matview) b.user = host.current_user();
   q = bind_statement(query_node, b);
   if (matview && q->has_modifying_cte) fail(ErrorCode::kFeatureNotSupported, "materialized views must not use data-modifying statements in WITH");
   std::vector<std::string> names = pg::strings(PG_LIST(into, col_names));

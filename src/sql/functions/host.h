@@ -17,10 +17,16 @@ std::string qualified_relation_name(const catalog::Relation& r, CatalogView& vie
 // "a.b" of a text argument, as 'a.b'::regclass would find it; throws undefined_table.
 catalog::Ptr<catalog::Relation> relation_named(FnCall& call, std::string_view name);
 
+// A stored expression as the session's search path shows it.
+std::string shown_expression(EvalContext& eval, const std::string& sql, const catalog::Relation* relation);
+// pg_get_triggerdef. Implemented in ddl/.
+std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, bool pretty);
+
 void register_object_text_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);
 void register_session_functions(FunctionRegistry& r);
 void register_search_functions(FunctionRegistry& r);
+void register_text_search_query_functions(FunctionRegistry& r);
 
 // Privilege bits that a role holds on an object (its own, its groups', PUBLIC's, the owner's).
 uint32_t privileges_of(Oid role, const catalog::Object& object, const std::optional<std::vector<catalog::AclItem>>& acl,

@@ -195,7 +195,19 @@ std::optional<std::string> constraint_definition(FnCall& call, Oid oid, bool pre
   if (out) return out;
   view.state()->for_each(catalog::ObjectKind::kType, [&](const catalog::Ptr<catalog::Object>& o) {
     for (auto& c : static_cast<const catalog::Type&>(*o).constraints)
-      if (c.oid == oid) out = constraint_text(call, c, nullptr, pretty);
+      if (c.oid == oid) {
+        out = constraint_text(call, c, nullptr, pretty);
+        // Pretty: CHECK ((VALUE > 0)) without the inner parentheses, when they are around the whole.
+        const size_t open = out->find("((");
+        if (!pretty || open == std::string::npos) continue;
+        int depth = 0;
+        size_t close = open + 1;
+        for (; close < out->size(); ++close) {
+          if ((*out)[close] == '(') ++depth;
+          if ((*out)[close] == ')' && --depth == 0) break;
+        }
+        if (close + 1 < out->size() && (*out)[close + 1] == ')') *out = out->substr(0, open + 1) + out->substr(open + 2, close - open - 2) + out->substr(close + 1);
+      }
   });
   return out;
 }
@@ -279,7 +291,6 @@ std::string arguments_text(FnCall& c, const Signature& s, bool defaults, bool ta
   for (size_t i = 0; i < s.types.size(); ++i) {
     char m = s.modes[i];
     if ((m == 't') != tables) continue;
-    if (identity && m == 'o') continue;
     bool in = m == 'i' || m == 'b' || m == 'v';
     if (!out.empty()) out += ", ";
     if (m == 'o') out += "OUT ";
@@ -342,7 +353,7 @@ Datum get_functiondef(FnCall& c) {
   if (f->strict) line += " STRICT";
   if (f->security_definer) line += " SECURITY DEFINER";
   if (f->leakproof) line += " LEAKPROOF";
-  if (f->cost != 100) line += fmt::format(" COST {}", f->cost);
+  if (f->cost != (f->language_name == "internal" || f->language_name == "c" ? 1 : 100)) line += fmt::format(" COST {}", f->cost);
   if (f->returns_set && f->rows != 1000 && f->rows > 0) line += fmt::format(" ROWS {}", f->rows);
   if (!line.empty()) out += line + "\n";
   for (auto& [n, v] : f->settings) out += fmt::format(" SET {} TO {}\n", quote_identifier(n), quote_literal(v));
@@ -353,7 +364,7 @@ Datum get_functiondef(FnCall& c) {
 }
 Datum get_triggerdef(FnCall& c) {
   auto t = host_of(c).view().state()->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, c.arg(0).as_oid());
-  return t ? c.text(t->definition_sql) : c.null();
+  return t ? c.text(trigger_definition(*t, host_of(c).view(), c.nargs > 1 && !c.is_null(1) && c.arg(1).as_bool())) : c.null();
 }
 Datum get_ruledef(FnCall& c) {
   CatalogView& view = host_of(c).view();
@@ -397,12 +408,14 @@ std::optional<std::string> comment_of(FnCall& c, Oid object, Oid class_oid, int 
     if (class_oid != 0 && system_catalogs::class_oid(kind) != class_oid) continue;
     auto o = state->get(kind, object);
     if (!o) continue;
+    if (sub == 0 && !o->comment && kind == K::kSchema && object == catalog::kPublic) return "standard public schema";
     if (sub == 0) return o->comment;
     if (kind != K::kRelation) continue;
     auto* column = static_cast<const Relation&>(*o).column(static_cast<int16_t>(sub));
     return column ? column->comment : std::nullopt;
   }
   if (class_oid == 2615 && object == 11) return "system catalog schema";
+  if ((class_oid == 3079 && object == 13562) || (class_oid == 2612 && object == 13563)) return "PL/pgSQL procedural language";
   return std::nullopt;
 }
 Datum obj_description(FnCall& c) {
@@ -478,6 +491,17 @@ void register_object_text_functions(FunctionRegistry& r) {
   r.add("sql:shobj_description/oid,name", obj_description);
   r.add("sql:col_description/oid,int4", col_description);
   r.add("pg_describe_object", describe_object);
+}
+
+std::string shown_expression(EvalContext& eval, const std::string& sql, const catalog::Relation* relation) {
+  UtilityHost& host = *static_cast<UtilityHost*>(eval.session);
+  try {
+    ParsedExpression parsed = parse_expression(sql);
+    query::ExprPtr e = bind_expression(parsed.node, relation, ExprContext::kNone, host.bind_context(sql));
+    return deparse_expression(e, relation, host.view(), eval);
+  } catch (const Error&) {
+    return sql;
+  }
 }
 
 }  // namespace stele::sql

@@ -203,6 +203,22 @@ template <bool terminate> Datum signal_backend(FnCall& c) {
     c.context->notice(Error(ErrorCode::kWarning, fmt::format("PID {} is not a PostgreSQL backend process", pid)), "WARNING");
   return Datum::from_bool(found);
 }
+Datum pid_array(FnCall& c, const std::vector<int>& pids) {
+  ArrayBuilder b(element_info(oid::kInt4, nullptr));
+  for (int pid : pids) b.add(Datum::from_int(pid));
+  return b.finish(*c.arena);
+}
+Datum blocking_pids(FnCall& c) { return pid_array(c, host_of(c).blocking_pids(static_cast<int>(c.int_arg(0)))); }
+// A deferrable transaction here never waits for a safe snapshot: it takes one that is.
+Datum safe_snapshot_blocking_pids(FnCall& c) { return pid_array(c, {}); }
+// isolationtester: is session arg 0 blocked by one of the sessions of arg 1?
+Datum session_is_blocked(FnCall& c) {
+  ArrayView interesting(c.arg(1));
+  for (int pid : host_of(c).blocking_pids(static_cast<int>(c.int_arg(0))))
+    for (int i = 0; i < interesting.count(); ++i)
+      if (!interesting.is_null(i) && interesting.get(i).as_int() == pid) return Datum::from_bool(true);
+  return Datum::from_bool(false);
+}
 Datum sleep(FnCall& c) {
   double seconds = c.arg(0).as_double();
   auto until = std::chrono::steady_clock::now() + std::chrono::microseconds(seconds > 0 ? static_cast<int64_t>(std::min(seconds, 1e9) * 1e6) : 0);
@@ -444,6 +460,9 @@ void register_session_functions(FunctionRegistry& r) {
   r.add("pg_backend_pid", backend_pid);
   r.add("pg_cancel_backend", signal_backend<false>);
   r.add("pg_terminate_backend", signal_backend<true>);
+  r.add("pg_blocking_pids", blocking_pids);
+  r.add("pg_safe_snapshot_blocking_pids", safe_snapshot_blocking_pids);
+  r.add("pg_isolation_test_session_is_blocked", session_is_blocked);
   r.add("pg_sleep", sleep);
   r.add("sql:pg_sleep_for/interval", sleep_for);
   r.add("pg_notify", notify);

@@ -81,6 +81,15 @@ ParseTreePtr parse_here(std::string_view text, bool deep) {
     if (message == "subquery in FROM must have an alias") hint = "For example, FROM (SELECT ...) [AS] foo.";
     else if (message == "VALUES in FROM must have an alias") hint = "For example, FROM (VALUES ...) [AS] foo.";
     else if (message == "LIMIT #,# syntax is not supported") hint = "Use separate LIMIT and OFFSET clauses.";
+    if (static constexpr std::string_view kJunk = "trailing junk after numeric literal at or near \""; message.starts_with(kJunk) && position > 0) {
+      // The scanner stops at the first character of the junk; what is shown is the whole of it.
+      size_t from = 0;
+      for (int seen = 1; from < tree->text.size() && seen < position; ++seen)
+        do ++from; while (from < tree->text.size() && (static_cast<uint8_t>(tree->text[from]) & 0xc0) == 0x80);
+      size_t to = from;
+      while (to < tree->text.size() && (std::isalnum(static_cast<unsigned char>(tree->text[to])) || tree->text[to] == '_' || tree->text[to] == '.' || tree->text[to] == '$')) ++to;
+      if (to > from) message = std::string(kJunk) + tree->text.substr(from, to - from) + "\"";
+    }
     throw Error(code_of(message), message).hint(hint).position(position);
   }
   auto* parsed = pg_query__parse_result__unpack(nullptr, r.parse_tree.len, reinterpret_cast<const uint8_t*>(r.parse_tree.data));

@@ -65,6 +65,12 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
   if (d == nullptr) return;
   auto on = [&] { return value == "on"; };
   auto number = [&] { return std::strtod(value.c_str(), nullptr); };
+  auto apply_defaults = [&] {
+    if (txn_ != nullptr || status_ != TxnStatus::kIdle) return;   // the next transaction's
+    isolation_ = default_isolation_;
+    read_only_ = default_read_only_;
+    deferrable_ = default_deferrable_;
+  };
   if (name == "DateStyle") {
     eval_.date_style = value.starts_with("ISO") ? DateStyle::kIso : value.starts_with("SQL") ? DateStyle::kSql
                        : value.starts_with("German") ? DateStyle::kGerman : DateStyle::kPostgres;
@@ -88,6 +94,16 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
     exec_.wait.deadlock_timeout_us = static_cast<int64_t>(number()) * 1000;
   } else if (name == "synchronous_commit") {
     synchronous_ = value != "off";
+  } else if (name == "default_transaction_isolation") {
+    default_isolation_ = value == "serializable" ? storage::Isolation::kSerializable
+                         : value == "repeatable read" ? storage::Isolation::kRepeatableRead : storage::Isolation::kReadCommitted;
+    apply_defaults();
+  } else if (name == "default_transaction_read_only") {
+    default_read_only_ = on();
+    apply_defaults();
+  } else if (name == "default_transaction_deferrable") {
+    default_deferrable_ = on();
+    apply_defaults();
   } else if (name == "work_mem") {
     planner_.work_mem_bytes = static_cast<uint64_t>(number()) * 1024;
   } else if (name == "hash_mem_multiplier") {
@@ -122,6 +138,10 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
   } else if (name == "cpu_operator_cost") {
     planner_.cpu_operator_cost = number();
   }
+  query::PlannerSettings compared = planner_;   // memory does not make other plans
+  compared.work_mem_bytes = query::PlannerSettings{}.work_mem_bytes;
+  compared.hash_mem_multiplier = query::PlannerSettings{}.hash_mem_multiplier;
+  planner_default_ = compared == query::PlannerSettings{};
   if (d->reported && options_.parameter_status) options_.parameter_status(d->name, show_setting(*d, value));
 }
 
@@ -179,12 +199,16 @@ void SessionImpl::install_hooks() {
     auto it = view_cache_.find(relation.oid);
     if (it != view_cache_.end()) return it->second;
     const auto tree = parse_sql(relation.view_sql);
-    query::QueryPtr q = bind_statement(tree->statements.at(0).node, bind_context(relation.view_sql));
+    BindContext context = bind_context(relation.view_sql);
+    context.user = relation.owner;
+    if (auto it = relation.options.find("security_invoker"); it != relation.options.end() && it->second == "true") context.user = current_user_;
+    query::QueryPtr q = bind_statement(tree->statements.at(0).node, context);
     view_cache_[relation.oid] = q;
     return q;
   };
   exec_.system_relation = [](Oid relation) { return relation < oid::kFirstUserOid ? system_catalogs::find(relation) : nullptr; };
   exec_.system_catalog_shareable = system_catalogs::depends_on_state_alone;
+  exec_.cursor_position = [this](const std::string& name, Oid relation) { return cursor_position(name, relation); };
   exec_.scan_system_catalog = [this](Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
     system_catalogs::Context c;
     c.state = exec_.catalog->state();
@@ -213,6 +237,7 @@ void SessionImpl::install_hooks() {
       }
       return out;
     };
+    c.setting_raw = [this](std::string_view name) { return settings_.raw(name); };
     c.setting_source = [this](std::string_view name) { return settings_.source(name); };
     system_catalogs::scan(relation, c, emit, arena);
   };
@@ -339,6 +364,7 @@ BindContext SessionImpl::bind_context(std::string_view text) {
   c.view = &view();
   c.eval = &eval_;
   c.text = text;
+  c.user = current_user_;
   return c;
 }
 
@@ -366,6 +392,27 @@ void SessionImpl::lock_relation(Oid relation, storage::LockMode mode, bool nowai
 
 std::vector<std::string> SessionImpl::listening_channels() { return database_.channels(*this); }
 bool SessionImpl::signal_backend(int pid, bool terminate) { return database_.cancel_pid(pid, terminate); }
+std::vector<int> SessionImpl::blocking_pids(int pid) {
+  constexpr storage::OwnerId kSession = uint64_t{1} << 63;  // owners of session level locks carry the pid
+  std::unordered_map<storage::OwnerId, int> pids;
+  storage::OwnerId transaction = 0;
+  for (const auto& a : database_.activities()) {
+    if (a.lock_owner == 0) continue;
+    pids[a.lock_owner] = a.pid;
+    if (a.pid == pid) transaction = a.lock_owner;
+  }
+  auto owners = engine_.store->locks().blockers(kSession | static_cast<uint64_t>(pid));
+  if (transaction != 0) {
+    for (storage::OwnerId o : engine_.store->locks().blockers(transaction)) owners.push_back(o);
+  }
+  std::vector<int> out;
+  for (storage::OwnerId o : owners) {
+    auto it = pids.find(o);
+    int blocker = (o & kSession) != 0 ? static_cast<int>(o & ~kSession) : it == pids.end() ? 0 : it->second;
+    if (blocker != pid && std::find(out.begin(), out.end(), blocker) == out.end()) out.push_back(blocker);
+  }
+  return out;
+}
 Oid SessionImpl::database_oid() {
   const auto db = engine_.catalog->state()->find(ObjectKind::kDatabase, 0, options_.database);
   return db == nullptr ? 5 : db->oid;
@@ -380,6 +427,7 @@ system_catalogs::Activity SessionImpl::activity() {
   system_catalogs::Activity a;
   std::lock_guard lock(activity_mutex_);
   a.pid = pid_;
+  a.lock_owner = lock_owner_.load(std::memory_order_relaxed);
   a.user = login_user_;
   a.application = options_.application_name;
   a.client_address = options_.client_address;

@@ -17,6 +17,7 @@ void SessionImpl::ensure_transaction() {
   options.read_only = read_only_;
   options.deferrable = deferrable_;
   txn_ = engine_.store->begin(options);
+  lock_owner_.store(txn_->id(), std::memory_order_relaxed);
   changes_ = engine_.catalog->begin(*txn_);
   exec_.txn = txn_.get();
   exec_.catalog = changes_.get();
@@ -36,8 +37,11 @@ void SessionImpl::start_statement(std::string_view text) {
   cancelled_.store(false);
   interrupt_countdown_ = 0;
   statement_deadline_us_ = statement_timeout_ms_ > 0 ? engine_.store->clock().monotonic_us() + statement_timeout_ms_ * 1000 : 0;
+  const bool fresh = txn_ == nullptr;
   ensure_transaction();
   eval_.statement_us = now;
+  // The transaction's time is its first statement's.
+  if (fresh) eval_.now_us = xact_start_us_ = now;
   if (isolation_ == Isolation::kReadCommitted) changes_->refresh();
 }
 
@@ -65,16 +69,25 @@ void SessionImpl::after_end() {
   exec_.catalog = nullptr;
   changes_.reset();
   txn_.reset();
+  lock_owner_.store(0, std::memory_order_relaxed);
   savepoints_.clear();
+  read_lsn_ = 0;
   xact_start_us_ = 0;
   transaction_number_ = 0;
   first_query_done_ = false;
   status_ = TxnStatus::kIdle;
-  const auto def = settings_.raw("default_transaction_isolation").value_or("read committed");
-  isolation_ = def == "serializable" ? Isolation::kSerializable : def == "repeatable read" ? Isolation::kRepeatableRead : Isolation::kReadCommitted;
-  read_only_ = settings_.raw("default_transaction_read_only").value_or("off") == "on";
-  deferrable_ = settings_.raw("default_transaction_deferrable").value_or("off") == "on";
+  isolation_ = default_isolation_;
+  read_only_ = default_read_only_;
+  deferrable_ = default_deferrable_;
   exec_.constraints_all_deferred = exec_.constraints_all_immediate = false;
+  exec_.constraint_modes.clear();
+  exec_.deferred_checks.clear();
+}
+
+void SessionImpl::depends_on(storage::Lsn lsn) {
+  if (!synchronous_) return;
+  lsn = std::min(lsn, database_.promised());
+  if (lsn > pending_durable_ && lsn > engine_.store->log().durable_lsn()) pending_durable_ = lsn;
 }
 
 void SessionImpl::commit_transaction() {
@@ -86,13 +99,18 @@ void SessionImpl::commit_transaction() {
   }
   try {
     close_cursors(true);
+    end_temporary_tables();
     const bool durable = synchronous_;
     const auto notifies = std::move(notifies_);
     notifies_.clear();
     const storage::Lsn lsn = txn_->commit();
     // A reply that depends on this commit, or on what it read, is held until that is durable; a session that asked for
     // no sync waits for none.
-    if (durable && lsn != 0) pending_durable_ = std::max(pending_durable_, lsn);
+    if (durable && lsn != 0) {
+      pending_durable_ = std::max(pending_durable_, lsn);
+      database_.promised(lsn);
+    }
+    if (lsn == 0) depends_on(read_lsn_);
     if (!notifies.empty()) database_.notify(pid_, notifies);
     if (!listens_.empty()) database_.listen(*this, listens_);
     listens_.clear();
@@ -103,6 +121,22 @@ void SessionImpl::commit_transaction() {
     throw;
   }
   after_end();
+}
+
+// ON COMMIT DELETE ROWS and ON COMMIT DROP.
+void SessionImpl::end_temporary_tables() {
+  if (temp_schema_ == 0) return;
+  std::string drop, truncate;
+  changes_->state()->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+    const auto& r = static_cast<const catalog::Relation&>(*o);
+    if (r.schema != temp_schema_ || r.on_commit == 0 || r.relkind != 'r') return;
+    std::string& list = r.on_commit == 2 ? drop : truncate;
+    list += (list.empty() ? "" : ", ") + std::string("pg_temp.") + quote_identifier(r.name);
+  });
+  const bool read_only = std::exchange(read_only_, false);
+  if (!truncate.empty()) run_sql("TRUNCATE " + truncate);
+  if (!drop.empty()) run_sql("DROP TABLE " + drop + " CASCADE");
+  read_only_ = read_only;
 }
 
 void SessionImpl::abort_transaction() {
@@ -136,6 +170,7 @@ void SessionImpl::statement_failed() {
     exec_.catalog = nullptr;
     changes_.reset();
     txn_.reset();
+    lock_owner_.store(0, std::memory_order_relaxed);
     settings_.rollback();
     if (users_before_) {
       std::tie(current_user_, session_user_) = *users_before_;
@@ -181,6 +216,7 @@ void SessionImpl::set_transaction_option(std::string_view name, std::string_view
       exec_.catalog = nullptr;
       changes_.reset();
       txn_.reset();
+      lock_owner_.store(0, std::memory_order_relaxed);
       ensure_transaction();
     }
   } else if (name == "transaction_read_only") {
@@ -308,6 +344,12 @@ std::string SessionImpl::transaction_statement(const pg::Node* node, ResultSink*
       need_block("ROLLBACK TO SAVEPOINT");
       rollback_to_savepoint(t->savepoint_name);
       return "ROLLBACK";
+    case PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_PREPARE:
+      if (status_ == TxnStatus::kIdle) {
+        notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "there is no transaction in progress"));
+        return "ROLLBACK";
+      }
+      [[fallthrough]];
     default:
       throw Error(ErrorCode::kObjectNotInPrerequisiteState, "prepared transactions are disabled")
           .hint("Set max_prepared_transactions to a nonzero value.");

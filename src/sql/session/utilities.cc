@@ -42,6 +42,7 @@ std::optional<bool> option_bool(const pg::DefElem* d) {
 }  // namespace
 
 void SessionImpl::run_utility(const CachedStatement& s, Portal& result) {
+  if (read_only_) check_utility_writes(s.raw.node);
   if (session_utility(s, result)) return;
   result.tag = execute_utility(s.raw.node, s.tree->statement_text(s.raw), *this);
 }
@@ -96,12 +97,13 @@ bool SessionImpl::session_utility(const CachedStatement& s, Portal& result) {
       result.tag = n->node_case == PG_QUERY__NODE__NODE_LISTEN_STMT ? "LISTEN" : n->node_case == PG_QUERY__NODE__NODE_NOTIFY_STMT ? "NOTIFY" : "UNLISTEN";
       return true;
     case PG_QUERY__NODE__NODE_CONSTRAINTS_SET_STMT:
-      if (status_ == TxnStatus::kIdle && !multi_statement_) {
-        notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET CONSTRAINTS can only be used in transaction blocks"));
-      }
-      exec_.constraints_all_deferred = n->constraints_set_stmt->deferred != 0;
-      exec_.constraints_all_immediate = !exec_.constraints_all_deferred;
+      set_constraints(n);
       result.tag = "SET CONSTRAINTS";
+      return true;
+    case PG_QUERY__NODE__NODE_CALL_STMT:
+    case PG_QUERY__NODE__NODE_DO_STMT:
+      call_or_do(s, result);
+      result.tag = n->node_case == PG_QUERY__NODE__NODE_CALL_STMT ? "CALL" : "DO";
       return true;
     case PG_QUERY__NODE__NODE_CHECK_POINT_STMT:
       engine_.store->checkpoint();
@@ -132,9 +134,12 @@ bool SessionImpl::describe_utility(const CachedStatement& s, std::vector<OutputC
       if (n->fetch_stmt->ismove != 0) return false;
       auto it = portals_.find(std::string_view(n->fetch_stmt->portalname));
       if (it == portals_.end()) return false;
-      *columns = it->second->columns;
+      columns->assign(it->second->shown().begin(), it->second->shown().end());
       return true;
     }
+    case PG_QUERY__NODE__NODE_CALL_STMT:
+      *columns = call_columns(n, s.tree->text, *this);
+      return !columns->empty();
     case PG_QUERY__NODE__NODE_EXECUTE_STMT: {
       auto it = prepared_.find(std::string_view(n->execute_stmt->name));
       if (it == prepared_.end() || it->second->statement == nullptr || it->second->statement->kind != StatementKind::kQuery) return false;
@@ -440,7 +445,8 @@ void SessionImpl::declare_cursor(const CachedStatement& s) {
   p->hold = hold;
   p->text = s.tree->statement_text(s.raw);
   p->created_us = eval_.statement_us;
-  const query::QueryPtr q = bind_statement(d->query, bind_context(s.tree->text));
+  const query::QueryPtr bound_query = bind_statement(d->query, bind_context(s.tree->text));
+  const query::QueryPtr q = cursor_query(bound_query, *p);
   if (!q->row_locks.empty() && p->scroll) {
     throw Error(ErrorCode::kFeatureNotSupported, "DECLARE SCROLL CURSOR ... FOR UPDATE/SHARE is not supported").detail("Scrollable cursors must be READ ONLY.");
   }
@@ -456,16 +462,7 @@ void SessionImpl::declare_cursor(const CachedStatement& s) {
   portals_[name] = std::move(p);
 }
 
-void SessionImpl::fetch(const pg::Node* node, Portal& result) {
-  const auto* f = node->fetch_stmt;
-  auto it = portals_.find(std::string_view(f->portalname));
-  if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", f->portalname));
-  Portal& p = *it->second;
-  if (p.execution == nullptr && !p.held && p.buffer == nullptr) {
-    if (p.statement != nullptr && p.statement->kind == StatementKind::kQuery && !p.started) start_portal(p);
-  }
-  const auto direction = f->direction;
-  int64_t count = f->how_many;
+std::vector<size_t> SessionImpl::move_cursor(Portal& p, int direction, int64_t count) {
   // Positions: 0 before the first row, i on row i, n + 1 after the last.
   std::vector<size_t> rows;
   auto no_backward = [&] {
@@ -527,19 +524,31 @@ void SessionImpl::fetch(const pg::Node* node, Portal& result) {
       break;
     default: break;
   }
+  return rows;
+}
+
+void SessionImpl::fetch(const pg::Node* node, Portal& result) {
+  const auto* f = node->fetch_stmt;
+  auto it = portals_.find(std::string_view(f->portalname));
+  if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", f->portalname));
+  Portal& p = *it->second;
+  if (p.execution == nullptr && !p.held && p.buffer == nullptr) {
+    if (p.statement != nullptr && p.statement->kind == StatementKind::kQuery && !p.started) start_portal(p);
+  }
+  const std::vector<size_t> rows = move_cursor(p, f->direction, f->how_many);
   if (f->ismove != 0) {
     result.tag = fmt::format("MOVE {}", rows.size());
     return;
   }
   result.tag = fmt::format("FETCH {}", rows.size());
-  result.columns = p.columns;
+  result.columns.assign(p.shown().begin(), p.shown().end());
   result.returns_rows = true;
   result.result = std::make_unique<RowBuffer>();
   if (p.by_value.empty()) {
     for (const OutputColumn& c : p.columns) p.by_value.push_back(type_facts(c.type).by_value);
   }
   for (size_t row : rows) {
-    const auto values = p.buffer->row(row);
+    const auto values = p.buffer->row(row).first(p.shown().size());
     std::vector<Datum> one(values.size());
     std::vector<uint8_t> nulls(values.size());
     query::Batch batch;
@@ -549,7 +558,7 @@ void SessionImpl::fetch(const pg::Node* node, Portal& result) {
       nulls[c] = values[c].is_null ? 1 : 0;
       batch.columns.push_back({&one[c], &nulls[c]});
     }
-    result.result->add(batch, p.columns, p.by_value);
+    result.result->add(batch, p.shown(), p.by_value);
   }
 }
 

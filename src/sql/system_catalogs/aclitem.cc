@@ -34,6 +34,7 @@ void register_functions() {
   register_privilege_functions(registry);
   register_session_functions(registry);
   register_search_functions(registry);
+  register_text_search_query_functions(registry);
   });
 }
 

@@ -1,4 +1,6 @@
 // The SQL standard's views. Rows show what the current user owns or holds a privilege on.
+#include "sql/binder/bind.h"
+#include "sql/functions/host.h"
 #include "sql/system_catalogs/rows.h"
 #include "types/builtin.h"
 
@@ -125,7 +127,8 @@ void column_row(Rows& out, const Relation& r, const Column& c, int position) {
   out.set("table_name", r.name);
   out.set("column_name", c.name);
   out.set("ordinal_position", position);
-  if (!c.generated) out.set("column_default", text(c.default_sql));
+  if (!c.generated && !c.default_sql.empty())
+    out.set("column_default", out.context.eval->session == nullptr ? c.default_sql : shown_expression(*out.context.eval, c.default_sql, &r));
   auto domain = base != c.type ? out.state.type(c.type) : nullptr;
   out.set("is_nullable", yes_no(!(c.not_null || (domain && domain->not_null))));
   out.set("data_type", names.data_type);
@@ -179,11 +182,28 @@ void columns(Rows& out) {
   });
 }
 
+// Bits of the changes (4 insert, 8 delete, 16 update) that views take.
+int updatable(Rows& out, const Relation& r) {
+  CatalogView view(out.context.state, {catalog::kPgCatalog}, 0, 0);
+  BindContext c;
+  c.view = &view;
+  c.eval = out.context.eval;
+  return view_updatable_events(r, c);
+}
+
+bool instead(Rows& out, const Relation& r, int event) {
+  for (Oid t : r.triggers) {
+    auto trigger = out.state.get_as<catalog::Trigger>(ObjectKind::kTrigger, t);
+    if (trigger && (trigger->type & 64) != 0 && (trigger->type & event) != 0) return true;
+  }
+  return false;
+}
+
 void tables(Rows& out) {
   each_visible(out, [&](const Relation& r) {
     const char* type = r.persistence == 't' ? "LOCAL TEMPORARY" : r.relkind == 'v' ? "VIEW" : r.relkind == 'f' ? "FOREIGN" : "BASE TABLE";
     out(out.context.database, out.schema_name(r.schema), r.name, type, nullptr, nullptr, nullptr, nullptr, nullptr,
-        yes_no(r.relkind == 'r' || r.relkind == 'p'), yes_no(r.of_type != 0), nullptr);
+        yes_no(r.relkind == 'r' || r.relkind == 'p' || (r.relkind == 'v' && (updatable(out, r) & 4) != 0)), yes_no(r.of_type != 0), nullptr);
   });
 }
 
@@ -195,7 +215,8 @@ void views(Rows& out) {
       if (auto d = out.text_function("pg_get_viewdef", r.oid)) definition = d;
     auto option = r.options.find("check_option");
     std::string check = option == r.options.end() ? "NONE" : option->second == "local" ? "LOCAL" : "CASCADED";
-    out(out.context.database, out.schema_name(r.schema), r.name, definition, check, "NO", "NO", "NO", "NO", "NO");
+    out(out.context.database, out.schema_name(r.schema), r.name, definition, check, yes_no((updatable(out, r) & 24) == 24), yes_no((updatable(out, r) & 4) != 0),
+        yes_no(instead(out, r, 16)), yes_no(instead(out, r, 8)), yes_no(instead(out, r, 4)));
   });
 }
 

@@ -41,6 +41,11 @@ Definitions load() {
       c.number = static_cast<int16_t>(std::atoi(f[5].c_str()));
       c.type = static_cast<Oid>(std::atoll(f[6].c_str()));
       c.not_null = f[7] == "t";
+      // The domain yes_or_no is character varying(3).
+      if (current->schema == catalog::kInformationSchema && c.type == 1043 &&
+          ((c.name.starts_with("is_") && c.name != "is_generated" && c.name != "is_derived_reference_attribute") || c.name == "identity_cycle" || c.name == "initially_deferred" ||
+           c.name == "enforced" || c.name == "nulls_distinct" || c.name == "cycle_option" || c.name == "with_hierarchy"))
+        c.typmod = 7;
       c.dimensions = static_cast<int16_t>(std::atoi(f[8].c_str()));
       if (const BuiltinType* t = builtin::type(c.type)) c.collation = t->collation;
       current->columns.push_back(std::move(c));

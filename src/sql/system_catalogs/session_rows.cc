@@ -24,7 +24,7 @@ void pg_settings(Rows& out) {
   for (const auto& f : builtin::rows("pg_settings")) {
     std::optional<std::string> value = f[10];
     if (out.context.eval->setting)
-      if (auto v = out.context.eval->setting(f[0])) value = v;
+      if (auto v = out.context.setting_raw ? out.context.setting_raw(f[0]) : out.context.eval->setting(f[0])) value = v;
     std::string source = out.context.setting_source ? out.context.setting_source(f[0]) : "default";
     std::optional<std::string> enums = nullable(f[7]);
     out(f[0], value, text(f[1]), f[2], "", nullptr, f[3], f[4], source, nullable(f[5]), nullable(f[6]), enums,
@@ -57,8 +57,10 @@ const char* mode_name(storage::LockMode m) {
     case M::kAccessExclusive: return "AccessExclusiveLock";
     case M::kForKeyShare: return "ForKeyShareLock";
     case M::kForShare: return "ForShareLock";
-    case M::kForNoKeyUpdate: return "ForNoKeyUpdateLock";
-    case M::kForUpdate: return "ForUpdateLock";
+    case M::kForNoKeyUpdate:
+    case M::kNoKeyWrite: return "ForNoKeyUpdateLock";
+    case M::kForUpdate:
+    case M::kKeyWrite: return "ForUpdateLock";
     default: return "NoLock";
   }
 }

@@ -49,6 +49,7 @@ struct Context {
   std::function<std::optional<int64_t>(Oid)> sequence_last_value;  // nullopt: not called yet
   std::function<std::optional<double>(Oid)> live_rows;             // transactional row count of a table
   std::function<std::string(std::string_view setting)> setting_source;  // "session", "default" ...
+  std::function<std::optional<std::string>(std::string_view setting)> setting_raw;   // in the unit of pg_settings
 };
 
 // Emits every row of the relation, in attribute order; emit returns false to stop. Values live in arena.

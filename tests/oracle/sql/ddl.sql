@@ -1,5 +1,5 @@
 -- Tables, columns, ALTER TABLE, schemas, views, comments.
-CREATE TABLE a (id int PRIMARY KEY, b text NOT NULL, c numeric(10,2) DEFAULT 1.5, d timestamptz DEFAULT now());
+CREATE TABLE a (id int PRIMARY KEY, b text NOT NULL, c numeric(10,2) DEFAULT 1.5, d timestamptz DEFAULT '2024-05-06 07:08:09+00');
 CREATE TABLE a (id int);
 CREATE TABLE IF NOT EXISTS a (id int);
 CREATE TABLE bad (id int, id text);

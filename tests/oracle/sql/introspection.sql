@@ -33,7 +33,7 @@ SELECT nspname FROM pg_namespace WHERE nspname IN ('pg_catalog', 'public', 'info
 SELECT amname, amtype FROM pg_am WHERE oid < 10000 ORDER BY oid;
 SELECT rolname, rolsuper, rolcanlogin FROM pg_roles WHERE rolname = 'postgres';
 SELECT datname, pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = current_database();
-SELECT name, setting, unit, vartype, context FROM pg_settings WHERE name IN ('work_mem', 'statement_timeout', 'DateStyle', 'server_version_num') ORDER BY name;
+SELECT name, setting, unit, vartype, context FROM pg_settings WHERE name IN ('work_mem', 'statement_timeout', 'DateStyle', 'max_index_keys') ORDER BY name;
 SELECT extname, extversion FROM pg_extension;
 SELECT lanname FROM pg_language ORDER BY 1;
 SELECT pg_table_is_visible('parent'::regclass), pg_type_is_visible('int4'::regtype), pg_function_is_visible('lower(text)'::regprocedure);

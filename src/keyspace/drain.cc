@@ -1,0 +1,197 @@
+// The background of a durable keyspace: what changed goes to RocksDB, cold values leave memory, the log is synced every second.
+#include "base/codec.h"
+#include "keyspace/durable.h"
+#include "keyspace/scripting/engine.h"
+
+namespace stele::keyspace {
+namespace {
+using Clock = std::chrono::steady_clock;
+constexpr auto kDrainEvery = std::chrono::seconds(15);
+constexpr uint64_t kDrainLogBytes = 128 << 20;      // of log since the last drain: what recovery replays
+constexpr size_t kSliceEntries = 256, kSliceBytes = 256 << 10;
+constexpr auto kSyncEvery = std::chrono::milliseconds(700);  // so that a second is never reached
+}  // namespace
+
+// ---- what changed ----
+
+void DurableKeyspace::changed(Database& d, std::string_view key) {
+  uint64_t h = hash_key(key);
+  Entry* e = d.dict.find_hashed(key, h);
+  if (e == nullptr || e->value.dirty()) return;
+  e->value.set_dirty(true);
+  changes_of(d).queue.push_back(h);
+}
+void DurableKeyspace::removing(Database& d, const Entry& e) {
+  if (e.value.stored()) changes_of(d).removed.emplace(e.key());
+}
+void DurableKeyspace::flushed(Database& d) {
+  Changes fresh;
+  fresh.flushed = true;
+  changes_of(d) = std::move(fresh);
+}
+
+// ---- draining ----
+
+void DurableKeyspace::drain_entry(Database& d, Entry* e, storage::Lsn lsn, std::vector<storage::DerivedStore::Op>* ops) {
+  if (e->value.enc() == Enc::kCold) load_value(d, e);
+  e->value.set_dirty(false);
+  e->value.set_stored(true);
+  std::string v;
+  put_le<uint64_t>(v, lsn);
+  put_le<int64_t>(v, ks_.expire_of(d, e));
+  v += dump_value(e->value);
+  ops->push_back({disk_key(d.id, e->key()), std::move(v), false});
+}
+
+void DurableKeyspace::drain_changes(int db, Changes& changes) {
+  if (changes.flushed) {
+    derived_.erase_range(disk_key(db, ""), disk_key(db + 1, ""));
+  }
+  auto removed = changes.removed.begin();
+  while (removed != changes.removed.end() || !changes.queue.empty()) {
+    std::vector<storage::DerivedStore::Op> ops;
+    {
+      KeyspaceLatch latch(ks_.latch());
+      auto started = Clock::now();
+      ks_.refresh_time();
+      storage::Lsn lsn = commit_pending_locked();
+      Database& d = ks_.db(db);
+      size_t bytes = 0;
+      auto room = [&] { return ops.size() < kSliceEntries && bytes < kSliceBytes; };
+      for (; removed != changes.removed.end() && room(); ++removed)
+        if (d.dict.find(*removed) == nullptr) ops.push_back({disk_key(db, *removed), {}, true});
+      while (!changes.queue.empty() && room()) {
+        uint64_t h = changes.queue.front();
+        changes.queue.pop_front();
+        d.dict.each_in_chain(h, [&](Entry* e) {
+          if (!e->value.dirty()) return;
+          drain_entry(d, e, lsn, &ops);
+          bytes += ops.back().key.size() + ops.back().value.size();
+        });
+      }
+      ks_.draining.bytes += bytes;
+      auto held = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started).count());
+      if (held > ks_.draining.longest_latch_us) ks_.draining.longest_latch_us = held;
+    }
+    if (!ops.empty()) derived_.write(ops, derived_.applied());
+    if (!stopping_) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // leaves the latch to the doors
+  }
+}
+
+void DurableKeyspace::drain_all() {
+  std::vector<Changes> changes;
+  storage::Lsn applied;
+  std::string functions;
+  bool write_functions;
+  {
+    KeyspaceLatch latch(ks_.latch());
+    applied = commit_pending_locked();
+    changes.swap(changes_);
+    changes_.resize(changes.size());
+    write_functions = functions_dirty_ || ks_.functions_changed;
+    functions_dirty_ = ks_.functions_changed = false;
+    if (write_functions)
+      for (auto& [name, lib] : ks_.scripts->libraries()) put_string(functions, lib->code);
+  }
+  bool any = write_functions;
+  for (auto& c : changes) any |= !c.empty();
+  if (!any && derived_.applied() >= applied) return;
+  if (any) ++ks_.draining.runs;
+  for (size_t i = 0; i < changes.size(); ++i) drain_changes(static_cast<int>(i), changes[i]);
+  // Only now is everything up to `applied` on its way to disk.
+  std::vector<storage::DerivedStore::Op> ops;
+  if (write_functions) ops.push_back({kFunctionsKey, functions, false});
+  derived_.write(ops, std::max(applied, derived_.applied()));
+}
+
+// ---- larger than memory ----
+
+bool DurableKeyspace::pressed() {
+  KeyspaceLatch latch(ks_.latch());
+  return ks_.memory_limit() != 0 && ks_.used_memory() > ks_.memory_limit();
+}
+
+// Drops clean values, least recently used first by sampling, until memory is below its limit.
+void DurableKeyspace::spill() {
+  for (int round = 0, idle = 0; idle < 200; ++round) {
+    {
+      KeyspaceLatch latch(ks_.latch());
+      if (ks_.memory_limit() == 0 || ks_.used_memory() <= ks_.memory_limit() / 20 * 19) return;
+      ks_.refresh_time();
+      size_t dropped = 0;
+      for (int i = 0; i < ks_.databases(); ++i) {
+        Database& d = ks_.db(i);
+        if (d.dict.size() == 0) continue;
+        Entry* sample[64];
+        size_t n = d.dict.some(sample, 64);
+        auto candidate = [](const Entry* e) { return e->value.stored() && !e->value.dirty() && e->value.enc() != Enc::kCold && e->value.enc() != Enc::kInt; };
+        n = static_cast<size_t>(std::partition(sample, sample + n, candidate) - sample);
+        std::sort(sample, sample + n, [&](Entry* a, Entry* b) { return ks_.idle_ms(a->value) > ks_.idle_ms(b->value); });
+        for (size_t k = 0; k < (n + 1) / 2; ++k) {
+          Object& v = sample[k]->value;
+          uint32_t access = v.lru();
+          v = Object(v.type(), Enc::kCold, nullptr);
+          v.set_lru(access);
+          ++ks_.draining.cold_keys;
+          ++dropped;
+        }
+      }
+      idle = dropped == 0 ? idle + 1 : 0;
+    }
+    if (round % 8 == 7) std::this_thread::sleep_for(std::chrono::microseconds(200));
+  }
+}
+
+Entry* DurableKeyspace::load_value(Database& d, Entry* e) {
+  std::string v;
+  if (!derived_.get(disk_key(d.id, e->key()), &v) || v.size() < 16)
+    throw Error(ErrorCode::kDataCorrupted, fmt::format("the stored value of a Redis key in database {} is missing", d.id));
+  Object o;
+  if (!restore_value(ks_, std::string_view(v).substr(16), &o, false)) throw Error(ErrorCode::kDataCorrupted, "a stored Redis value cannot be read");
+  uint32_t access = e->value.lru();
+  e->value = std::move(o);
+  e->value.set_lru(access);
+  --ks_.draining.cold_keys;
+  return e;
+}
+
+// ---- threads ----
+
+void DurableKeyspace::drain_loop() {
+  auto last_drain = Clock::now();
+  uint64_t bytes_at_drain = store_.log().bytes_appended();
+  std::unique_lock lock(wait_mutex_);
+  while (!stopping_) {
+    wake_.wait_for(lock, std::chrono::milliseconds(100));
+    if (stopping_) break;
+    lock.unlock();
+    if (pressed() || Clock::now() - last_drain > kDrainEvery || store_.log().bytes_appended() - bytes_at_drain > kDrainLogBytes) {
+      last_drain = Clock::now();
+      bytes_at_drain = store_.log().bytes_appended();
+      drain_all();
+      spill();
+      store_.log().retain("keyspace", derived_.durable_applied());
+    }
+    lock.lock();
+  }
+}
+
+// appendfsync everysec, on a thread of its own: a long drain must not delay it.
+void DurableKeyspace::sync_loop() {
+  std::unique_lock lock(wait_mutex_);
+  while (!stopping_) {
+    wake_.wait_for(lock, kSyncEvery);
+    if (stopping_) break;
+    lock.unlock();
+    bool every_second;
+    {
+      KeyspaceLatch latch(ks_.latch());
+      every_second = ks_.config.s.appendfsync == 1;
+    }
+    storage::Lsn lsn = ks_.last_effect_lsn.load(std::memory_order_acquire);
+    if (every_second && lsn > store_.log().durable_lsn()) store_.log().request_sync(lsn);
+    lock.lock();
+  }
+}
+
+}  // namespace stele::keyspace

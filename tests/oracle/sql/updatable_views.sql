@@ -1,0 +1,77 @@
+-- Views that take INSERT, UPDATE and DELETE: by themselves, or by INSTEAD OF triggers.
+CREATE TABLE base (a int PRIMARY KEY, b text DEFAULT 'unspecified', c int);
+INSERT INTO base SELECT i, 'row ' || i, i * 10 FROM generate_series(-2, 2) i;
+CREATE VIEW rw AS SELECT * FROM base WHERE a > 0;
+INSERT INTO rw VALUES (3, 'row 3');
+INSERT INTO rw (a) VALUES (4);
+INSERT INTO rw VALUES (-5, 'invisible');
+UPDATE rw SET a = 5 WHERE a = 4;
+DELETE FROM rw WHERE b = 'row 2';
+UPDATE rw SET b = 'none' WHERE a = -1;
+SELECT * FROM base ORDER BY a;
+INSERT INTO rw VALUES (6, 'six') RETURNING *;
+UPDATE rw r SET c = r.c + 1 WHERE r.a = 1 RETURNING r.a, c;
+DELETE FROM rw USING generate_series(5, 6) g WHERE rw.a = g RETURNING rw.*, g;
+CREATE VIEW swapped AS SELECT b AS bb, a AS aa, a * 2 AS twice FROM base;
+INSERT INTO swapped (aa, bb) VALUES (20, 'twenty');
+UPDATE swapped SET bb = upper(bb) WHERE twice = 40 RETURNING *;
+INSERT INTO swapped VALUES ('x', 21, 1);
+UPDATE swapped SET twice = 1;
+INSERT INTO swapped (aa, bb) VALUES (20, 'dup') ON CONFLICT (aa) DO UPDATE SET bb = excluded.bb || '!';
+SELECT * FROM swapped WHERE aa = 20;
+DELETE FROM swapped WHERE aa = 20;
+CREATE VIEW ro1 AS SELECT DISTINCT a FROM base;
+CREATE VIEW ro2 AS SELECT a, count(*) FROM base GROUP BY a;
+CREATE VIEW ro3 AS SELECT a FROM base UNION ALL SELECT 1;
+CREATE VIEW ro4 AS SELECT a FROM base LIMIT 1;
+CREATE VIEW ro5 AS SELECT x.a FROM base x JOIN base y USING (a);
+CREATE VIEW ro6 AS SELECT 1 AS a;
+CREATE VIEW ro7 AS WITH w AS (SELECT 1) SELECT a FROM base;
+INSERT INTO ro1 VALUES (1);
+UPDATE ro2 SET a = 1;
+DELETE FROM ro3;
+DELETE FROM ro4;
+INSERT INTO ro5 VALUES (1);
+UPDATE ro6 SET a = 2;
+DELETE FROM ro7;
+-- nested, with check options
+CREATE VIEW v1 AS SELECT a, b FROM base WHERE a < 100;
+CREATE VIEW v2 AS SELECT * FROM v1 WHERE a > 10 WITH LOCAL CHECK OPTION;
+CREATE VIEW v3 AS SELECT * FROM v1 WHERE a > 10 WITH CASCADED CHECK OPTION;
+INSERT INTO v2 VALUES (50, 'ok');
+INSERT INTO v2 VALUES (5, 'too small');
+INSERT INTO v2 VALUES (500, 'local does not look below');
+INSERT INTO v3 VALUES (501, 'cascaded does');
+UPDATE v3 SET a = 1 WHERE a = 50;
+UPDATE v3 SET a = a + 1 WHERE a = 50;
+DELETE FROM v2;
+SELECT a, b FROM base WHERE a > 10 ORDER BY 1;
+CREATE VIEW v4 AS SELECT DISTINCT a FROM base WITH CHECK OPTION;
+ALTER VIEW rw ALTER COLUMN b SET DEFAULT 'view default';
+INSERT INTO rw (a) VALUES (70);
+SELECT b FROM base WHERE a = 70;
+SELECT table_name, is_updatable, is_insertable_into FROM information_schema.views WHERE table_schema = 'public' ORDER BY 1;
+-- privileges are the view owner's on the table
+CREATE ROLE alice;
+GRANT SELECT, INSERT ON rw TO alice;
+SET ROLE alice;
+INSERT INTO rw VALUES (80, 'by alice');
+UPDATE rw SET b = 'x';
+SELECT count(*) FROM base;
+RESET ROLE;
+-- INSTEAD OF
+CREATE VIEW joined AS SELECT a, b, a * 10 AS ten FROM base WHERE a >= 70;
+CREATE FUNCTION io() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' THEN INSERT INTO base VALUES (NEW.ten / 10, NEW.b); NEW.a := NEW.ten / 10; RETURN NEW;
+  ELSIF TG_OP = 'UPDATE' THEN UPDATE base SET b = NEW.b || '/' || OLD.b WHERE a = OLD.a; IF NOT FOUND THEN RETURN NULL; END IF; RETURN NEW;
+  ELSE DELETE FROM base WHERE a = OLD.a; RETURN OLD; END IF;
+END $$;
+CREATE TRIGGER io INSTEAD OF INSERT OR UPDATE OR DELETE ON joined FOR EACH ROW EXECUTE FUNCTION io();
+INSERT INTO joined (ten, b) VALUES (710, 'seventy-one') RETURNING *;
+UPDATE joined SET b = 'new' WHERE a = 71 RETURNING *;
+SELECT * FROM joined ORDER BY a;
+DELETE FROM joined WHERE ten = 710 RETURNING a;
+DELETE FROM joined WHERE a = 999;
+CREATE TRIGGER bad BEFORE INSERT ON joined FOR EACH ROW EXECUTE FUNCTION io();
+CREATE TRIGGER bad INSTEAD OF INSERT ON joined FOR EACH STATEMENT EXECUTE FUNCTION io();
