@@ -416,7 +416,9 @@ NodePtr Level::plan_distinct(NodePtr input) {
     // Every output column is a key, so the aggregate passes all of the targets on.
     auto n = node_over(NodeType::kAgg, input);
     n->strategy = AggStrategy::kHashed;
-    n->group_keys = exprs;
+    // In the order of the targets, which is the plan's; DISTINCT names those of ORDER BY first.
+    std::stable_sort(keys.begin(), keys.end(), [](auto& a, auto& b) { return a.target < b.target; });
+    for (auto& k : keys) n->group_keys.push_back(k.expr);
     n->rows = groups;
     n->startup = hash_total - groups * s.cpu_tuple_cost;
     n->total = hash_total;
