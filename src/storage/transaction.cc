@@ -365,6 +365,7 @@ Lsn TransactionImpl::commit_writes() {
   request.headers = &headers;
   request.writes = &writes_;
   request.sections = sections_;
+  request.bulk = !bulk_.empty();
   if (logged) {
     builder.count(ranges);
     for (const auto& r : writes_.ranges()) {
