@@ -36,7 +36,7 @@ void cmd_scan(Call& c) {
   Options o;
   if (!parse_scan_cursor(c, 1, &cursor) || !parse(c, 2, true, &o)) return;
   std::vector<std::string> found;
-  int64_t visited = 0, steps = o.count * 10;
+  int64_t visited = 0, steps = std::min(o.count, INT64_MAX / 10) * 10;
   do {
     cursor = c.db.dict.scan(cursor, [&](Entry* e) { found.emplace_back(e->key()); ++visited; });
   } while (cursor != 0 && --steps > 0 && visited < o.count);
