@@ -31,7 +31,7 @@ function(stele_layer name dir)
 endfunction()
 
 stele_layer(base base fmt::fmt Threads::Threads ZLIB::ZLIB boost_json OpenSSL::SSL OpenSSL::Crypto)
-stele_layer(types types stele_base ICU::i18n ICU::uc ICU::data OpenSSL::Crypto double-conversion pcre2-8 hwy)
+stele_layer(types types stele_base ICU::i18n ICU::uc ICU::data OpenSSL::Crypto double-conversion pcre2-8 hwy stemmer)
 file(GLOB builtin_tables CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/types/builtin/*.tsv)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/types/builtin.cc PROPERTIES
   COMPILE_OPTIONS "-Wa,-I${CMAKE_SOURCE_DIR}/src/types/builtin" OBJECT_DEPENDS "${builtin_tables}")

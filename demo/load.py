@@ -55,10 +55,9 @@ class Numbered(dict):
         return number
 
 
-def tables():
+def tables(stanzas):
     sections, maintainers, packages, tags = Numbered(), Numbered(), {}, Numbered()
     package_rows, version_rows, dependency_rows, tag_rows = [], [], [], set()
-    stanzas = list(read_archive())
     for f in stanzas:
         if f["Package"] not in packages:
             packages[f["Package"]] = len(packages) + 1
@@ -130,16 +129,34 @@ def check(results):
     return results
 
 
+def descriptions(data, stanzas):
+    """Rows of the table descriptions: what each package is about, and its vector by latent semantic analysis (lsa.h)."""
+    embed = HERE.parent / "build/release/bin/embed"
+    if not embed.exists():
+        print("  no vectors: build/release/bin/embed is not built")
+        return []
+    started = time.monotonic()
+    about = texts(stanzas)
+    sections = dict(data[0][1])
+    model = HERE.parent / "build/archive.lsa"
+    done = subprocess.run([str(embed), "learn", str(model), "256"], input="\n".join(about[row[1]] for row in data[2][1]),
+                          capture_output=True, text=True, check=True)
+    print(f"  latent semantic analysis of {len(about):,} descriptions in {time.monotonic() - started:.1f} s")
+    return [(row[0], row[1], row[4], sections[row[2]], vector) for row, vector in zip(data[2][1], done.stdout.split("\n"))]
+
+
 def load(connection):
     if connection.query("SELECT to_regclass('public.package_tags') IS NOT NULL")[0].rows == [["t"]]:
         n = connection.query("SELECT count(*) FROM packages")[0].rows[0][0]
         print(f"  already there: {int(n):,} packages")
         return
     print("  reading apt-cache dumpavail ...", flush=True)
-    data = tables()
+    stanzas = list(read_archive())
+    data = tables(stanzas)
     if not data[2][1]:
         print("  this machine knows no packages (try apt-get update); nothing was loaded")
         return
+    data.append(("descriptions", descriptions(data, stanzas)))
     check(connection.query("BEGIN"))
     check(connection.query((HERE / "schema.sql").read_text()))
     for name, rows in data:

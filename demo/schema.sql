@@ -34,3 +34,11 @@ CREATE TABLE dependencies (
 );
 CREATE TABLE tags (id int PRIMARY KEY, facet text NOT NULL, value text NOT NULL, UNIQUE (facet, value));
 CREATE TABLE package_tags (package_id int NOT NULL, tag_id int NOT NULL, PRIMARY KEY (package_id, tag_id));
+-- What each package is about, for search by words and by meaning; the vectors come from latent semantic analysis.
+CREATE TABLE descriptions (
+  id int PRIMARY KEY,
+  name text NOT NULL,
+  summary text NOT NULL,
+  section text NOT NULL,
+  embedding vector(256)
+);

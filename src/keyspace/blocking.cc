@@ -88,7 +88,7 @@ void Keyspace::serve_ready_keys() {
     for (auto& [dbn, key] : keys) {
       Database& d = db(dbn);
       auto it = d.blocked.find(key);
-      if (it == d.blocked.end()) continue;
+      if (it == d.blocked.end() || key_locks.held(dbn, key)) continue;
       std::vector<Session*> waiting(it->second.begin(), it->second.end());
       for (Session* s : waiting) {
         if (s->block.kind == BlockKind::kNone || s->block.db != dbn) continue;
@@ -159,7 +159,7 @@ void Keyspace::handle_timeouts() {
 }
 
 bool Keyspace::unblock_with_error(Session& s) {
-  if (!s.blocked()) return false;
+  if (!s.blocked() || s.block.kind == BlockKind::kSql) return false;
   s.reply.error("-UNBLOCKED client unblocked via CLIENT UNBLOCK");
   unblock(s);
   return true;

@@ -22,7 +22,8 @@ struct Engine {
   storage::Store* store = nullptr;
   catalog::Catalog* catalog = nullptr;
   void* segments = nullptr;   // segments::Segments*, set when the layer is present
-  void* keyspace = nullptr;   // keyspace::Keyspace*
+  void* vectors = nullptr;    // segments::vectors::VectorStore*
+  void* keyspace = nullptr;   // keyspace::DurableKeyspace*
 };
 
 // Planner settings that SET changes (enable_*, costs, work_mem).
@@ -34,6 +35,7 @@ struct PlannerSettings {
          cpu_operator_cost = 0.0025;
   uint64_t work_mem_bytes = 4 << 20;
   double hash_mem_multiplier = 2;
+  bool operator==(const PlannerSettings&) const = default;
 };
 
 using TriggerRow = std::shared_ptr<const std::vector<NullableDatum>>;
@@ -60,6 +62,7 @@ struct ExecContext {
   EvalContext* eval = nullptr;
   PlannerSettings* settings = nullptr;
   Oid current_user = 0;
+  storage::SnapshotPtr snapshot;             // of the statement whose rows are being made
   storage::WaitOptions wait;                 // lock_timeout, deadlock_timeout, interrupts
   // Parameters $1.. with their types; values outlive the execution.
   std::span<const NullableDatum> params;
@@ -85,6 +88,10 @@ struct ExecContext {
   // Fires the triggers of one event; installed by sql. False: a BEFORE ROW or INSTEAD OF trigger wants nothing done. May
   // change *new_row (BEFORE ROW), allocating from `arena`.
   std::function<bool(const TriggerEvent&)> fire_trigger;
+  // A system catalogue relation's definition (with its indexes), or that of one of the indexes; null: none.
+  std::function<std::shared_ptr<const catalog::Relation>(Oid)> system_relation;
+  // Whether the rows of a system relation are a function of the catalogue state alone.
+  std::function<bool(Oid)> system_catalog_shareable;
 };
 
 // Column-at-a-time rows: `columns[c].values[i]`, i < size. Memory lives in the batch's arena, valid until the
@@ -139,6 +146,21 @@ class Execution {
 // Takes the statement's snapshot view from ctx.txn (view.command = current_command()).
 std::unique_ptr<Execution> start(const PlanPtr& plan, ExecContext& ctx, const storage::ReadView& view);
 
+// What the point reads of one session use again and again.
+struct PointScratch {
+  std::string key, bytes;
+  storage::Lsn lsn = 0;       // of the commit that wrote the row
+  std::vector<Datum> values;
+  std::vector<uint8_t> nulls;
+  Arena arena;
+  Batch batch;
+};
+enum class PointRead : uint8_t { kRow, kNoRow, kMoved };
+// Reads one row by its unique key in its newest committed version, outside any transaction: for SELECT plans that
+// are is_point(). The row is in scratch.batch until the next call. kMoved: a writer came in between; run the plan
+// in a transaction instead.
+PointRead read_point(const Plan& plan, storage::Store& store, std::span<const NullableDatum> params, PointScratch& scratch);
+
 struct ExplainOptions {
   bool analyze = false, verbose = false, costs = true, settings = false, buffers = false, wal = false,
        timing = true, summary = false;
@@ -160,6 +182,9 @@ NullableDatum evaluate_row(const ExprPtr& e, std::span<const NullableDatum> row,
 class TableWriter {
  public:
   static std::unique_ptr<TableWriter> open(Oid relation, ExecContext& ctx);
+  // For rows by the thousand into an empty table whose storage nobody else can know yet: insert() alone, through sorted
+  // files. Unique violations are found by finish(). Null when the table has triggers or foreign keys of its own.
+  static std::unique_ptr<TableWriter> open_bulk(Oid relation, ExecContext& ctx);
   virtual ~TableWriter() = default;
   // Fills in defaults of columns whose `given` flag is false, checks, writes. Returns the row id.
   virtual uint64_t insert(std::span<const NullableDatum> row, std::span<const bool> given) = 0;

@@ -1,5 +1,7 @@
 #include "server/options.h"
 
+#include <unistd.h>
+
 #include <charconv>
 #include <fstream>
 
@@ -89,6 +91,14 @@ void read_file(Options& o, const std::string& path, bool required, const std::ma
 
 }  // namespace
 
+// What this process may use: the machine's memory, or its control group's part of it.
+static uint64_t memory_mb() {
+  uint64_t bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  std::ifstream limit("/sys/fs/cgroup/memory.max");
+  if (uint64_t most = 0; limit >> most && most > 0) bytes = std::min(bytes, most);
+  return bytes >> 20;
+}
+
 Options parse_options(const std::vector<std::string>& arguments) {
   Options o;
   std::map<std::string, std::string> given;
@@ -133,6 +143,9 @@ Options parse_options(const std::vector<std::string>& arguments) {
   else read_file(o, o.data_directory + "/stele.conf", false, given);
   if (!o.tls_key.empty() && o.tls_certificate.empty()) bad("tls-key is given without tls-certificate");
   if (o.require_tls && o.tls_certificate.empty()) bad("require-tls needs tls-certificate and tls-key");
+  const uint64_t share = std::clamp<uint64_t>(memory_mb() / 16, 128, 4096);
+  if (o.cache_mb == 0) o.cache_mb = share;
+  if (o.hot_mb == 0) o.hot_mb = share;
   return o;
 }
 
@@ -165,8 +178,8 @@ Options (also name = value lines in <data>/stele.conf, with _ for -)
   --tls-key FILE
   --require-tls on|off        refuse connections without TLS      off
   --max-connections N         SQL sessions                        500
-  --cache-mb N                block cache                         256
-  --hot-mb N                  in-memory rows                      256
+  --cache-mb N                block cache                         1/16 of memory
+  --hot-mb N                  in-memory rows                      1/16 of memory
   --search-tail-kb N          of a search index, before a file    32768
   --write-buffer-mb N         unflushed writes                    64
   --log-level LEVEL           debug info notice warning error     info

@@ -19,7 +19,8 @@ struct Options {
   std::string redis_password, qdrant_api_key;
   bool require_tls = false;
   int max_connections = 500;
-  uint64_t cache_mb = 256, hot_mb = 256, write_buffer_mb = 64;
+  uint64_t cache_mb = 0, hot_mb = 0;   // 0: by the machine's memory
+  uint64_t write_buffer_mb = 64;
   uint64_t search_tail_kb = 32768;  // of a relation: more goes to a file
   std::string log_level = "info", log_file;
   std::string port_file;            // JSON with the ports that were bound, written when ready

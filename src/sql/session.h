@@ -51,6 +51,7 @@ struct SessionOptions {
   std::function<void(const Notice&)> notice;                   // NOTICE, WARNING ... as they happen
   std::function<void(std::string_view name, std::string_view value)> parameter_status;  // reported GUCs
   std::function<void(int pid, std::string_view channel, std::string_view payload)> notification;  // may come from any thread
+  std::function<void()> terminated;   // pg_terminate_backend(), from any thread: an idle session has to be told
 };
 
 struct Described {

@@ -138,14 +138,14 @@ bool HotCache::get(std::string_view key, Lsn at, std::string* value, Lsn* lsn) c
   return true;
 }
 
-void HotCache::offer(std::string_view key, std::string_view value, Lsn lsn, Lsn snapshot) {
+bool HotCache::offer(std::string_view key, std::string_view value, Lsn lsn, Lsn snapshot) {
   size_t need = key.size() + value.size();
-  if (need > kLargestEntry || need + sizeof(Entry) > shard_budget_) return;
+  if (need > kLargestEntry || need + sizeof(Entry) > shard_budget_) return false;
   uint64_t h = hash64(key);
   // Slack, so that the usual update fits in place.
   size_t capacity = (need + 15) & ~size_t{15};
   auto* e = static_cast<Entry*>(std::malloc(sizeof(Entry) + capacity));
-  if (e == nullptr) return;
+  if (e == nullptr) return false;
   e->lsn = lsn;
   e->hash = h;
   e->key_size = static_cast<uint32_t>(key.size());
@@ -160,10 +160,11 @@ void HotCache::offer(std::string_view key, std::string_view value, Lsn lsn, Lsn 
   if (s.last_commit > snapshot || range_lsn_.load(std::memory_order_acquire) > snapshot ||
       s.slots[s.find(h, key)] != nullptr) {
     std::free(e);
-    return;
+    return false;
   }
   s.insert(e);
   if (s.bytes > shard_budget_) s.evict(shard_budget_);
+  return s.bytes < shard_budget_ / 4 * 3;
 }
 
 void HotCache::committed_put(std::string_view key, std::string_view value, Lsn lsn) {

@@ -350,8 +350,27 @@ bool StoreImpl::read(std::string_view key, const SnapshotImpl* snapshot, bool us
   std::string_view v = view(found).substr(kLsnBytes);
   if (value != nullptr) value->assign(v);
   if (lsn != nullptr) *lsn = written;
-  if (use_cache) hot_.offer(key, v, written, newest_known);
+  if (use_cache && hot_.offer(key, v, written, newest_known) && key[0] != keyspace_byte::kCatalog) warm_neighbours(key);
   return true;
+}
+
+// While the hot cache has room, a miss brings the key's neighbours along: after a start or a load it fills in a fraction
+// of the misses. Rows and index entries of one relation share the first bytes of their keys.
+void StoreImpl::warm_neighbours(std::string_view key) {
+  constexpr int kNeighbours = 48;
+  constexpr size_t kPrefixBytes = 5;
+  if (key.size() <= kPrefixBytes) return;
+  const Lsn newest_known = published_lsn();
+  rocksdb::ReadOptions ro;
+  std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(ro, rows_));
+  it->Seek(slice(key));
+  for (int i = 0; i < kNeighbours && it->Valid(); ++i) {
+    const std::string_view k = view(it->key());
+    if (k.size() <= kPrefixBytes || k.substr(0, kPrefixBytes) != key.substr(0, kPrefixBytes)) break;
+    const std::string_view v = view(it->value());
+    if (i > 0) hot_.offer(k, v.substr(kLsnBytes), resolve(load_le<Lsn>(v.data())), newest_known);
+    it->Next();
+  }
 }
 
 bool StoreImpl::newest_lsn(std::string_view key, Lsn* lsn) { return read(key, nullptr, cacheable(key), nullptr, lsn); }

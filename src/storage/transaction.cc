@@ -365,6 +365,7 @@ Lsn TransactionImpl::commit_writes() {
   request.headers = &headers;
   request.writes = &writes_;
   request.sections = sections_;
+  request.bulk = !bulk_.empty();
   if (logged) {
     builder.count(ranges);
     for (const auto& r : writes_.ranges()) {
@@ -455,55 +456,129 @@ void TransactionImpl::abort() {
   finish(State::kAborted);
 }
 
-// Writes sorted files; each is ingested as soon as it is whole, under keys that nobody else can know.
+// Writes sorted files; each is ingested as soon as it is whole, under keys that nobody else can know. From the second
+// block on a thread of its own compresses and writes while the caller goes on.
 class BulkWriterImpl final : public BulkWriter {
  public:
   explicit BulkWriterImpl(TransactionImpl& txn) : txn_(txn), store_(txn.impl()) {
     store_le(header_, std::max<Lsn>(store_.published_lsn(), 1));
   }
   ~BulkWriterImpl() override {
+    end_thread();
     if (writer_) {
       writer_.reset();
       posix_files().remove(path());
     }
+    join_files();   // ingested ones are the transaction's to undo
   }
 
   void add(std::string_view key, std::string_view value) override {
-    if (!writer_) {
-      name_ = store_.new_bulk_name();
-      writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), store_.sst_options());
-      check_rocks(writer_->Open(path()), "bulk load");
-    }
-    scratch_.assign(header_, sizeof header_);
-    scratch_.append(value);
-    check_rocks(writer_->Put(slice(key), scratch_), "bulk load");
-    if (++since_check_ >= 4096) {
-      since_check_ = 0;
-      if (writer_->FileSize() > kFileBytes) finish_file();
-    }
+    put_le<uint32_t>(block_, static_cast<uint32_t>(key.size()));
+    put_le<uint32_t>(block_, static_cast<uint32_t>(value.size()));
+    block_.append(key).append(header_, sizeof header_).append(value);
+    if (block_.size() >= kBlockBytes) hand_over();
   }
   void finish() override {
+    if (thread_.joinable()) {
+      if (!block_.empty()) hand_over();
+      end_thread();
+      if (failure_) std::rethrow_exception(failure_);
+    } else {
+      write(block_);
+      block_.clear();
+    }
     if (writer_) finish_file();
+    join_files();
   }
 
  private:
   static constexpr uint64_t kFileBytes = 128 << 20;
+  static constexpr size_t kBlockBytes = 1 << 20, kWaitingBlocks = 4;
   std::string path() const { return store_.bulk_directory() + "/" + name_; }
+
+  void hand_over() {
+    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return waiting_.size() < kWaitingBlocks || failure_; });
+    if (failure_) std::rethrow_exception(failure_);
+    waiting_.push_back(std::move(block_));
+    lock.unlock();
+    work_.notify_one();
+    block_.clear();
+    block_.reserve(kBlockBytes + (64 << 10));
+  }
+  void end_thread() {
+    if (!thread_.joinable()) return;
+    {
+      std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    work_.notify_one();
+    thread_.join();
+  }
+  void run() {
+    for (;;) {
+      std::string block;
+      {
+        std::unique_lock lock(mutex_);
+        work_.wait(lock, [&] { return !waiting_.empty() || ended_; });
+        if (waiting_.empty()) return;
+        block = std::move(waiting_.front());
+        waiting_.pop_front();
+      }
+      room_.notify_one();
+      try {
+        write(block);
+      } catch (...) {
+        std::lock_guard lock(mutex_);
+        failure_ = std::current_exception();
+        waiting_.clear();
+        room_.notify_one();
+        return;
+      }
+    }
+  }
+
+  // The thread's from here on, or the caller's while there is none.
+  void write(const std::string& block) {
+    for (size_t at = 0; at < block.size();) {
+      const auto key_bytes = load_le<uint32_t>(block.data() + at), value_bytes = load_le<uint32_t>(block.data() + at + 4);
+      const char* key = block.data() + at + 8;
+      if (!writer_) {
+        name_ = store_.new_bulk_name();
+        writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), store_.sst_options());
+        check_rocks(writer_->Open(path()), "bulk load");
+      }
+      check_rocks(writer_->Put({key, key_bytes}, {key + key_bytes, value_bytes + kLsnBytes}), "bulk load");
+      at += 8 + key_bytes + kLsnBytes + value_bytes;
+    }
+    if (writer_ && writer_->FileSize() > kFileBytes) finish_file();
+  }
   void finish_file() {
     rocksdb::ExternalSstFileInfo info;
     check_rocks(writer_->Finish(&info), "bulk load");
     writer_.reset();
     posix_files().sync_directory(store_.bulk_directory());
     store_.ingest(name_);
-    txn_.add_bulk_file({name_, info.smallest_key, info.largest_key});
+    files_.push_back({name_, info.smallest_key, info.largest_key});
+  }
+  void join_files() {
+    for (BulkFile& f : files_) txn_.add_bulk_file(std::move(f));
+    files_.clear();
   }
 
   TransactionImpl& txn_;
   StoreImpl& store_;
   char header_[kLsnBytes];
-  std::string name_, scratch_;
+  std::string block_, name_;
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
-  int since_check_ = 0;
+  std::vector<BulkFile> files_;
+  std::thread thread_;
+  std::mutex mutex_;
+  std::condition_variable work_, room_;
+  std::deque<std::string> waiting_;
+  std::exception_ptr failure_;
+  bool ended_ = false;
 };
 
 std::unique_ptr<BulkWriter> TransactionImpl::bulk_writer() {

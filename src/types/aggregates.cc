@@ -27,10 +27,11 @@ class Count : public AggregateState {
 };
 
 // sum(int2), sum(int4) -> bigint; sum(money) -> money.
+template <bool kMoney = false>
 class SumInt : public AggregateState {
  public:
   void add(FnCall& c) override {
-    if (__builtin_add_overflow(sum_, c.int_arg(0), &sum_)) int_out_of_range(8);
+    if (__builtin_add_overflow(sum_, c.int_arg(0), &sum_)) overflow();
     ++n_;
   }
   bool remove(FnCall& c) override {
@@ -41,6 +42,10 @@ class SumInt : public AggregateState {
   Datum finish(FnCall& c) override { return n_ == 0 ? c.null() : Datum::from_int(sum_); }
 
  private:
+  [[noreturn]] static void overflow() {
+    if (kMoney) throw Error(ErrorCode::kNumericValueOutOfRange, "money out of range");
+    int_out_of_range(8);
+  }
   int64_t sum_ = 0, n_ = 0;
 };
 
@@ -329,9 +334,9 @@ void add_spread(FunctionRegistry& r, const std::array<const char*, 5>& names) {
 void register_number_aggregate_functions(FunctionRegistry& r) {
   r.add_aggregate("count/any", make<Count>);
   r.add_aggregate("count/", make<Count>);
-  r.add_aggregate("sum/int2", make<SumInt>);
-  r.add_aggregate("sum/int4", make<SumInt>);
-  r.add_aggregate("sum/money", make<SumInt>);
+  r.add_aggregate("sum/int2", make<SumInt<>>);
+  r.add_aggregate("sum/int4", make<SumInt<>>);
+  r.add_aggregate("sum/money", make<SumInt<true>>);
   r.add_aggregate("sum/int8", make<SumWide<false>>);
   r.add_aggregate("sum/numeric", make<SumNumeric<false>>);
   r.add_aggregate("sum/float8", make<SumFloat8>);

@@ -74,9 +74,6 @@ void register_comparison(FunctionRegistry& r) {
   for (const char* n : {"btarraycmp", "btoidvectorcmp"}) r.add(n, [](FnCall& c) { return Datum::from_int(compare(c)); });
   r.add("array_larger", [](FnCall& c) { return compare(c) > 0 ? c.arg(0) : c.arg(1); });
   r.add("array_smaller", [](FnCall& c) { return compare(c) < 0 ? c.arg(0) : c.arg(1); });
-  for (const char* n : {"hash_array", "hashoidvector"})
-    r.add(n, [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(type_ops_array().hash(c.arg(0), c.collation))); });
-  r.add("hash_array_extended", [](FnCall& c) { return Datum{mix64(type_ops_array().hash(c.arg(0), c.collation) + c.arg(1).bits)}; });
   r.add("arraycontains", [](FnCall& c) { return Datum::from_bool(contains(c.arg(0), c.arg(1), c.collation, *c.context, false)); });
   r.add("arraycontained", [](FnCall& c) { return Datum::from_bool(contains(c.arg(1), c.arg(0), c.collation, *c.context, false)); });
   r.add("arrayoverlap", [](FnCall& c) { return Datum::from_bool(contains(c.arg(0), c.arg(1), c.collation, *c.context, true)); });
@@ -442,8 +439,6 @@ void register_records(FunctionRegistry& r) {
   r.add("record_gt", [](FnCall& c) { return Datum::from_bool(record_compare(c) > 0); });
   r.add("record_ge", [](FnCall& c) { return Datum::from_bool(record_compare(c) >= 0); });
   r.add("btrecordcmp", [](FnCall& c) { return Datum::from_int(record_compare(c)); });
-  r.add("hash_record", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(type_ops_record().hash(c.arg(0), c.collation))); });
-  r.add("hash_record_extended", [](FnCall& c) { return Datum{mix64(type_ops_record().hash(c.arg(0), c.collation) + c.arg(1).bits)}; });
   r.add("record_image_eq", [](FnCall& c) { return Datum::from_bool(c.text_arg(0) == c.text_arg(1)); });
   r.add("record_image_ne", [](FnCall& c) { return Datum::from_bool(c.text_arg(0) != c.text_arg(1)); });
 }

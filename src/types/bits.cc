@@ -287,7 +287,15 @@ void register_bits_functions(FunctionRegistry& r) {
   r.add("bitle", [](FnCall& c) { return Datum::from_bool(compare(c.arg(0), c.arg(1), 0) <= 0); });
   r.add("bitgt", [](FnCall& c) { return Datum::from_bool(compare(c.arg(0), c.arg(1), 0) > 0); });
   r.add("bitge", [](FnCall& c) { return Datum::from_bool(compare(c.arg(0), c.arg(1), 0) >= 0); });
-  r.add("bitcmp", [](FnCall& c) { return Datum::from_int(compare(c.arg(0), c.arg(1), 0)); });
+  // Shows how far apart the first differing bytes are, as PostgreSQL's does.
+  r.add("bitcmp", [](FnCall& c) {
+    const Bits a(c.arg(0)), b(c.arg(1));
+    for (size_t i = 0; i < std::min(a.bytes.size(), b.bytes.size()); ++i) {
+      const int d = static_cast<uint8_t>(a.bytes[i]) - static_cast<uint8_t>(b.bytes[i]);
+      if (d != 0) return Datum::from_int(d);
+    }
+    return Datum::from_int(compare(c.arg(0), c.arg(1), 0));
+  });
   r.add("bit_and", logic<'&'>);
   r.add("bit_or", logic<'|'>);
   r.add("bitxor", logic<'^'>);

@@ -245,7 +245,14 @@ void register_bytea_functions(FunctionRegistry& r) {
   r.add("byteale", [](FnCall& c) { return Datum::from_bool(compare(c) <= 0); });
   r.add("byteagt", [](FnCall& c) { return Datum::from_bool(compare(c) > 0); });
   r.add("byteage", [](FnCall& c) { return Datum::from_bool(compare(c) >= 0); });
-  r.add("byteacmp", [](FnCall& c) { return Datum::from_int(compare(c)); });
+  // Shows how far apart the first differing bytes are, as PostgreSQL's does.
+  r.add("byteacmp", [](FnCall& c) {
+    const std::string_view a = c.text_arg(0), b = c.text_arg(1);
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+      if (a[i] != b[i]) return Datum::from_int(static_cast<uint8_t>(a[i]) - static_cast<uint8_t>(b[i]));
+    }
+    return Datum::from_int(compare(c));
+  });
   r.add("byteacat", [](FnCall& c) { return c.text(std::string(c.text_arg(0)) + std::string(c.text_arg(1))); });
   r.add("byteaoctetlen", [](FnCall& c) { return Datum::from_int(static_cast<int64_t>(c.text_arg(0).size())); });
   r.add("bytea_substr", [](FnCall& c) { return c.text(slice(c.text_arg(0), c.int_arg(1), true, c.int_arg(2))); });

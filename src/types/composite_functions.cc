@@ -52,7 +52,7 @@ Datum reg_input(std::string_view text, int32_t, Arena&, EvalContext& ctx) {
 template <Oid kType>
 void reg_output(Datum v, std::string& out, EvalContext& ctx) {
   if (v.as_oid() == 0) {
-    out += '-';
+    out += kType == oid::kRegoper || kType == oid::kRegoperator ? '0' : '-';
     return;
   }
   if (kType == oid::kRegtype && builtin::type(v.as_oid()) != nullptr) {

@@ -224,7 +224,7 @@ void register_float_functions(FunctionRegistry& r) {
   r.add("dfloor", [](FnCall& c) { return Datum::from_double(std::floor(d(c, 0))); });
   r.add("dsign", [](FnCall& c) {
     double v = d(c, 0);
-    return Datum::from_double(v > 0 ? 1 : v < 0 ? -1 : v == 0 ? 0 : v);
+    return Datum::from_double(v > 0 ? 1 : v < 0 ? -1 : 0);
   });
   r.add("dsqrt", [](FnCall& c) {
     if (d(c, 0) < 0) throw Error(ErrorCode::kInvalidArgumentForPowerFunction, "cannot take square root of a negative number");

@@ -355,7 +355,6 @@ Datum points_recv(std::string_view s, int32_t, Arena& a, EvalContext&) {
 
 // ---- segments and lines
 
-double point_line(Point p, Line l) { return std::fabs(l.a * p.x + l.b * p.y + l.c) / hypotenuse(l.a, l.b); }
 bool intersection(Line p, Line q, Point& out) {
   if (!zero(p.b)) {
     if (eq(q.a, p.a * (q.b / p.b))) return false;
@@ -381,26 +380,11 @@ bool segment_meets(Lseg p, Lseg q, Point& out) {
     if (same(e, out)) out = e;
   return true;
 }
-bool segment_meets_line(Lseg s, Line l, Point& out) { return intersection(line_of(s.a, s.b), l, out) && on_segment(out, s); }
-Point nearest(Point p, Lseg s) {
-  double dx = s.b.x - s.a.x, dy = s.b.y - s.a.y, n = dx * dx + dy * dy;
-  double t = n == 0 ? 0 : ((p.x - s.a.x) * dx + (p.y - s.a.y) * dy) / n;
-  if (t <= 0) return s.a;
-  if (t >= 1) return s.b;
-  return {s.a.x + t * dx, s.a.y + t * dy};
-}
-Point nearest(Point p, Line l) {
-  double n = l.a * l.a + l.b * l.b, d = (l.a * p.x + l.b * p.y + l.c) / n;
-  Point q{p.x - l.a * d, p.y - l.b * d};
-  if (q.x == 0) q.x = 0;
-  if (q.y == 0) q.y = 0;
-  return q;
-}
-double segment_distance(Point p, Lseg s) { return distance(p, nearest(p, s)); }
-double segment_distance(Lseg p, Lseg q) {
-  Point at;
-  if (segment_meets(p, q, at)) return 0;
-  return std::min({segment_distance(p.a, q), segment_distance(p.b, q), segment_distance(q.a, p), segment_distance(q.b, p)});
+bool segment_meets_line(Lseg s, Line l, Point& out) {
+  if (!intersection(line_of(s.a, s.b), l, out) || !on_segment(out, s)) return false;
+  if (same(s.a, out)) out = s.a;
+  else if (same(s.b, out)) out = s.b;
+  return true;
 }
 double slope(Point a, Point b) {
   if (eq(a.x, b.x)) return std::numeric_limits<double>::infinity();
@@ -411,6 +395,57 @@ double inverse_slope(Point a, Point b) {
   if (eq(a.x, b.x)) return 0;
   if (eq(a.y, b.y)) return std::numeric_limits<double>::infinity();
   return (a.x - b.x) / (b.y - a.y);
+}
+double inverse_slope(Line l) {
+  if (zero(l.a)) return std::numeric_limits<double>::infinity();
+  if (zero(l.b)) return 0;
+  return l.b / l.a;
+}
+Line line_through(Point p, double m) {
+  if (std::isinf(m)) return {-1, 0, p.x};
+  if (m == 0) return {0, -1, p.y};
+  Line l{m, -1, p.y - m * p.x};
+  if (l.c == 0) l.c = 0;
+  return l;
+}
+// The closest point and how far it is: where the perpendicular meets. NaN when there is none, which
+// only NaN coordinates bring about.
+double closest(Line l, Point p, Point* out) {
+  Point at;
+  if (!intersection(line_through(p, inverse_slope(l)), l, at)) {
+    if (out != nullptr) *out = p;
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  if (out != nullptr) *out = at;
+  return distance(at, p);
+}
+double closest(Lseg s, Line l, Point* out) {
+  Point at;
+  if (segment_meets_line(s, l, at)) {
+    if (out != nullptr) *out = at;
+    return 0;
+  }
+  const double a = closest(l, s.a, nullptr), b = closest(l, s.b, nullptr);
+  if (out != nullptr) *out = a < b ? s.a : s.b;
+  return a < b ? a : b;
+}
+double closest(Lseg s, Point p, Point* out) {
+  Point at;
+  closest(s, line_through(p, inverse_slope(s.a, s.b)), &at);
+  if (out != nullptr) *out = at;
+  return distance(at, p);
+}
+double point_line(Point p, Line l) { return closest(l, p, nullptr); }
+Point nearest(Point p, Lseg s) {
+  Point q;
+  closest(s, p, &q);
+  return q;
+}
+double segment_distance(Point p, Lseg s) { return distance(p, nearest(p, s)); }
+double segment_distance(Lseg p, Lseg q) {
+  Point at;
+  if (segment_meets(p, q, at)) return 0;
+  return std::min({segment_distance(p.a, q), segment_distance(p.b, q), segment_distance(q.a, p), segment_distance(q.b, p)});
 }
 std::array<Lseg, 4> edges(Box b) {
   Point nw{b.low.x, b.high.y}, se{b.high.x, b.low.y};
@@ -444,17 +479,39 @@ std::vector<Lseg> segments(const Path& p) {
   }
   return out;
 }
+constexpr int kOnEdge = std::numeric_limits<int>::max();
+// How an edge crosses the positive x axis of the point it is seen from: twice the sign of a whole
+// crossing, once for an edge that ends on the axis.
+int crossing(double x, double y, double before_x, double before_y) {
+  if (zero(y)) {
+    if (zero(x)) return kOnEdge;
+    if (gt(x, 0)) {
+      if (zero(before_y)) return gt(before_x, 0) ? 0 : kOnEdge;
+      return lt(before_y, 0) ? 1 : -1;
+    }
+    if (zero(before_y)) return lt(before_x, 0) ? 0 : kOnEdge;
+    return 0;
+  }
+  const int sign = gt(y, 0) ? 1 : -1;
+  if (zero(before_y)) return lt(before_x, 0) ? 0 : sign;
+  if ((sign < 0 && lt(before_y, 0)) || (sign > 0 && gt(before_y, 0))) return 0;
+  if (ge(x, 0) && gt(before_x, 0)) return 2 * sign;
+  if (lt(x, 0) && le(before_x, 0)) return 0;
+  const double z = (x - before_x) * y - (y - before_y) * x;
+  if (zero(z)) return kOnEdge;
+  if ((sign < 0 && lt(z, 0)) || (sign > 0 && gt(z, 0))) return 0;
+  return 2 * sign;
+}
 // 0 outside, 1 inside, 2 on the edge.
 int inside(Point q, const Path& p) {
-  for (Lseg s : segments(p))
-    if (on_segment(q, s)) return 2;
-  bool in = false;
-  size_t n = p.p.size();
-  for (size_t i = 0, k = n - 1; i < n; k = i++) {
-    Point a = p.p[i], b = p.p[k];
-    if ((a.y > q.y) != (b.y > q.y) && q.x < (b.x - a.x) * (q.y - a.y) / (b.y - a.y) + a.x) in = !in;
+  int total = 0;
+  for (size_t i = 1; i <= p.p.size(); ++i) {
+    const Point at = sub(p.p[i % p.p.size()], q), before = sub(p.p[i - 1], q);
+    const int c = crossing(at.x, at.y, before.x, before.y);
+    if (c == kOnEdge) return 2;
+    total += c;
   }
-  return in ? 1 : 0;
+  return total != 0 ? 1 : 0;
 }
 Box bounds(const Path& p) {
   Box b{p.p[0], p.p[0]};
@@ -515,8 +572,8 @@ Circle circle_of(const Path& p) {
 }
 double poly_point(const Path& p, Point q) {
   if (inside(q, p) != 0) return 0;
-  double best = std::numeric_limits<double>::infinity();
-  for (Lseg s : segments(p)) best = std::min(best, segment_distance(q, s));
+  double best = segment_distance(q, {p.p.front(), p.p.back()});
+  for (size_t i = 0; i + 1 < p.p.size(); ++i) best = std::min(best, segment_distance(q, {p.p[i], p.p[i + 1]}));
   return best;
 }
 double paths_distance(const Path& a, const Path& b) {
@@ -632,45 +689,37 @@ void register_segments(FunctionRegistry& r) {
   r.add("dist_lp", binary<Line, Point>([](Line l, Point p) { return point_line(p, l); }));
   r.add("dist_ps", binary<Point, Lseg>([](Point p, Lseg s) { return segment_distance(p, s); }));
   r.add("dist_sp", binary<Lseg, Point>([](Lseg s, Point p) { return segment_distance(p, s); }));
-  auto line_segment = [](Lseg s, Line l) {
-    Point p;
-    return segment_meets_line(s, l, p) ? 0.0 : std::min(point_line(s.a, l), point_line(s.b, l));
-  };
-  r.add("dist_sl", binary<Lseg, Line>(line_segment));
-  r.add("dist_ls", binary<Line, Lseg>([](Line l, Lseg s) {
-    Point p;
-    return segment_meets_line(s, l, p) ? 0.0 : std::min(point_line(s.a, l), point_line(s.b, l));
-  }));
+  r.add("dist_sl", binary<Lseg, Line>([](Lseg s, Line l) { return closest(s, l, nullptr); }));
+  r.add("dist_ls", binary<Line, Lseg>([](Line l, Lseg s) { return closest(s, l, nullptr); }));
   r.add("on_pl", binary<Point, Line>([](Point p, Line l) { return zero(l.a * p.x + l.b * p.y + l.c); }));
   r.add("on_ps", binary<Point, Lseg>([](Point p, Lseg s) { return on_segment(p, s); }));
   r.add("on_sl", binary<Lseg, Line>([](Lseg s, Line l) {
     return zero(l.a * s.a.x + l.b * s.a.y + l.c) && zero(l.a * s.b.x + l.b * s.b.y + l.c);
   }));
   r.add("inter_sl", binary<Lseg, Line>([](Lseg s, Line l) { Point p; return segment_meets_line(s, l, p); }));
-  r.add("close_ps", binary<Point, Lseg>([](Point p, Lseg s) { return nearest(p, s); }));
-  r.add("close_pl", binary<Point, Line>([](Point p, Line l) { return nearest(p, l); }));
+  r.add("close_ps", maybe<Point, Lseg>([](Point p, Lseg s, Point& out) { return !std::isnan(closest(s, p, &out)); }));
+  r.add("close_pl", maybe<Point, Line>([](Point p, Line l, Point& out) { return !std::isnan(closest(l, p, &out)); }));
   r.add("close_ls", maybe<Line, Lseg>([](Line l, Lseg s, Point& out) {
-    if (segment_meets_line(s, l, out)) return true;
-    double a = point_line(s.a, l), b = point_line(s.b, l);
-    if (eq(a, b)) return false;
-    out = a < b ? s.a : s.b;
-    return true;
+    const double m = zero(l.a) ? 0 : zero(l.b) ? std::numeric_limits<double>::infinity() : l.a / -l.b;
+    if (slope(s.a, s.b) == m) return false;
+    return !std::isnan(closest(s, l, &out));
   }));
   r.add("close_lseg", maybe<Lseg, Lseg>([](Lseg a, Lseg b, Point& out) {
-    if (eq(slope(a.a, a.b), slope(b.a, b.b))) return false;
-    if (segment_meets(a, b, out)) return true;
-    double best = std::numeric_limits<double>::infinity();
+    if (slope(a.a, a.b) == slope(b.a, b.b)) return false;
+    if (segment_meets(b, a, out)) return true;
+    double best = closest(b, a.a, &out);
+    Point at;
     auto offer = [&](Point on_b, double d) {
       if (d < best) {
         best = d;
         out = on_b;
       }
     };
-    offer(nearest(a.a, b), segment_distance(a.a, b));
-    offer(nearest(a.b, b), segment_distance(a.b, b));
-    offer(b.a, segment_distance(b.a, a));
-    offer(b.b, segment_distance(b.b, a));
-    return true;
+    const double other = closest(b, a.b, &at);
+    offer(at, other);
+    offer(b.a, closest(a, b.a, nullptr));
+    offer(b.b, closest(a, b.b, nullptr));
+    return !std::isnan(best);
   }));
 }
 
@@ -884,8 +933,8 @@ void register_circles(FunctionRegistry& r) {
   r.add("circle_radius", unary<Circle>([](Circle c) { return c.radius; }));
   r.add("circle_center", unary<Circle>([](Circle c) { return c.center; }));
   r.add("circle_distance", binary<Circle, Circle>([](Circle a, Circle b) { return std::max(0.0, distance(a.center, b.center) - (a.radius + b.radius)); }));
-  r.add("dist_pc", binary<Point, Circle>([](Point p, Circle c) { return std::max(0.0, distance(p, c.center) - c.radius); }));
-  r.add("dist_cpoint", binary<Circle, Point>([](Circle c, Point p) { return std::max(0.0, distance(p, c.center) - c.radius); }));
+  r.add("dist_pc", binary<Point, Circle>([](Point p, Circle c) { return std::max(distance(p, c.center) - c.radius, 0.0); }));
+  r.add("dist_cpoint", binary<Circle, Point>([](Circle c, Point p) { return std::max(distance(p, c.center) - c.radius, 0.0); }));
   r.add("circle_contain_pt", binary<Circle, Point>([](Circle c, Point p) { return distance(p, c.center) <= c.radius; }));
   r.add("pt_contained_circle", binary<Point, Circle>([](Point p, Circle c) { return distance(p, c.center) <= c.radius; }));
   r.add("circle_add_pt", binary<Circle, Point>([](Circle c, Point p) { return Circle{add(c.center, p), c.radius}; }));

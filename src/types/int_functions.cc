@@ -191,7 +191,7 @@ void register_int_functions(FunctionRegistry& r) {
   for (const char* n : {"int2le", "int4le", "int8le", "int24le", "int42le", "int28le", "int82le", "int48le", "int84le", "cash_le"}) r.add(n, int_le);
   for (const char* n : {"int2gt", "int4gt", "int8gt", "int24gt", "int42gt", "int28gt", "int82gt", "int48gt", "int84gt", "cash_gt"}) r.add(n, int_gt);
   for (const char* n : {"int2ge", "int4ge", "int8ge", "int24ge", "int42ge", "int28ge", "int82ge", "int48ge", "int84ge", "cash_ge"}) r.add(n, int_ge);
-  for (const char* n : {"btint2cmp", "btint4cmp", "btint8cmp", "btint24cmp", "btint42cmp", "btint28cmp", "btint82cmp", "btint48cmp", "btint84cmp", "cash_cmp"}) r.add(n, int_cmp);
+  for (const char* n : {"btint4cmp", "btint8cmp", "btint24cmp", "btint42cmp", "btint28cmp", "btint82cmp", "btint48cmp", "btint84cmp", "cash_cmp"}) r.add(n, int_cmp);
   for (const char* n : {"int2larger", "int4larger", "int8larger", "cashlarger"}) r.add(n, int_larger);
   for (const char* n : {"int2smaller", "int4smaller", "int8smaller", "cashsmaller"}) r.add(n, int_smaller);
   r.add("int2pl", int_add<int16_t>);
@@ -272,7 +272,8 @@ void register_int_functions(FunctionRegistry& r) {
   for (const char* n : {"xid8le", "pg_lsn_le", "boolle", "charle"}) r.add(n, word_le);
   for (const char* n : {"xid8gt", "pg_lsn_gt", "boolgt", "chargt"}) r.add(n, word_gt);
   for (const char* n : {"xid8ge", "pg_lsn_ge", "boolge", "charge"}) r.add(n, word_ge);
-  for (const char* n : {"xid8cmp", "pg_lsn_cmp", "btboolcmp", "btcharcmp"}) r.add(n, word_cmp);
+  for (const char* n : {"xid8cmp", "pg_lsn_cmp", "btboolcmp"}) r.add(n, word_cmp);
+  for (const char* n : {"btint2cmp", "btcharcmp"}) r.add(n, [](FnCall& c) { return Datum::from_int(c.int_arg(0) - c.int_arg(1)); });
   for (const char* n : {"xid8_larger", "pg_lsn_larger"}) r.add(n, word_larger);
   for (const char* n : {"xid8_smaller", "pg_lsn_smaller"}) r.add(n, word_smaller);
   r.add("xid8toxid", [](FnCall& c) { return Datum::from_oid(static_cast<Oid>(c.arg(0).bits)); });

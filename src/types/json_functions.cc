@@ -6,6 +6,7 @@
 #include "types/hash.h"
 #include "types/jsonb.h"
 #include "types/oids.h"
+#include "types/pg_hash.h"
 #include "types/record.h"
 #include "types/type_io.h"
 #include "types/type_registry.h"
@@ -341,28 +342,46 @@ Datum jsonb_number(FnCall& c, const char* target) {
   return v.numeric();
 }
 
-// PostgreSQL's visible hash: leaves combined with rotation.
+// PostgreSQL's visible hash: leaves combined with rotation, containers by their kind.
 template <typename H>
-H jsonb_pg_hash(const JsonbView& v, H h, H (*bytes)(std::string_view, uint64_t), H (*number)(Datum, uint64_t), uint64_t seed, bool top) {
-  (void)top;
-  for (int i = 0; i < v.size(); ++i) {
-    auto mix = [&](H one) { h = static_cast<H>(h << 1 | h >> (sizeof(H) * 8 - 1)) ^ one; };
-    if (v.is_object()) mix(bytes(v.key(i), seed));
-    JsonbValue x = v.value(i);
-    if (x.is_container()) {
-      h ^= static_cast<H>(x.type == JsonType::kArray ? 0x40000000u : 0x20000000u);
-      h = jsonb_pg_hash<H>(x.view(), h, bytes, number, seed, false);
-      continue;
-    }
-    switch (x.type) {
-      case JsonType::kNull: mix(1); break;
-      case JsonType::kString: mix(bytes(x.bytes, seed)); break;
-      case JsonType::kNumber: mix(number(x.numeric(), seed)); break;
-      default: mix(static_cast<H>(x.type == JsonType::kTrue ? 2 : 4)); break;
+struct JsonbHash {
+  H h = 0;
+  uint64_t seed = 0;
+
+  static constexpr bool kWide = sizeof(H) == 8;
+  void container(const JsonbView& v) {
+    const uint32_t kind = v.is_object() ? 0x20000000u : 0x40000000u;
+    if constexpr (kWide) h ^= uint64_t{kind} << 32 | kind;
+    else h ^= kind;
+    for (int i = 0; i < v.size(); ++i) {
+      if (v.is_object()) leaf(bytes(v.key(i)));
+      const JsonbValue x = v.value(i);
+      switch (x.type) {
+        case JsonType::kArray:
+        case JsonType::kObject: container(x.view()); break;
+        case JsonType::kNull: leaf(static_cast<H>(seed + 1)); break;
+        case JsonType::kString: leaf(bytes(x.bytes)); break;
+        case JsonType::kNumber:
+          if constexpr (kWide) leaf(pg_hash_numeric_extended(x.numeric(), seed));
+          else leaf(pg_hash_numeric(x.numeric()));
+          break;
+        default:
+          if (kWide && seed != 0) leaf(static_cast<H>(pg_hash_uint32_extended(x.boolean() ? 1 : 0, seed)));
+          else leaf(x.boolean() ? 2 : 4);
+      }
     }
   }
-  return h;
-}
+  H bytes(std::string_view s) const {
+    if constexpr (kWide) return pg_hash_any_extended(s, seed);
+    else return pg_hash_any(s);
+  }
+  void leaf(H one) {
+    // Both halves of a wide hash rotate on their own.
+    if constexpr (kWide) h = ((h << 1) & 0xfffffffefffffffeull) | ((h >> 31) & 0x100000001ull);
+    else h = std::rotl(h, 1);
+    h ^= one;
+  }
+};
 
 // ---- rows
 template <bool B>
@@ -542,19 +561,17 @@ void register_json_functions(FunctionRegistry& r) {
   r.add("jsonb_exists_any", exists_many<false>);
   r.add("jsonb_exists_all", exists_many<true>);
   r.add("jsonb_hash", [](FnCall& c) {
-    JsonbView v(c.arg(0));
-    uint32_t h = jsonb_pg_hash<uint32_t>(
-        v, v.is_object() ? 0x20000000u : 0x40000000u, [](std::string_view s, uint64_t) { return pg_hash_any(s); },
-        [](Datum d, uint64_t) { return static_cast<uint32_t>(type_ops(oid::kNumeric).hash(d, 0)); }, 0, true);
-    return Datum::from_int(static_cast<int32_t>(h));
+    const JsonbView v(c.arg(0));
+    JsonbHash<uint32_t> hash;
+    if (v.size() > 0) hash.container(v);
+    return Datum::from_int(static_cast<int32_t>(hash.h));
   });
   r.add("jsonb_hash_extended", [](FnCall& c) {
-    JsonbView v(c.arg(0));
-    uint64_t seed = static_cast<uint64_t>(c.int_arg(1));
-    uint64_t h = jsonb_pg_hash<uint64_t>(
-        v, seed + (v.is_object() ? 0x20000000u : 0x40000000u), [](std::string_view s, uint64_t sd) { return pg_hash_any_extended(s, sd); },
-        [](Datum d, uint64_t sd) { return type_ops(oid::kNumeric).hash(d, 0) ^ sd; }, seed, true);
-    return Datum::from_int(static_cast<int64_t>(h));
+    const JsonbView v(c.arg(0));
+    if (v.size() == 0) return c.arg(1);
+    JsonbHash<uint64_t> hash{0, c.args[1].bits};
+    hash.container(v);
+    return Datum{hash.h};
   });
   r.add("jsonb_bool", [](FnCall& c) {
     JsonbValue v = JsonbView(c.arg(0)).root();

@@ -78,8 +78,10 @@ void register_tid(FunctionRegistry& r) {
   r.add("bttidcmp", [](FnCall& c) { return Datum::from_int(bytes_compare(c.arg(0), c.arg(1), 0)); });
   r.add("tidlarger", [](FnCall& c) { return bytes_compare(c.arg(0), c.arg(1), 0) > 0 ? c.arg(0) : c.arg(1); });
   r.add("tidsmaller", [](FnCall& c) { return bytes_compare(c.arg(0), c.arg(1), 0) < 0 ? c.arg(0) : c.arg(1); });
-  r.add("hashtid", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(pg_hash_any(c.text_arg(0)))); });
-  r.add("hashtidextended", [](FnCall& c) { return Datum{pg_hash_any_extended(c.text_arg(0), c.arg(1).bits)}; });
+  // PostgreSQL stores a block as its high and its low half, each and the offset little-endian.
+  static constexpr auto kStored = [](std::string_view s) { return std::string{s[1], s[0], s[3], s[2], s[5], s[4]}; };
+  r.add("hashtid", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(pg_hash_any(kStored(c.text_arg(0))))); });
+  r.add("hashtidextended", [](FnCall& c) { return Datum{pg_hash_any_extended(kStored(c.text_arg(0)), c.arg(1).bits)}; });
 }
 
 // ---- money: cents in the word; dollars as under lc_monetary C
@@ -103,12 +105,11 @@ Datum cash_in(std::string_view text, int32_t, Arena&, EvalContext&) {
   skip();
   int64_t v = 0;
   int decimals = 0;
-  bool point = false, any = false, overflow = false;
+  bool point = false, overflow = false;
   for (; i < s.size(); ++i) {
     if (s[i] >= '0' && s[i] <= '9' && (!point || decimals < 2)) {
       overflow |= __builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, s[i] - '0', &v);
       decimals += point;
-      any = true;
     } else if (s[i] == '.' && !point) {
       point = true;
     } else if (s[i] == ',') {
@@ -117,7 +118,6 @@ Datum cash_in(std::string_view text, int32_t, Arena&, EvalContext&) {
       break;
     }
   }
-  if (!any) bad_syntax("money", text);
   bool up = i < s.size() && s[i] >= '5' && s[i] <= '9';
   for (; decimals < 2; ++decimals) overflow |= __builtin_mul_overflow(v, 10, &v);
   if (up) overflow |= __builtin_sub_overflow(v, 1, &v);
@@ -174,8 +174,9 @@ std::string below_thousand(uint64_t n) {
     return std::string(kTens[v / 10]) + (v % 10 != 0 ? std::string(" ") + kSmall[v % 10] : "");
   };
   if (n < 100) return below_hundred(n);
-  std::string s = std::string(kSmall[n / 100]) + " hundred";
-  return n % 100 != 0 ? s + " " + below_hundred(n % 100) : s;
+  const std::string s = std::string(kSmall[n / 100]) + " hundred";
+  if (n % 100 == 0) return s;
+  return s + (n % 100 < 20 && !(n % 10 == 0 && n % 100 > 10) ? " and " : " ") + below_hundred(n % 100);
 }
 std::string cash_words(int64_t cash) {
   uint64_t v = cash < 0 ? 0 - static_cast<uint64_t>(cash) : static_cast<uint64_t>(cash), dollars = v / 100;
@@ -183,15 +184,15 @@ std::string cash_words(int64_t cash) {
   static constexpr struct { uint64_t unit; const char* name; } kUnits[] = {
       {1000000000000000ull, "quadrillion"}, {1000000000000ull, "trillion"}, {1000000000ull, "billion"},
       {1000000ull, "million"}, {1000ull, "thousand"}, {1ull, ""}};
-  bool any = false;
+  // The blanks between are PostgreSQL's, doubled ones too.
   for (const auto& u : kUnits) {
-    uint64_t part = dollars / u.unit % 1000;
+    const uint64_t part = dollars / u.unit % 1000;
     if (part == 0) continue;
-    any = true;
-    out += below_thousand(part) + (u.name[0] != 0 ? std::string(" ") + u.name : "") + " ";
+    out += below_thousand(part);
+    if (u.name[0] != 0) out += std::string(" ") + u.name + " ";
   }
-  if (!any) out += "zero ";
-  out += dollars == 1 ? "dollar and " : "dollars and ";
+  if (dollars == 0) out += "zero";
+  out += dollars == 1 ? " dollar and " : " dollars and ";
   out += below_thousand(v % 100) + (v % 100 == 1 ? " cent" : " cents");
   out[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(out[0])));
   return out;

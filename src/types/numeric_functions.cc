@@ -348,8 +348,6 @@ void register_numeric_functions(FunctionRegistry& r) {
   r.add("numeric_cmp", [](FnCall& c) { return Datum::from_int(numeric_compare(c.arg(0), c.arg(1))); });
   r.add("numeric_larger", [](FnCall& c) { return numeric_compare(c.arg(0), c.arg(1)) > 0 ? c.arg(0) : c.arg(1); });
   r.add("numeric_smaller", [](FnCall& c) { return numeric_compare(c.arg(0), c.arg(1)) < 0 ? c.arg(0) : c.arg(1); });
-  r.add("hash_numeric", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(numeric_hash(c.arg(0)))); });
-  r.add("hash_numeric_extended", [](FnCall& c) { return Datum{mix64(numeric_hash(c.arg(0)) + c.arg(1).bits)}; });
   r.add("numeric_round", [](FnCall& c) {
     if (special(c, 0)) return c.arg(0);
     return numeric_round(c.arg(0), static_cast<int>(c.int_arg(1)), *c.arena);

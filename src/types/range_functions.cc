@@ -544,10 +544,6 @@ void register_range_functions(FunctionRegistry& r) {
 
   add_comparison<compare_range_args>(r, {"range_eq", "range_ne", "range_lt", "range_le", "range_gt", "range_ge", "range_cmp"});
   add_comparison<compare_multi_args>(r, {"multirange_eq", "multirange_ne", "multirange_lt", "multirange_le", "multirange_gt", "multirange_ge", "multirange_cmp"});
-  r.add("hash_range", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(type_ops(oid::kAnyRange).hash(c.arg(0), 0))); });
-  r.add("hash_multirange", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(type_ops(oid::kAnyMultirange).hash(c.arg(0), 0))); });
-  r.add("hash_range_extended", [](FnCall& c) { return Datum{mix64(type_ops(oid::kAnyRange).hash(c.arg(0), 0) + c.arg(1).bits)}; });
-  r.add("hash_multirange_extended", [](FnCall& c) { return Datum{mix64(type_ops(oid::kAnyMultirange).hash(c.arg(0), 0) + c.arg(1).bits)}; });
 
   add_relation<overlaps>(r, "range_overlaps", "range_overlaps_multirange", "multirange_overlaps_range", "multirange_overlaps_multirange");
   add_relation<contains>(r, "range_contains", "range_contains_multirange", "multirange_contains_range", "multirange_contains_multirange");

@@ -56,7 +56,24 @@ template <bool B, bool P> Datum lt(FnCall& c) { return Datum::from_bool(compare<
 template <bool B, bool P> Datum le(FnCall& c) { return Datum::from_bool(compare<B, P>(c) <= 0); }
 template <bool B, bool P> Datum gt(FnCall& c) { return Datum::from_bool(compare<B, P>(c) > 0); }
 template <bool B, bool P> Datum ge(FnCall& c) { return Datum::from_bool(compare<B, P>(c) >= 0); }
-template <bool B, bool P> Datum cmp(FnCall& c) { return Datum::from_int(compare<B, P>(c)); }
+// As memcmp, and by length.
+int difference(std::string_view a, std::string_view b) {
+  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
+    if (a[i] != b[i]) return static_cast<uint8_t>(a[i]) - static_cast<uint8_t>(b[i]);
+  }
+  return a.size() < b.size() ? -1 : a.size() > b.size();
+}
+// Byte order shows the difference of the first bytes that differ, as strcmp does.
+template <bool B, bool P> Datum cmp(FnCall& c) {
+  if (!B && collation_is_bytes(c.collation) && c.collation != oid::kCCollation) {
+    const std::string_view a = P ? trimmed(c.text_arg(0)) : c.text_arg(0), b = P ? trimmed(c.text_arg(1)) : c.text_arg(1);
+    const size_t n = static_cast<size_t>(std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin()).first - a.begin());
+    auto at = [n](std::string_view s) { return n < s.size() ? static_cast<int>(static_cast<uint8_t>(s[n])) : 0; };
+    return Datum::from_int(at(a) - at(b));
+  }
+  if (B) return Datum::from_int(difference(P ? trimmed(c.text_arg(0)) : c.text_arg(0), P ? trimmed(c.text_arg(1)) : c.text_arg(1)));
+  return Datum::from_int(compare<B, P>(c));
+}
 template <bool P> Datum larger(FnCall& c) { return compare<false, P>(c) > 0 ? c.arg(0) : c.arg(1); }
 template <bool P> Datum smaller(FnCall& c) { return compare<false, P>(c) < 0 ? c.arg(0) : c.arg(1); }
 
@@ -337,7 +354,7 @@ void register_casts(FunctionRegistry& r) {
   });
   r.add("char_bpchar", [](FnCall& c) {
     char ch = static_cast<char>(c.arg(0).bits);
-    return c.text({&ch, 1});
+    return c.text(ch == 0 ? std::string_view() : std::string_view(&ch, 1));
   });
   r.add("text_char", [](FnCall& c) {
     std::string_view s = c.text_arg(0);

@@ -89,6 +89,14 @@ void register_uuid_functions(FunctionRegistry& r) {
   r.add("uuid_recv", input_function<uuid_receive>);
   r.add("uuid_send", output_function<uuid_sender>);
   add_comparisons<cmp_uuid>(r, "uuid_");
+  // Shows how far apart the first differing bytes are, as PostgreSQL's does.
+  r.add("uuid_cmp", [](FnCall& c) {
+    const std::string_view a = c.text_arg(0), b = c.text_arg(1);
+    for (size_t i = 0; i < 16; ++i) {
+      if (a[i] != b[i]) return Datum::from_int(static_cast<uint8_t>(a[i]) - static_cast<uint8_t>(b[i]));
+    }
+    return Datum::from_int(0);
+  });
   r.add("uuid_hash", [](FnCall& c) { return Datum::from_int(static_cast<int32_t>(pg_hash_any(c.text_arg(0)))); });
   r.add("uuid_hash_extended", [](FnCall& c) {
     return Datum::from_int(static_cast<int64_t>(pg_hash_any_extended(c.text_arg(0), static_cast<uint64_t>(c.int_arg(1)))));

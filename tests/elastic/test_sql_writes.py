@@ -20,7 +20,7 @@ create index on parts (price);
 create table audit (what text, name text);
 """
 TRIGGERS = """
-create function note() returns trigger language plpgsql as $$ begin insert into audit values (tg_op, coalesce(new.name, old.name)); return null; end $$;
+create function note() returns trigger language plpgsql as $$ begin if tg_op = 'DELETE' then insert into audit values (tg_op, old.name); else insert into audit values (tg_op, new.name); end if; return null; end $$;
 create trigger note after insert or update or delete on parts for each row execute function note();
 create function veto() returns trigger language plpgsql as $$ begin if new.name = 'nothing' then return null; end if; return new; end $$;
 create trigger veto before insert on parts for each row execute function veto();

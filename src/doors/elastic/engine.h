@@ -11,6 +11,7 @@
 #include "query/execution.h"
 #include "rows/table_access.h"
 #include "segments/segments.h"
+#include "segments/vectors/vector_store.h"
 #include "sql/session.h"
 
 namespace stele::elastic {
@@ -90,6 +91,8 @@ class Engine {
   std::vector<segments::Leaf> leaves(const Index& index, const storage::SnapshotPtr& s) const;
   segments::Segments& segments() const { return *static_cast<segments::Segments*>(parts_.segments); }
   storage::Store& store() const { return *parts_.store; }
+  segments::vectors::VectorStore* vectors() const { return static_cast<segments::vectors::VectorStore*>(parts_.vectors); }  // null: none
+  catalog::StatePtr catalog_state() const { return parts_.catalog->state(); }
   int64_t now_ms() const;
   std::string node_id() const { return "stele0node0000000000000"; }
 

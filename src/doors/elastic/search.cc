@@ -1,4 +1,5 @@
 // Search, msearch, count, scroll, point in time, explain, validate, field_caps.
+#include "doors/elastic/knn.h"
 #include "doors/elastic/search_job.h"
 
 namespace stele::elastic {
@@ -80,10 +81,12 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
     targets = targets_of(c, expr);
     snapshot = c.engine().snapshot();
   }
+  body = resolve_vectors(c, targets, std::move(body));
   SearchJob job(c.engine(), targets, snapshot, body);
   job.total_as_int = as_int;
   json::object out = job.run();
-  (void)typed;
+  if (typed) type_keys(job, body, out);
+  if (auto* s = body.if_contains("suggest"); s != nullptr && s->is_object()) out["suggest"] = suggestions(job, s->get_object(), typed);
   if (!pit.empty()) {
     json::object with{{"pit_id", pit}};
     for (auto& [k, v] : out) with[k] = std::move(v);

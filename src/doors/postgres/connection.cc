@@ -73,6 +73,14 @@ void Connection::settle(bool may_block, bool closed) {
       session_->acknowledged();
     }
   }
+  if (!may_block && !closed && !wire_.out.empty()) {
+    host_.flush_later(this);  // with the replies of the round's other sessions
+    return;
+  }
+  flush_and_release(may_block, closed);
+}
+
+void Connection::flush_and_release(bool may_block, bool closed) {
   if (!wire_.out.empty() && !wire_.flush(may_block)) {
     host_.submit(this);  // the socket is full: a worker waits for it
     return;
@@ -83,6 +91,15 @@ void Connection::settle(bool may_block, bool closed) {
     return;
   }
   release_or_repeat(may_block);
+}
+
+void Connection::end_of_round() {
+  try {
+    flush_and_release(false, false);
+  } catch (const ClientGone&) {
+    closing_ = true;
+    close_session();
+  }
 }
 
 void Connection::durable_reached() {

@@ -47,6 +47,7 @@ class Host {
   virtual void wait_durable_blocking(storage::Lsn lsn) = 0;
   virtual void submit(Connection* c) = 0;                       // to a worker
   virtual void when_durable(Connection* c, storage::Lsn lsn) = 0;
+  virtual void flush_later(Connection* c) = 0;                  // on its reactor: end_of_round() follows
   virtual void finished(Connection* c) = 0;                     // remove and destroy
 };
 
@@ -62,6 +63,8 @@ class Connection final : public FdHandler, public sql::ResultSink,
   void on_event(uint32_t events) override;
   // On a worker, after submit().
   void run_on_worker();
+  // On the reactor, after flush_later(): sends the output and lets go.
+  void end_of_round();
   // On the reactor, once the log covers what the reply depends on.
   void durable_reached();
   // Any thread: the running statement is asked to stop, the client is told that the server goes.
@@ -88,6 +91,7 @@ class Connection final : public FdHandler, public sql::ResultSink,
   // connection.cc: ownership and flow
   void step(bool may_block, bool read_first);
   void settle(bool may_block, bool closed);
+  void flush_and_release(bool may_block, bool closed);
   void close_session();
   void release_or_repeat(bool may_block);
   void deliver_notifications();

@@ -123,7 +123,16 @@ class DoorImpl final : public Door, public Host {
   DoorImpl(sql::Database& database, const DoorOptions& options)
       : database_(database), options_(options), tls_(make_tls(options)), workers_(options.max_connections + 16) {
     int n = options.reactors > 0 ? options.reactors : std::max(1u, std::thread::hardware_concurrency());
-    for (int i = 0; i < n; ++i) reactors_.push_back(std::make_unique<Reactor>());
+    for (int i = 0; i < n; ++i) {
+      reactors_.push_back(std::make_unique<Reactor>());
+      // Replies leave at the end of a round: a client that waits for several wakes once.
+      Reactor& reactor = *reactors_.back();
+      auto& replies = replies_[&reactor];
+      reactor.on_round_end([&replies] {
+        for (size_t i = 0; i < replies.size(); ++i) replies[i]->end_of_round();
+        replies.clear();
+      });
+    }
     port_ = reactors_[0]->listen(options.address, options.port,
                                  [this](int fd, std::string peer) { accepted(fd, std::move(peer)); });
     if (options_.log != nullptr)
@@ -178,6 +187,8 @@ class DoorImpl final : public Door, public Host {
     durable_->advance(options_.log->durable_lsn());
   }
 
+  void flush_later(Connection* c) override { replies_.find(&c->reactor())->second.push_back(c); }
+
   void finished(Connection* c) override {
     c->reactor().post([this, c] {
       c->reactor().forget(c);
@@ -215,6 +226,7 @@ class DoorImpl final : public Door, public Host {
   DoorOptions options_;
   Context tls_;
   std::vector<std::unique_ptr<Reactor>> reactors_;
+  std::unordered_map<Reactor*, std::vector<Connection*>> replies_;  // of the round, by its reactor alone; the map never changes
   uint16_t port_ = 0;
   unsigned next_ = 0;
   std::atomic<int> count_{0};

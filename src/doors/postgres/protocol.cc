@@ -56,7 +56,7 @@ Connection::Outcome Connection::process(bool may_block) {
     }
     if (!may_block && !can_run_here(type, body)) return Outcome::kHandOver;
     Outcome outcome;
-    if (type == 'Q' || type == 'E') {
+    if (may_block && (type == 'Q' || type == 'E')) {
       // COPY reads further messages while these run, which moves the input buffer.
       std::string copy(body);
       wire_.consume(length + 1);

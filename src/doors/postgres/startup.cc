@@ -216,6 +216,9 @@ void Connection::enter_session() {
       if (auto alive = weak.lock()) alive->on_event(0);
     });
   };
+  options_.terminated = [weak = weak_from_this()] {
+    if (auto c = weak.lock()) c->shut_down();
+  };
   session_ = host_.database().connect(options_);
   Message(wire_.out, 'R').i32(0);
   for (const char* name : kReported) put_parameter_status(wire_.out, name, session_->setting(name));

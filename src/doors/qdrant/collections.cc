@@ -200,6 +200,7 @@ json::value create_index(Engine& engine, const Request& r) {
   if (!config["payload_schema"].is_object()) config["payload_schema"].emplace_object();
   config["payload_schema"].get_object()[field] = schema;
   engine.set_config(h.name, std::move(config));
+  h.data->add_index(field);
   return json::object{{"operation_id", h.lsn}, {"status", r.wait() ? "completed" : "acknowledged"}};
 }
 
@@ -208,6 +209,7 @@ json::value delete_index(Engine& engine, const Request& r) {
   auto guard = engine.lock(h.name);
   json::object config = engine.open(h.name).config;
   if (json::object* o = config["payload_schema"].if_object()) o->erase(r.rest[1]);
+  h.data->remove_index(r.rest[1]);
   engine.set_config(h.name, std::move(config));
   return json::object{{"operation_id", h.lsn}, {"status", r.wait() ? "completed" : "acknowledged"}};
 }

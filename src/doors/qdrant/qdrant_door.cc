@@ -102,7 +102,9 @@ json::value QdrantDoor::Impl::route(const HttpRequest& http, const std::vector<s
                         {"collections", json::object{{"number_of_collections", engine.list().size()}}}};
   }
   if (path[0] == "cluster" && method == "GET") return json::object{{"status", "disabled"}};
-  if (path[0] == "issues") return json::object{{"issues", json::array()}};
+  if (path[0] == "issues" && method == "GET") return json::object{{"issues", json::array()}};
+  if (path[0] == "issues" && method == "DELETE") return true;
+  if (path[0] == "locks" && method == "GET") return json::object{{"error_message", nullptr}, {"write", false}};
   if (path[0] == "aliases" && method == "GET") return list_aliases(engine, "");
   if (path[0] == "snapshots" && method == "GET") return json::array();
   if (path[0] != "collections") throw ApiError(404, "Not found: no such endpoint");

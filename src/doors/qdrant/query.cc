@@ -135,7 +135,8 @@ void parse_kind(const Lookup& from, bool own, const json::value& v, QueryNode* q
     if (as_string(*s, "sample") != "random") bad_format("unknown variant for `sample`, expected `random`");
     q->kind = QueryKind::kSample;
   } else if (o->if_contains("formula") != nullptr) {
-    bad_request("score boosting formulas are not supported by this server");
+    q->kind = QueryKind::kFormula;
+    q->formula = Formula::parse(*o);
   } else {
     bad_format("data did not match any variant of untagged enum QueryInterface");
   }
@@ -289,6 +290,21 @@ VectorValue average(const std::vector<VectorValue>& positive, const std::vector<
   return out;
 }
 
+// Equal scores in the order of ids, as the other doors give them.
+void by_score_and_id(const Handle& h, std::vector<Ranked>& ranked) {
+  std::vector<std::pair<PointId, Ranked>> keyed;
+  keyed.reserve(ranked.size());
+  for (const Ranked& r : ranked) {
+    Collection::Found p;
+    if (h.data->get(r.row, h.lsn, &p)) keyed.emplace_back(p.id, r);
+  }
+  std::sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) {
+    return a.second.score != b.second.score ? a.second.score > b.second.score : a.first < b.first;
+  });
+  ranked.clear();
+  for (const auto& [id, r] : keyed) ranked.push_back(r);
+}
+
 double squash(double x) { return x / (1 + std::fabs(x)); }
 
 std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const std::vector<RowId>& rows) {
@@ -404,6 +420,7 @@ std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const js
   if ((q->kind == QueryKind::kFusionRrf || q->kind == QueryKind::kFusionDbsf) && q->prefetch.empty()) {
     bad_request("cannot apply Fusion without prefetches");
   }
+  if (q->kind == QueryKind::kFormula && q->prefetch.empty()) bad_request("cannot apply Formula without prefetches");
   auto check = [&](const VectorValue& v) { check_dimensions(h, q->using_vector, v); };
   if (q->kind == QueryKind::kNearest || q->kind == QueryKind::kDiscover) check(q->target);
   for (const auto& v : q->positive) check(v);
@@ -440,6 +457,25 @@ std::vector<Ranked> run_query(const Handle& h, const QueryNode& q) {
           return !h.data->get(r.row, h.lsn, &p) || !h.data->matches(*q.filter, p, h.lsn);
         });
       }
+      by_score_and_id(h, out);
+      break;
+    }
+    case QueryKind::kFormula: {
+      std::vector<std::unordered_map<RowId, double>> scores(lists.size());
+      for (size_t i = 0; i < lists.size(); ++i) {
+        for (const Ranked& r : lists[i]) scores[i][r.row] = static_cast<double>(r.score);
+      }
+      out = score_all(candidates(h, q, lists), [&](RowId row, double* score) {
+        Collection::Found p;
+        if (!h.data->get(row, h.lsn, &p)) return false;
+        std::vector<std::optional<double>> of_point;
+        for (const auto& list : scores) {
+          auto it = list.find(row);
+          of_point.push_back(it == list.end() ? std::nullopt : std::optional<double>(it->second));
+        }
+        *score = q.formula->evaluate(h, p, of_point);
+        return true;
+      });
       break;
     }
     case QueryKind::kSample: {

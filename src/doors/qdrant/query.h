@@ -6,12 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "doors/qdrant/formula.h"
 #include "doors/qdrant/handlers.h"
 #include "segments/vectors/fusion.h"
 
 namespace stele::qdrant {
 
-enum class QueryKind : uint8_t { kNone /* scroll order */, kNearest, kRecommend, kDiscover, kContext, kOrderBy, kFusionRrf, kFusionDbsf, kSample };
+enum class QueryKind : uint8_t { kNone /* scroll order */, kNearest, kRecommend, kDiscover, kContext, kOrderBy, kFusionRrf, kFusionDbsf, kSample, kFormula };
 enum class RecommendStrategy : uint8_t { kAverage, kBestScore, kSumScores };
 
 struct QueryNode {
@@ -22,6 +23,7 @@ struct QueryNode {
   std::vector<VectorValue> positive, negative;
   std::vector<std::pair<VectorValue, VectorValue>> context;
   json::value order_by;
+  std::shared_ptr<const Formula> formula;
   double rrf_k = 2;
   std::vector<double> rrf_weights;
   vectors::FilterPtr filter;

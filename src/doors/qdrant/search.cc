@@ -15,7 +15,7 @@ json::object scored_point(const Handle& h, const Ranked& r, const Shape& shape) 
   json::object point = render_point(h, found, shape, h.lsn);
   o["id"] = point["id"];
   o["version"] = found.version;
-  o["score"] = static_cast<double>(r.score);
+  o["score"] = std::stod(fmt::format("{}", r.score));  // the digits of a 32-bit number
   for (const char* part : {"payload", "vector"}) {
     if (point.if_contains(part) != nullptr) o[part] = std::move(point[part]);
   }

@@ -587,6 +587,8 @@ int ScriptEngine::redis_call(lua_State* l, bool raise) {
     return refuse("Wrong number of args calling Redis command from script");
   }
   if (spec->is(kCmdNoScript)) { count("ERR"); return refuse("This Redis command is not allowed from script"); }
+  if (ks_.rows_active || !ks_.key_locks.empty())
+    if (std::string reason = ks_.script_refusal(s.db, *spec, argv); !reason.empty()) { count("ERR"); return refuse(reason); }
   int bad = 0;
   AclVerdict v = ks_.acl.check(*s.user, *spec, argv, &bad);
   if (v != AclVerdict::kOk) {

@@ -31,11 +31,44 @@ bool simple_value(const ExprPtr& e) {
   if (e->kind == ExprKind::kConst) return true;
   return e->kind == ExprKind::kParam && static_cast<const ParamExpr&>(*e).param_kind == ParamKind::kExtern;
 }
-NullableDatum value_of(const ExprPtr& e, ExecContext& ctx) {
+NullableDatum value_of(const ExprPtr& e, std::span<const NullableDatum> params) {
   if (e->kind == ExprKind::kConst) return {static_cast<const ConstExpr&>(*e).value, static_cast<const ConstExpr&>(*e).is_null};
   size_t i = static_cast<size_t>(static_cast<const ParamExpr&>(*e).id - 1);
-  if (i >= ctx.params.size()) throw Error(ErrorCode::kUndefinedParameter, fmt::format("no value found for parameter {}", i + 1));
-  return ctx.params[i];
+  if (i >= params.size()) throw Error(ErrorCode::kUndefinedParameter, fmt::format("no value found for parameter {}", i + 1));
+  return params[i];
+}
+// The key's values; false when no row can have them.
+bool key_values(const PointPlan& p, std::span<const NullableDatum> params, NullableDatum* key) {
+  for (size_t i = 0; i < p.key.size(); ++i) {
+    key[i] = value_of(p.key[i], params);
+    if (key[i].is_null) return false;
+    int64_t v = key[i].value.as_int();
+    if (p.key_types[i] == oid::kInt4 && (v < INT32_MIN || v > INT32_MAX)) return false;
+    if (p.key_types[i] == oid::kInt2 && (v < INT16_MIN || v > INT16_MAX)) return false;
+  }
+  return true;
+}
+// Whether a row has this key: without a snapshot, a commit may come between reading the index and reading the row.
+bool has_key(const PointPlan& p, std::string_view bytes, const NullableDatum* key, Arena& arena) {
+  for (size_t i = 0; i < p.key.size(); ++i) {
+    const auto& k = p.index->keys[i];
+    const NullableDatum v = p.table->format().decode(bytes, static_cast<size_t>(k.column - 1), arena);
+    if (v.is_null || !k.type.ops->equal(v.value, key[i].value, k.collation)) return false;
+  }
+  return true;
+}
+void output_row(const PointPlan& p, std::string_view bytes, std::vector<Datum>& values, std::vector<uint8_t>& nulls, Batch& batch, Arena& arena) {
+  const size_t n = p.columns.size();
+  values.resize(n);
+  nulls.resize(n);
+  batch.columns.resize(n);
+  for (size_t i = 0; i < n; ++i) {
+    NullableDatum d = p.table->format().decode(bytes, static_cast<size_t>(p.columns[i] - 1), arena);
+    values[i] = d.value;
+    nulls[i] = d.is_null ? 1 : 0;
+    batch.columns[i] = {&values[i], &nulls[i]};
+  }
+  batch.size = 1;
 }
 bool plain_expr(const ExprPtr& e) {
   return !walk(e, [](const Expr& x, int) {
@@ -59,7 +92,7 @@ bool writable(const catalog::Relation& r, const rows::Table& t, const catalog::S
 }
 // An index scan that finds at most one row.
 bool point_scan(const PlanNode& n, PointPlan& p, ExecContext& ctx, const catalog::State& state) {
-  if (n.type != NodeType::kIndexScan && n.type != NodeType::kIndexOnlyScan) return false;
+  if (n.system_catalog || (n.type != NodeType::kIndexScan && n.type != NodeType::kIndexOnlyScan)) return false;
   if (!n.index->index->unique || n.conds.size() != n.index->index->keys.size() || !n.quals.empty() || !n.column_map.empty()) return false;
   if (!n.index->index->immediate) return false;
   p.relation = n.table;
@@ -85,40 +118,29 @@ class PointExecution final : public Execution {
     done_ = true;
     if (p_.kind == CommandKind::kInsert) { insert(); return false; }
     NullableDatum key[8];
-    size_t n = p_.key.size();
-    for (size_t i = 0; i < n; ++i) {
-      key[i] = value_of(p_.key[i], ctx_);
-      if (key[i].is_null) return false;
-      int64_t v = key[i].value.as_int();
-      if (p_.key_types[i] == oid::kInt4 && (v < INT32_MIN || v > INT32_MAX)) return false;
-      if (p_.key_types[i] == oid::kInt2 && (v < INT16_MIN || v > INT16_MAX)) return false;
-    }
-    std::span<const NullableDatum> keys(key, n);
+    if (!key_values(p_, ctx_.params, key)) return false;
+    std::span<const NullableDatum> keys(key, p_.key.size());
     auto id = access_.find_unique(*p_.index, keys, view_);
     if (!id) return false;
-    if (p_.kind == CommandKind::kSelect) return select(*id, batch);
-    write(*id, keys);
-    return false;
+    if (p_.kind != CommandKind::kSelect) {
+      write(*id, keys);
+      return false;
+    }
+    if (!access_.fetch(*id, view_, &bytes_) || (view_.snapshot == nullptr && !has_key(p_, bytes_, key, arena_))) {
+      if (view_.snapshot != nullptr) return false;
+      view_.snapshot = ctx_.txn->statement_snapshot();
+      id = access_.find_unique(*p_.index, keys, view_);
+      if (!id || !access_.fetch(*id, view_, &bytes_)) return false;
+    }
+    select(batch);
+    return true;
   }
   uint64_t rows_affected() const override { return affected_; }
 
  private:
-  bool select(uint64_t id, Batch& batch) {
-    if (!access_.fetch(id, view_, &bytes_)) return false;
-    auto& format = p_.table->format();
-    size_t n = p_.columns.size();
-    values_.resize(n);
-    nulls_.resize(n);
-    batch.columns.resize(n);
-    for (size_t i = 0; i < n; ++i) {
-      NullableDatum d = format.decode(bytes_, static_cast<size_t>(p_.columns[i] - 1), arena_);
-      values_[i] = d.value;
-      nulls_[i] = d.is_null ? 1 : 0;
-      batch.columns[i] = {&values_[i], &nulls_[i]};
-    }
-    batch.size = 1;
+  void select(Batch& batch) {
+    output_row(p_, bytes_, values_, nulls_, batch, arena_);
     affected_ = 1;
-    return true;
   }
   void not_null(std::span<const NullableDatum> row) {
     auto& columns = p_.relation->columns;
@@ -148,7 +170,7 @@ class PointExecution final : public Execution {
     env.state = &state;
     Frame f{vecs.data(), 1, &arena_, &state};
     for (auto& [column, e] : p_.assign) {
-      if (simple_value(e)) { row[static_cast<size_t>(column - 1)] = value_of(e, ctx_); continue; }
+      if (simple_value(e)) { row[static_cast<size_t>(column - 1)] = value_of(e, ctx_.params); continue; }
       nodes_.push_back(compile(e, env));
       const Vec& v = nodes_.back()->eval(f, Sel{nullptr, 1});
       row[static_cast<size_t>(column - 1)] = {v.values[0], v.nulls[0] != 0};
@@ -260,6 +282,27 @@ void make_point_plan(PlannedStatement& stmt, ExecContext& ctx) {
   stmt.point_plan = p;
   stmt.point = true;
   stmt.is_generic = true;
+}
+
+PointRead read_point(const Plan& plan, storage::Store& store, std::span<const NullableDatum> params, PointScratch& scratch) {
+  const auto& p = *static_cast<const PointPlan*>(static_cast<const PlannedStatement&>(plan).point_plan.get());
+  scratch.arena.reset();
+  scratch.batch.size = 0;
+  scratch.lsn = 0;
+  NullableDatum key[8];
+  if (!key_values(p, params, key)) return PointRead::kNoRow;
+  scratch.key = p.index->prefix;
+  for (size_t i = 0; i < p.key.size(); ++i) {
+    const auto& c = p.index->keys[i];
+    encode_index_column(*c.type.ops, key[i], c.collation, c.descending, c.nulls_first, scratch.key);
+  }
+  if (!store.read_newest(scratch.key, &scratch.bytes)) return PointRead::kNoRow;
+  const uint64_t id = load_be64(scratch.bytes.data());
+  scratch.key = p.table->prefix();
+  put_be64(scratch.key, id);
+  if (!store.read_newest(scratch.key, &scratch.bytes, &scratch.lsn) || !has_key(p, scratch.bytes, key, scratch.arena)) return PointRead::kMoved;
+  output_row(p, scratch.bytes, scratch.values, scratch.nulls, scratch.batch, scratch.arena);
+  return PointRead::kRow;
 }
 
 std::unique_ptr<Execution> start_point(const std::shared_ptr<const PlannedStatement>& plan, ExecContext& ctx, const storage::ReadView& view) {

@@ -84,6 +84,20 @@ std::unique_ptr<TableWriter> TableWriter::open(Oid relation, ExecContext& ctx) {
   return std::make_unique<WriterImpl>(std::move(table), ctx);
 }
 
+std::unique_ptr<TableWriter> TableWriter::open_bulk(Oid relation, ExecContext& ctx) {
+  auto table = ctx.catalog->state()->relation(relation);
+  if (!table || table->relkind != 'r' || table->persistence == 't') return nullptr;
+  auto writer = std::make_unique<WriterImpl>(std::move(table), ctx);
+  if (!writer->start_bulk()) return nullptr;
+  return writer;
+}
+
+bool WriterImpl::start_bulk() {
+  if (trigger_bits_ != 0 || !foreign_.empty()) return false;
+  loader_ = rows::make_bulk_loader(*access_, *ctx_.txn);
+  return true;
+}
+
 WriterImpl::WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecContext& ctx) : table_(std::move(table)), ctx_(ctx), pending_(std::make_unique<Pending>()) {
   state_.ctx = &ctx;
   state_.eval = ctx.eval;
@@ -289,6 +303,7 @@ uint64_t WriterImpl::insert(std::span<const NullableDatum> in, std::span<const b
   std::vector<NullableDatum> row(in.begin(), in.end());
   row.resize(table_->columns.size());
   if (!prepare_insert(row, given)) return 0;
+  if (loader_) return loader_->add(row);
   uint64_t id = 0;
   insert_prepared(row, false, {}, &id);
   return id;
@@ -397,6 +412,16 @@ void WriterImpl::queue_references(std::span<const NullableDatum> old_row, const 
 }
 
 void WriterImpl::finish() {
+  if (loader_) {
+    try {
+      loader_->finish();
+    } catch (const Error& e) {
+      if (e.code() == ErrorCode::kUniqueViolation) rethrow_unique(e, *table_, ctx_);
+      throw;
+    }
+    loader_.reset();
+    return;
+  }
   if (access_->has_deferred()) {
     Oid waits = 0;
     for (auto& c : table_->constraints)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "query/exec/table_cache.h"
+#include "rows/build.h"
 
 namespace stele::query {
 
@@ -22,6 +23,8 @@ class WriterImpl final : public TableWriter {
   void update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) override;
   void erase(uint64_t row_id, std::span<const NullableDatum> old_row) override;
   void finish() override;
+  // From here on insert() goes through sorted files.
+  bool start_bulk();
 
   const catalog::Relation& table() const { return *table_; }
   rows::TableAccess& access() { return *access_; }
@@ -64,6 +67,7 @@ class WriterImpl final : public TableWriter {
   catalog::StatePtr catalog_;
   std::unique_ptr<IndexExpressions> evaluator_;
   std::unique_ptr<rows::TableAccess> access_;
+  std::unique_ptr<rows::BulkLoader> loader_;
   std::vector<TypeInfo> types_;
   std::vector<EvalPtr> defaults_, generated_;
   std::vector<ExprPtr> owners_;

@@ -41,6 +41,7 @@ struct MappedField {
   std::string alias_path;
   std::string parent;       // of a multi-field: the field it belongs to
   int dims = 0;
+  std::string similarity;   // of dense vectors
 
   FieldOptions options() const;
   bool is_integer() const { return type >= FieldType::kLong && type <= FieldType::kUnsignedLong; }

@@ -5,7 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
-#include "segments/text/stopwords.h"
+#include "types/text_search/stop_words.h"
 #include "segments/text/token_filters.h"
 #include "segments/text/tokenizers.h"
 

@@ -16,7 +16,7 @@ const json::value& empty_payload() {
 
 Collection::Collection(std::map<std::string, DenseSpec> dense, std::map<std::string, SparseSpec> sparse)
     : dense_specs_(std::move(dense)), sparse_specs_(std::move(sparse)) {
-  for (const auto& [name, spec] : dense_specs_) dense_[name] = std::make_unique<VectorField>(spec.graph, spec.default_ef);
+  for (const auto& [name, spec] : dense_specs_) dense_[name] = std::make_unique<VectorField>(spec.graph, spec.default_ef, spec.recall);
   for (const auto& [name, spec] : sparse_specs_) sparse_[name] = std::make_unique<SparseField>();
   chunks_ = std::make_unique<std::atomic<std::array<Point, kChunk>*>[]>(kMaxChunks);
   for (size_t i = 0; i < kMaxChunks; ++i) chunks_[i].store(nullptr, std::memory_order_relaxed);
@@ -37,6 +37,14 @@ void Collection::apply(Lsn lsn, const PointChange& change, Lsn horizon) {
     if (it != by_row_.end()) ordinal = it->second;
   }
   std::shared_ptr<const PointVersion> before;
+  uint32_t of_row = UINT32_MAX;
+  PayloadPtr moved_payload;
+  if (ordinal != UINT32_MAX && !change.erased && !(point(ordinal).id == change.id)) {
+    const auto newest = point(ordinal).newest.load();
+    if (newest != nullptr && !newest->erased) moved_payload = newest->payload;
+    erase_version(ordinal, lsn);
+    of_row = std::exchange(ordinal, UINT32_MAX);
+  }
   if (ordinal == UINT32_MAX) {
     if (change.erased) return;
     ordinal = size_.load(std::memory_order_relaxed);
@@ -45,13 +53,14 @@ void Collection::apply(Lsn lsn, const PointChange& change, Lsn horizon) {
     Point& p = point(ordinal);
     p.row = change.row;
     p.id = change.id;
+    p.before_of_row = of_row;
   } else {
     before = point(ordinal).newest.load();
   }
   auto version = std::make_shared<PointVersion>();
   version->born = lsn;
   version->erased = change.erased;
-  version->payload = change.payload != nullptr || before == nullptr ? change.payload : before->payload;
+  version->payload = change.payload != nullptr ? change.payload : before != nullptr ? before->payload : moved_payload;
   if (before != nullptr) {
     // Readers older than `before` are gone when the horizon has passed it: its own past may go.
     if (before->born <= horizon && before->previous != nullptr) {
@@ -75,6 +84,10 @@ void Collection::apply(Lsn lsn, const PointChange& change, Lsn horizon) {
     for (auto& [name, field] : dense_) field->clear(lsn, change.row);
     for (auto& [name, field] : sparse_) field->clear(lsn, change.row);
   }
+  if (!change.erased && version->payload != nullptr && (change.payload != nullptr || before == nullptr)) {
+    std::shared_lock lock(indexes_mutex_);
+    for (const auto& index : indexes_) index->add(ordinal, *version->payload);
+  }
   const bool was_live = before != nullptr && !before->erased;
   point(ordinal).newest.store(std::move(version));
   if (was_live && change.erased) live_.fetch_sub(1, std::memory_order_relaxed);
@@ -82,9 +95,20 @@ void Collection::apply(Lsn lsn, const PointChange& change, Lsn horizon) {
   if (ordinal == size_.load(std::memory_order_relaxed)) {
     std::unique_lock lock(mutex_);
     by_row_[change.row] = ordinal;
-    by_id_[change.id] = ordinal;
+    auto [it, fresh] = by_id_.try_emplace(change.id, ordinal);
+    if (!fresh) point(ordinal).before_of_id = std::exchange(it->second, ordinal);
     size_.store(ordinal + 1, std::memory_order_release);
   }
+}
+
+void Collection::erase_version(uint32_t ordinal, Lsn lsn) {
+  auto version = std::make_shared<PointVersion>();
+  version->born = lsn;
+  version->erased = true;
+  version->previous = point(ordinal).newest.load();
+  const bool was_live = version->previous != nullptr && !version->previous->erased;
+  point(ordinal).newest.store(std::move(version));
+  if (was_live) live_.fetch_sub(1, std::memory_order_relaxed);
 }
 
 bool Collection::resolve(const Point& p, Lsn lsn, Found* out) const {
@@ -106,7 +130,10 @@ bool Collection::get(const PointId& id, Lsn lsn, Found* out) const {
     if (it == by_id_.end()) return false;
     ordinal = it->second;
   }
-  return resolve(point(ordinal), lsn, out);
+  for (; ordinal != UINT32_MAX; ordinal = point(ordinal).before_of_id) {
+    if (resolve(point(ordinal), lsn, out)) return true;
+  }
+  return false;
 }
 bool Collection::get(RowId row, Lsn lsn, Found* out) const {
   uint32_t ordinal;
@@ -116,7 +143,52 @@ bool Collection::get(RowId row, Lsn lsn, Found* out) const {
     if (it == by_row_.end()) return false;
     ordinal = it->second;
   }
-  return resolve(point(ordinal), lsn, out);
+  for (; ordinal != UINT32_MAX; ordinal = point(ordinal).before_of_row) {
+    if (resolve(point(ordinal), lsn, out)) return true;
+  }
+  return false;
+}
+
+void Collection::add_index(const std::string& key) {
+  auto index = std::make_shared<PayloadIndex>(key);
+  std::unique_lock lock(indexes_mutex_);   // no commit adds points meanwhile
+  for (const auto& other : indexes_) {
+    if (other->key() == key) return;
+  }
+  const uint32_t n = size_.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < n; ++i) {
+    for (auto v = point(i).newest.load(); v != nullptr; v = v->previous) {
+      if (v->payload != nullptr) index->add(i, *v->payload);
+    }
+  }
+  indexes_.push_back(std::move(index));
+}
+void Collection::remove_index(const std::string& key) {
+  std::unique_lock lock(indexes_mutex_);
+  std::erase_if(indexes_, [&](const auto& index) { return index->key() == key; });
+}
+
+std::optional<std::vector<uint32_t>> Collection::by_index(const Filter& filter, bool only_if_few) const {
+  std::vector<FilterProbe> probes;
+  filter.probes(&probes);
+  if (probes.empty()) return std::nullopt;
+  std::shared_lock lock(indexes_mutex_);
+  const PayloadIndex* best = nullptr;
+  const FilterProbe* with = nullptr;
+  uint64_t fewest = UINT64_MAX;
+  for (const FilterProbe& probe : probes) {
+    for (const auto& index : indexes_) {
+      if (index->key() != probe.key) continue;
+      const uint64_t n = index->estimate(probe);
+      if (n < fewest) {
+        fewest = n;
+        best = index.get();
+        with = &probe;
+      }
+    }
+  }
+  if (best == nullptr || (only_if_few && fewest * 10 > size_.load(std::memory_order_relaxed))) return std::nullopt;
+  return best->find(*with);
 }
 
 void Collection::for_each_by_id(const PointId* from, Lsn lsn, const std::function<bool(const Found&)>& f) const {
@@ -136,7 +208,11 @@ void Collection::for_each_by_id(const PointId* from, Lsn lsn, const std::functio
     if (batch.empty()) return;
     for (uint32_t ordinal : batch) {
       Found found;
-      if (resolve(point(ordinal), lsn, &found) && !f(found)) return;
+      for (uint32_t o = ordinal; o != UINT32_MAX; o = point(o).before_of_id) {
+        if (!resolve(point(o), lsn, &found)) continue;
+        if (!f(found)) return;
+        break;
+      }
     }
     next = point(batch.back()).id;
     started = false;
@@ -158,10 +234,9 @@ bool Collection::matches(const Filter& filter, const Found& p, Lsn lsn) const {
   view.payload = p.payload != nullptr ? p.payload.get() : &empty_payload();
   view.has_vector = [this, row = p.row, lsn](std::string_view name) {
     const std::string key(name);
-    std::vector<float> v;
     SparseVector s;
     const VectorField* field = dense(key);
-    if (field != nullptr) return field->vector(row, lsn, &v);
+    if (field != nullptr) return field->has(row, lsn);
     const SparseField* sf = sparse(key);
     return sf != nullptr && sf->vector(row, lsn, &s);
   };
@@ -177,6 +252,13 @@ std::vector<RowId> Collection::matching_rows(const Filter& filter, Lsn lsn) cons
     }
     std::sort(rows.begin(), rows.end());
     rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    return rows;
+  }
+  if (const auto ordinals = by_index(filter, false)) {
+    Found found;
+    for (uint32_t ordinal : *ordinals) {
+      if (resolve(point(ordinal), lsn, &found) && matches(filter, found, lsn)) rows.push_back(found.row);
+    }
     return rows;
   }
   for_each(lsn, [&](const Found& found) {
@@ -207,7 +289,7 @@ std::vector<RowNeighbor> Collection::nearest(const std::string& name, const floa
   const uint32_t n = size_.load(std::memory_order_acquire);
   constexpr uint32_t kSample = 256;
   bool lazy = false;
-  if (n > 8 * kSample && filter->required_ids() == nullptr && !exact) {
+  if (n > 8 * kSample && filter->required_ids() == nullptr && !exact && !by_index(*filter, true)) {
     uint32_t passed = 0, seen = 0;
     uint64_t state = n;
     for (uint32_t i = 0; i < kSample; ++i) {
@@ -238,6 +320,16 @@ bool Collection::link_some(size_t n) {
   bool any = false;
   for (auto& [name, field] : dense_) any = field->link_some(n) > 0 || any;
   return any;
+}
+bool Collection::tend(Lsn lsn, Lsn horizon) {
+  for (auto& [name, field] : dense_) {
+    if (field->worth_compacting()) {
+      field->compact(horizon);
+      if (!field->worth_compacting()) return true;   // old readers may still hold the dead
+    }
+    if (field->waiting() == 0 && field->audit(lsn)) return true;
+  }
+  return false;
 }
 uint64_t Collection::indexed() const {
   uint64_t n = 0;

@@ -15,13 +15,14 @@
 
 #include "base/json.h"
 #include "segments/vectors/filter.h"
+#include "segments/vectors/payload_index.h"
 #include "segments/vectors/point.h"
 #include "segments/vectors/sparse_field.h"
 #include "segments/vectors/vector_field.h"
 
 namespace stele::segments::vectors {
 
-struct DenseSpec { HnswParams graph; uint32_t default_ef = 64; };
+struct DenseSpec { HnswParams graph; uint32_t default_ef = 64; double recall = 0; bool on_disk = false; };
 struct SparseSpec { bool idf = false; };
 
 using PayloadPtr = std::shared_ptr<const json::value>;
@@ -67,11 +68,18 @@ class Collection {
   const std::map<std::string, DenseSpec>& dense_specs() const { return dense_specs_; }
   const std::map<std::string, SparseSpec>& sparse_specs() const { return sparse_specs_; }
 
+  // Indexes over payload fields; adding one that is there, or removing one that is not, does nothing.
+  void add_index(const std::string& key);
+  void remove_index(const std::string& key);
+
   // Nearest rows of a dense field under a payload filter, planned by the filter's selectivity.
   std::vector<RowNeighbor> nearest(const std::string& field, const float* query, uint32_t k, uint32_t ef, bool exact,
-                                   const Filter* filter, Lsn lsn, double rescore = 2.0) const;
+                                   const Filter* filter, Lsn lsn, double rescore = 3.0) const;
   // Links what waits into the graphs; true when something was done.
   bool link_some(size_t n);
+  // Compacts or audits one graph that is due for it; true when something was done.
+  bool tend(Lsn lsn, Lsn horizon);
+  const std::map<std::string, std::unique_ptr<VectorField>>& fields() const { return dense_; }
   uint64_t indexed() const;
   uint64_t vectors() const;
 
@@ -79,11 +87,16 @@ class Collection {
   struct Point {
     RowId row;
     PointId id;
+    // A row whose key changed is a new point; readers at older lsns go on to what stood here before.
+    uint32_t before_of_row = UINT32_MAX, before_of_id = UINT32_MAX;
     std::atomic<std::shared_ptr<const PointVersion>> newest;
   };
   static constexpr size_t kChunk = 1024;
   Point& point(uint32_t ordinal) const { return (*chunks_[ordinal / kChunk].load(std::memory_order_acquire))[ordinal % kChunk]; }
   bool resolve(const Point& p, Lsn lsn, Found* out) const;
+  void erase_version(uint32_t ordinal, Lsn lsn);
+  // A superset of what the filter may match, by an index; nullopt when none helps.
+  std::optional<std::vector<uint32_t>> by_index(const Filter& filter, bool only_if_few) const;
 
   std::map<std::string, DenseSpec> dense_specs_;
   std::map<std::string, SparseSpec> sparse_specs_;
@@ -95,6 +108,8 @@ class Collection {
   std::unique_ptr<std::atomic<std::array<Point, kChunk>*>[]> chunks_;
   std::atomic<uint32_t> size_{0};
   std::atomic<uint64_t> live_{0};
+  mutable std::shared_mutex indexes_mutex_;
+  std::vector<std::shared_ptr<PayloadIndex>> indexes_;
 
  public:
   ~Collection();

@@ -32,7 +32,7 @@ std::string_view view(const json::string& s) { return {s.data(), s.size()}; }
 // there) satisfies it.
 class FieldCondition : public Filter {
  public:
-  explicit FieldCondition(std::string_view key) : path_(parse_path(key)) {}
+  explicit FieldCondition(std::string_view key) : key_(key), path_(parse_path(key)) {}
   bool matches(const PointView& p) const override {
     bool found = false;
     visit_path(*p.payload, path_, [&](const json::value& v) {
@@ -50,6 +50,7 @@ class FieldCondition : public Filter {
 
  protected:
   virtual bool test(const json::value& v) const = 0;
+  const std::string key_;
   PayloadPath path_;
 };
 
@@ -57,6 +58,9 @@ class MatchValue : public FieldCondition {
  public:
   MatchValue(std::string_view key, std::vector<json::value> values, bool except)
       : FieldCondition(key), values_(std::move(values)), except_(except) {}
+  void probes(std::vector<FilterProbe>* out) const override {
+    if (!except_) out->push_back({key_, false, values_, 0, 0});
+  }
 
  protected:
   bool test(const json::value& v) const override {
@@ -116,6 +120,11 @@ class RangeCondition : public FieldCondition {
  public:
   RangeCondition(std::string_view key, Bounds bounds, bool datetime)
       : FieldCondition(key), bounds_(bounds), datetime_(datetime) {}
+  void probes(std::vector<FilterProbe>* out) const override {
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    out->push_back({key_, true, {}, std::max(bounds_.gt.value_or(-kInfinity), bounds_.gte.value_or(-kInfinity)),
+                    std::min(bounds_.lt.value_or(kInfinity), bounds_.lte.value_or(kInfinity))});
+  }
 
  protected:
   bool test(const json::value& v) const override {
@@ -295,6 +304,9 @@ class BoolFilter : public Filter {
       if (n < min_count) return false;
     }
     return true;
+  }
+  void probes(std::vector<FilterProbe>* out) const override {
+    for (const auto& f : must) f->probes(out);
   }
   const std::vector<PointId>* required_ids() const override {
     for (const auto& f : must) {

@@ -20,6 +20,15 @@ struct PointView {
   std::function<bool(std::string_view vector_name)> has_vector;
 };
 
+// A condition that every match must satisfy and that an index over the field can answer: one of `values`, or a number
+// (or date-time, in seconds) from low to high.
+struct FilterProbe {
+  std::string key;
+  bool range = false;
+  std::vector<json::value> values;
+  double low = 0, high = 0;
+};
+
 class Filter {
  public:
   // Throws parsing errors (unknown fields, wrong types) with Qdrant's words where clients look at them.
@@ -28,6 +37,8 @@ class Filter {
   virtual bool matches(const PointView& point) const = 0;
   // The ids of a has_id condition that every match must satisfy, if the filter says so: a short cut for the caller.
   virtual const std::vector<PointId>* required_ids() const { return nullptr; }
+  // Conditions that every match satisfies, for indexes.
+  virtual void probes(std::vector<FilterProbe>* out) const { static_cast<void>(out); }
 };
 using FilterPtr = std::shared_ptr<const Filter>;
 

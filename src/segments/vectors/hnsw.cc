@@ -100,7 +100,8 @@ void HnswGraph::Impl::search_layer(const Target& t, uint32_t entry, float entry_
 }
 
 void HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float entry_distance, uint32_t ef,
-                                      const SlotFilter& passes, Scratch& scratch, SearchStats* stats) const {
+                                      const SlotFilter& passes, const std::vector<uint32_t>& starts, Scratch& scratch,
+                                      SearchStats* stats) const {
   VisitedSet& visited = scratch.visited;
   Frontier& frontier = scratch.frontier;
   visited.begin(count.load(std::memory_order_acquire));
@@ -123,7 +124,7 @@ void HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float ent
         // Failing nodes at two hops stay unmarked: another path may need to pass through them.
         if (passes(second[j]) && visited.mark(second[j])) found.push_back(second[j]);
       }
-      if (found.size() >= size_t{4} * m0) break;
+      if (found.size() >= m0) break;  // as many as an unfiltered hop looks at
     }
     for (size_t i = 0; i < found.size(); ++i) {
       if (i + 2 < found.size()) prefetch(t, found[i + 2]);
@@ -134,17 +135,17 @@ void HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float ent
       ++stats->hops;
     }
   };
-  if (passes(entry)) {
-    frontier.offer(entry_distance, entry);
-  } else {
-    // Walk out from the entry through failing nodes, breadth first, until some pass.
-    std::vector<uint32_t> ring{entry};
-    for (size_t at = 0; at < ring.size() && at < size_t{8} * m0; ++at) {
-      expand(ring[at]);
-      if (!found.empty()) break;
-      const uint32_t n = copy_links(ring[at], 0, near.data());
-      for (uint32_t i = 0; i < n; ++i) ring.push_back(near[i]);
-    }
+  if (passes(entry)) frontier.offer(entry_distance, entry);
+  for (uint32_t s : starts) {
+    if (visited.mark(s)) frontier.offer(distance(t, s, frontier.worst()), s);
+  }
+  // Walk out from the entry through failing nodes, breadth first, until some pass.
+  std::vector<uint32_t> ring{entry};
+  for (size_t at = 0; at < ring.size() && at < size_t{2} * m0; ++at) {
+    expand(ring[at]);
+    if (!found.empty()) break;
+    const uint32_t n = copy_links(ring[at], 0, near.data());
+    for (uint32_t i = 0; i < n; ++i) ring.push_back(near[i]);
   }
   uint32_t slot;
   while (frontier.pop(&slot)) expand(slot);
@@ -175,6 +176,8 @@ const float* HnswGraph::vector(uint32_t slot) const { return impl_->full_vector(
 float HnswGraph::distance(const float* prepared, uint32_t slot) const {
   return impl_->exact_distance(prepared, impl_->full_vector(slot));
 }
+
+float HnswGraph::distance(const float* prepared, const float* vector) const { return impl_->exact_distance(prepared, vector); }
 
 std::vector<Neighbor> HnswGraph::exact(const float* query, const uint32_t* slots, size_t n, uint32_t k) const {
   const std::vector<float> q = prepare(query);
@@ -224,7 +227,7 @@ std::vector<Neighbor> HnswGraph::search(const float* query, const SearchOptions&
     // Most nodes pass: walk the whole graph with a wider front and drop the few that do not.
     g.search_layer(t, at, d, static_cast<uint32_t>(std::ceil(ef / options.selectivity)), 0, *scratch, stats);
   } else {
-    g.search_filtered(t, at, d, ef, *options.filter, *scratch, stats);
+    g.search_filtered(t, at, d, ef, *options.filter, options.starts, *scratch, stats);
   }
   // Ties with the last one kept come along, so that equal distances end in slot order.
   float last = 0;

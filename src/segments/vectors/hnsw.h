@@ -46,6 +46,8 @@ struct SearchOptions {
   const SlotFilter* filter = nullptr;
   // Share of slots that pass the filter, for choosing the traversal; 1 when unfiltered.
   double selectivity = 1.0;
+  // Slots that pass the filter, to start a filtered traversal from beside the graph's entry.
+  std::vector<uint32_t> starts;
   double rescore_factor = 2.0;    // quantised: candidates rescored, at most factor * k and ef
 };
 struct SearchStats { uint32_t distances = 0, hops = 0; };
@@ -60,6 +62,7 @@ class HnswGraph {
   // Stores a vector (normalised for cosine) and returns its slot; found by exact() at once and by search()
   // once linked.
   uint32_t add(const float* vector);
+  uint32_t add_prepared(const float* vector);   // as vector() of a graph with the same parameters gives it
   void link(uint32_t slot);
   uint32_t size() const;          // slots added
   uint32_t linked() const;        // slots linked
@@ -69,6 +72,7 @@ class HnswGraph {
   // Exact distances of the given slots.
   std::vector<Neighbor> exact(const float* query, const uint32_t* slots, size_t n, uint32_t k) const;
   float distance(const float* prepared_query, uint32_t slot) const;
+  float distance(const float* prepared_query, const float* prepared_vector) const;
   // The query in the form distance() wants (normalised for cosine).
   std::vector<float> prepare(const float* query) const;
   const float* vector(uint32_t slot) const;  // as stored

@@ -108,7 +108,7 @@ struct HnswGraph::Impl {
   // Filtered search of layer 0. Nodes that pass are candidates and results; the neighbours of a node that
   // fails are looked at in its place, so that the passing nodes stay connected (ACORN's two hops).
   void search_filtered(const Target& t, uint32_t entry, float entry_distance, uint32_t ef, const SlotFilter& passes,
-                       Scratch& scratch, SearchStats* stats) const;
+                       const std::vector<uint32_t>& starts, Scratch& scratch, SearchStats* stats) const;
 
   int random_level() {
     const double u = std::max(rng.unit(), 1e-18);

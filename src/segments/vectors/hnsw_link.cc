@@ -75,7 +75,9 @@ void HnswGraph::Impl::add_link(uint32_t slot, uint32_t from, float d, int layer,
   set_links(slot, layer, candidates);
 }
 
-uint32_t HnswGraph::add(const float* vector) {
+uint32_t HnswGraph::add(const float* vector) { return add_prepared(prepare(vector).data()); }
+
+uint32_t HnswGraph::add_prepared(const float* v) {
   Impl& g = *impl_;
   const uint32_t slot = g.count.load(std::memory_order_relaxed);
   STELE_CHECK(slot / kChunkNodes < kMaxChunks);
@@ -83,13 +85,12 @@ uint32_t HnswGraph::add(const float* vector) {
     g.chunks[slot / kChunkNodes].store(g.make_chunk(slot / kChunkNodes), std::memory_order_release);
   }
   NodeChunk& c = g.chunk(slot);
-  const std::vector<float> v = prepare(vector);
   const size_t bytes = g.padded * sizeof(float);
   if (params_.quantize) {
-    std::memcpy(c.full.data() + size_t{slot % kChunkNodes} * bytes, v.data(), bytes);
-    g.encode(v.data(), reinterpret_cast<CodeHeader*>(g.node(slot) + g.vector_offset));
+    std::memcpy(c.full.data() + size_t{slot % kChunkNodes} * bytes, v, bytes);
+    g.encode(v, reinterpret_cast<CodeHeader*>(g.node(slot) + g.vector_offset));
   } else {
-    std::memcpy(g.node(slot) + g.vector_offset, v.data(), bytes);
+    std::memcpy(g.node(slot) + g.vector_offset, v, bytes);
   }
   Link* l = g.links(slot, 0);
   for (uint32_t i = 0; i < g.m0; ++i) l[i].store(kNoLink, std::memory_order_relaxed);

@@ -3,8 +3,11 @@
 // lsn L sees exactly the slots with born <= L < died, whatever was added since.
 //
 // New vectors are searched exactly until the background linker has put them into the graph; an update that
-// leaves the vector alone never comes here. Dead slots stay as way stations of the graph until so many
-// are dead that rebuild() is worth it.
+// leaves the vector alone never comes here. Dead slots stay as way stations of the graph until compact() makes
+// a graph without them in the background and puts it in the old one's place.
+//
+// A recall contract: with `recall` above 0 the field audits a sample of its own searches against exact ones
+// and moves its default ef until they agree with the contract.
 //
 // Threads: set() and clear() from the commit leader only, in Lsn order; everything else from any thread.
 #pragma once
@@ -14,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <unordered_map>
 #include <vector>
@@ -44,67 +48,113 @@ struct FieldSearch {
   uint64_t matches = UINT64_MAX;
   // All rows that pass, when the caller has them (needs no filter call then).
   const std::vector<RowId>* rows = nullptr;
-  double rescore_factor = 2.0;
+  double rescore_factor = 3.0;
 };
 struct FieldSearchStats {
-  const char* path = "graph";        // graph, exact
+  const char* path = "graph";        // graph, filtered graph, exact
   uint32_t distances = 0;
+  uint32_t ef = 0;
 };
 
 class VectorField {
  public:
-  explicit VectorField(const HnswParams& params, uint32_t default_ef = 64);
+  explicit VectorField(const HnswParams& params, uint32_t default_ef = 64, double recall = 0);
   ~VectorField();
 
   // The row's vector from commit `lsn` on; replaces the previous one. `vector` has params().dimensions floats.
   void set(Lsn lsn, RowId row, const float* vector);
   void clear(Lsn lsn, RowId row);    // the row has no vector from `lsn` on
 
-  // Ascending by distance; at most k, and exactly min(k, rows that pass) when `filter` or `rows` is given.
+  // Ascending by distance, equals by row; at most k, and exactly min(k, rows that pass) when `filter` or `rows` is given.
   std::vector<RowNeighbor> search(const float* query, const FieldSearch& options, FieldSearchStats* stats = nullptr) const;
   // The distance of one row at lsn; false when it has no vector there.
   bool distance(const float* prepared_query, RowId row, Lsn lsn, float* out) const;
-  std::vector<float> prepare(const float* query) const { return graph_->prepare(query); }
+  // The distance between a prepared query and a vector that is not in the field.
+  float distance_to(const float* prepared_query, const float* vector) const;
+  std::vector<float> prepare(const float* query) const { return state()->graph->prepare(query); }
   // The vector as stored (normalised for cosine).
   bool vector(RowId row, Lsn lsn, std::vector<float>* out) const;
+  bool has(RowId row, Lsn lsn) const;
 
   // Links up to n waiting vectors into the graph; returns how many. Any number of threads may help.
   size_t link_some(size_t n);
   size_t waiting() const;
   uint64_t live() const { return live_.load(std::memory_order_relaxed); }
-  uint64_t indexed() const { return graph_->linked(); }
-  const HnswParams& params() const { return graph_->params(); }
+  uint64_t indexed() const { return state()->graph->linked(); }
+  const HnswParams& params() const { return params_; }
   uint64_t memory_bytes() const;
-  // True when most slots are dead: the owner makes a new field from rows and swaps it in.
-  bool worth_rebuilding() const;
+
+  // True when so many slots are dead that compact() is worth its work.
+  bool worth_compacting() const;
+  // Rebuilds the graph from what readers at or after `horizon` may see. One thread at a time; beside everything.
+  void compact(Lsn horizon);
+
+  // Audits searches of the last while (or of stored vectors) against exact ones and moves ef; false when there was
+  // nothing to do. Only with a contract.
+  bool audit(Lsn lsn);
+  uint32_t default_ef() const { return ef_.load(std::memory_order_relaxed); }
+  // Of the last audits; negative when there was none.
+  double measured_recall() const { return measured_.load(std::memory_order_relaxed); }
+
+  // Writes what is linked to a file. restore() is for an empty field: vectors that set() is given afterwards and that
+  // the file has for their rows take their places in its graph, until restored() ends that.
+  bool save(const std::string& path);
+  bool restore(const std::string& path, bool mapped);
+  void restored();
+  // Slots added since the last save() or restore().
+  uint64_t unsaved() const;
 
  private:
   struct Slot {
-    RowId row;
+    RowId row = 0;
+    uint32_t previous = UINT32_MAX;  // the row's slot before this one
     std::atomic<Lsn> born{0}, died{kAlive};
   };
   static constexpr uint32_t kChunk = 4096;
-  Slot& slot(uint32_t s) const { return (*slots_[s / kChunk].load(std::memory_order_acquire))[s % kChunk]; }
-  bool visible(uint32_t s, Lsn lsn) const {
-    const Slot& x = slot(s);
-    return x.born.load(std::memory_order_acquire) <= lsn && x.died.load(std::memory_order_acquire) > lsn;
-  }
-  // The slot of `row` visible at lsn, or UINT32_MAX.
-  uint32_t find(RowId row, Lsn lsn) const;
-  std::vector<RowNeighbor> exact(const std::vector<float>& query, const FieldSearch& options, FieldSearchStats* stats) const;
+  static constexpr uint32_t kMaxSlotChunks = 1 << 18;
+  // All of it is replaced by compact().
+  struct State {
+    explicit State(const HnswParams& params);
+    ~State();
+    Slot& slot(uint32_t s) const { return (*slots[s / kChunk].load(std::memory_order_acquire))[s % kChunk]; }
+    bool visible(uint32_t s, Lsn lsn) const {
+      const Slot& x = slot(s);
+      return x.born.load(std::memory_order_acquire) <= lsn && x.died.load(std::memory_order_acquire) > lsn;
+    }
+    Slot& make_slot(uint32_t s);
+    // The slot of `row` visible at lsn, or UINT32_MAX. The caller holds rows_mutex.
+    uint32_t find_locked(RowId row, Lsn lsn, uint32_t limit) const;
+    uint32_t find(RowId row, Lsn lsn) const;
+    void linked(uint32_t s);         // moves linked_prefix
 
-  std::unique_ptr<HnswGraph> graph_;
-  uint32_t default_ef_;
-  std::unique_ptr<std::atomic<std::array<Slot, kChunk>*>[]> slots_;
-  // Newest slot of each row, and each slot's predecessor for readers at older lsns.
-  mutable std::shared_mutex rows_mutex_;
-  std::unordered_map<RowId, std::vector<uint32_t>> rows_;
+    std::unique_ptr<HnswGraph> graph;
+    std::unique_ptr<std::atomic<std::array<Slot, kChunk>*>[]> slots;
+    mutable std::shared_mutex rows_mutex;
+    std::unordered_map<RowId, uint32_t> rows;  // newest slot
+    std::atomic<uint32_t> next_to_link{0};
+    std::atomic<uint32_t> linked_prefix{0};    // slots below it are all linked
+    std::mutex link_mutex;
+    std::vector<bool> ahead;                   // guarded by link_mutex: linked, from linked_prefix on
+  };
+  std::shared_ptr<State> state() const { return state_.load(std::memory_order_acquire); }
+  std::vector<RowNeighbor> exact(const State& s, const std::vector<float>& query, const FieldSearch& options, FieldSearchStats* stats) const;
+
+  const HnswParams params_;
+  std::atomic<uint32_t> ef_;
+  const double recall_;
+  std::atomic<std::shared_ptr<State>> state_;
+  std::mutex write_mutex_;           // set() and clear() against the last step of compact()
   std::atomic<uint64_t> live_{0};
-  std::atomic<uint32_t> next_to_link_{0};
-  // Slots below it are all linked.
-  std::atomic<uint32_t> linked_prefix_{0};
-  mutable std::mutex link_mutex_;
-  std::vector<bool> linked_;  // guarded by link_mutex_, from linked_prefix_ on
+  std::atomic<uint64_t> dead_{0};
+  std::atomic<uint64_t> kept_dead_{0};   // dead slots that the last compact() had to keep for readers
+  uint64_t saved_slots_ = 0;
+  std::unordered_map<RowId, uint32_t> unclaimed_;   // of a restored file; only between restore() and restored()
+  // Searches to audit: every so many leaves its query here.
+  mutable std::atomic<uint32_t> searches_{0};
+  mutable std::mutex audit_mutex_;
+  mutable std::vector<std::vector<float>> sampled_;
+  std::atomic<double> measured_{-1};
+  uint32_t audited_slots_ = 0;
 };
 
 }  // namespace stele::segments::vectors

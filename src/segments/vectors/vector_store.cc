@@ -2,8 +2,11 @@
 
 #include <boost/json.hpp>
 
+#include <filesystem>
+
 #include "base/codec.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "rows/table_access.h"
 #include "types/array.h"
 #include "types/builtin.h"
@@ -63,6 +66,8 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
       if (q != nullptr && q->is_object()) d.graph.quantize = true;
     }
     d.default_ef = d.graph.ef_construction;
+    const json::value* on_disk = v.if_contains("on_disk");
+    d.on_disk = on_disk != nullptr && on_disk->is_bool() && on_disk->get_bool();
     spec->dense[name] = d;
     spec->dense_columns.push_back({name, column->number});
   };
@@ -73,6 +78,9 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
     } else {
       for (const auto& [name, one] : o) dense(std::string(name), one.as_object());
     }
+  }
+  if (const json::value* v = config.if_contains("payload_schema"); v != nullptr && v->is_object()) {
+    for (const auto& [field, type] : v->get_object()) spec->payload_indexes.emplace_back(field);
   }
   if (const json::value* v = params.if_contains("sparse_vectors"); v != nullptr && v->is_object()) {
     for (const auto& [key, one] : v->get_object()) {
@@ -226,6 +234,8 @@ std::optional<CollectionSpec> collection_spec(const catalog::Relation& relation,
     auto quantization = index->options.find("quantization");
     d.graph.quantize = quantization != index->options.end() && quantization->second != "none";
     d.default_ef = option(index->options, "ef_search", 64);
+    if (auto recall = index->options.find("recall"); recall != index->options.end()) d.recall = std::strtod(recall->second.c_str(), nullptr);
+    if (auto mapped = index->options.find("on_disk"); mapped != index->options.end()) d.on_disk = mapped->second == "true" || mapped->second == "on";
     spec.dense[column->name] = d;
     spec.dense_columns.push_back({column->name, column->number});
   }
@@ -233,17 +243,48 @@ std::optional<CollectionSpec> collection_spec(const catalog::Relation& relation,
   return spec;
 }
 
-VectorStore::VectorStore(storage::Store& store) : store_(store) {}
+VectorStore::VectorStore(storage::Store& store, std::string directory) : store_(store), directory_(std::move(directory)) {
+  if (!directory_.empty()) std::filesystem::create_directories(directory_);
+}
 VectorStore::~VectorStore() {
-  {
-    std::lock_guard lock(work_mutex_);
-    stopping_.store(true);
-  }
-  work_.notify_all();
+  stopping_.store(true);
+  wake();
   for (auto& t : linkers_) t.join();
+  while (checkpoint_one(true)) {
+  }
+}
+void VectorStore::wake() {
+  signal_.fetch_add(1);
+  signal_.notify_all();
 }
 
-std::shared_ptr<VectorStore::Entry> VectorStore::entry(const catalog::Relation& relation, const catalog::State& state) {
+std::string VectorStore::checkpoint_path(uint32_t storage_id, const std::string& field) const {
+  std::string hex;
+  for (const char c : field) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  if (hex.size() > 180) hex = fmt::format("{:016x}", hash64(field));
+  return fmt::format("{}/{}-{}.graph", directory_, storage_id, hex);
+}
+
+bool VectorStore::checkpoint_one(bool all) {
+  if (directory_.empty()) return false;
+  std::vector<std::shared_ptr<Entry>> entries;
+  {
+    std::shared_lock lock(mutex_);
+    for (const auto& [id, e] : entries_) entries.push_back(e);
+  }
+  for (const auto& e : entries) {
+    for (const auto& [name, field] : e->data->fields()) {
+      const uint64_t unsaved = field->unsaved(), waiting = field->waiting(), size = field->live();
+      if (unsaved <= waiting || size < 500) continue;
+      const uint64_t fresh = unsaved - waiting;
+      if (all ? fresh < 100 : waiting > 0 || fresh < 2000 || fresh * 5 < size) continue;
+      if (field->save(checkpoint_path(e->storage_id, name))) return true;
+    }
+  }
+  return false;
+}
+
+std::shared_ptr<VectorStore::Entry> VectorStore::entry(const catalog::Relation& relation, const catalog::State& state, bool restore) {
   {
     std::shared_lock lock(mutex_);
     auto it = entries_.find(relation.storage_id);
@@ -253,12 +294,21 @@ std::shared_ptr<VectorStore::Entry> VectorStore::entry(const catalog::Relation& 
   if (!spec) return nullptr;
   auto e = std::make_shared<Entry>();
   e->spec = std::move(*spec);
+  e->storage_id = relation.storage_id;
   e->data = std::make_shared<Collection>(e->spec.dense, e->spec.sparse);
+  for (const auto& key : e->spec.payload_indexes) e->data->add_index(key);
+  if (restore && !directory_.empty()) {
+    for (const auto& [name, field] : e->data->fields()) {
+      field->restore(checkpoint_path(relation.storage_id, name), e->spec.dense.at(name).on_disk);
+    }
+  }
   std::unique_lock lock(mutex_);
   return entries_.emplace(relation.storage_id, e).first->second;
 }
 
 std::shared_ptr<Collection> VectorStore::collection(const catalog::Relation& relation, const catalog::State& state) {
+  // What an index made is forgotten when the index is gone (or its creation was rolled back).
+  if (!collection_spec(relation, state)) return nullptr;
   auto e = entry(relation, state);
   return e == nullptr ? nullptr : e->data;
 }
@@ -269,7 +319,7 @@ void VectorStore::build(const catalog::Relation& relation, const catalog::State&
     std::unique_lock lock(mutex_);
     entries_.erase(relation.storage_id);
   }
-  auto e = entry(relation, state);
+  auto e = entry(relation, state, linkers_.empty());
   if (e == nullptr) return;
   auto table = rows::Table::make(std::make_shared<const catalog::Relation>(relation), state);
   rows::TableAccess access(table, txn);
@@ -289,7 +339,8 @@ void VectorStore::build(const catalog::Relation& relation, const catalog::State&
       row_changed(txn, c);
     }
   }
-  work_.notify_all();
+  for (const auto& [name, field] : e->data->fields()) field->restored();
+  wake();
 }
 
 void VectorStore::load(catalog::Catalog& catalog) {
@@ -303,6 +354,17 @@ void VectorStore::load(catalog::Catalog& catalog) {
     if (collection_spec(*relation, *state)) build(*relation, *state, *txn);
   }
   txn->abort();
+  // Files of relations that are gone.
+  if (!directory_.empty()) {
+    std::set<std::string> known;
+    for (const auto& [id, e] : entries_) {
+      for (const auto& [name, field] : e->data->fields()) known.insert(checkpoint_path(id, name));
+    }
+    std::error_code ignored;
+    for (const auto& file : std::filesystem::directory_iterator(directory_, ignored)) {
+      if (!known.contains(file.path().string())) std::filesystem::remove(file.path(), ignored);
+    }
+  }
   linkers_.emplace_back([this] { link_loop(); });
 }
 
@@ -357,11 +419,12 @@ void VectorStore::apply(Lsn lsn, int64_t, storage::Section& section) {
     auto& note = notes->notes[at];
     static_cast<Entry*>(note.entry.get())->data->apply(lsn, note.change, horizon);
   }
-  work_.notify_one();
+  wake();
 }
 
 void VectorStore::link_loop() {
   while (!stopping_.load()) {
+    const uint32_t seen = signal_.load();
     std::vector<std::shared_ptr<Entry>> all;
     {
       std::shared_lock lock(mutex_);
@@ -373,8 +436,13 @@ void VectorStore::link_loop() {
       busy = e->data->link_some(64) || busy;
     }
     if (busy) continue;
-    std::unique_lock lock(work_mutex_);
-    if (!stopping_.load()) work_.wait_for(lock, std::chrono::milliseconds(200));
+    for (const auto& e : all) {
+      if (stopping_.load()) return;
+      busy = e->data->tend(store_.published_lsn(), store_.horizon()) || busy;
+    }
+    if (checkpoint_one(false) || busy) continue;
+    all.clear();
+    if (!stopping_.load()) signal_.wait(seen);
   }
 }
 

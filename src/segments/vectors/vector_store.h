@@ -1,6 +1,7 @@
 // The reflections of every relation with vectors, kept right by commits. A participant of the log: sessions
-// note row changes as they write, the commit leader applies them at the commit's lsn. Nothing of it is durable by itself:
-// after a restart reflections are rebuilt from rows, graphs in the background (searched exactly meanwhile).
+// note row changes as they write, the commit leader applies them at the commit's lsn. After a restart reflections are
+// rebuilt from rows; the graphs come from checkpoint files as far as their vectors are still those of the rows, and the
+// rest is linked in the background (searched exactly meanwhile).
 #pragma once
 
 #include <functional>
@@ -27,13 +28,15 @@ struct CollectionSpec {
   std::vector<Vector> dense_columns, sparse_columns;
   std::map<std::string, DenseSpec> dense;
   std::map<std::string, SparseSpec> sparse;
+  std::vector<std::string> payload_indexes;
 };
 // nullopt: the relation has no vectors, or no key to name its points by.
 std::optional<CollectionSpec> collection_spec(const catalog::Relation& relation, const catalog::State& state);
 
 class VectorStore : public storage::Participant, public rows::RowObserver {
  public:
-  explicit VectorStore(storage::Store& store);
+  // Graph checkpoints go to `directory`; empty: there are none.
+  explicit VectorStore(storage::Store& store, std::string directory = {});
   ~VectorStore() override;
 
   // The reflection of a relation, made empty when there is none; null when it has no vectors.
@@ -58,16 +61,21 @@ class VectorStore : public storage::Participant, public rows::RowObserver {
   void replay(const storage::LogRecord&) override {}
 
  private:
-  struct Entry { std::shared_ptr<Collection> data; CollectionSpec spec; };
-  std::shared_ptr<Entry> entry(const catalog::Relation& relation, const catalog::State& state);
+  struct Entry { std::shared_ptr<Collection> data; CollectionSpec spec; uint32_t storage_id = 0; };
+  std::shared_ptr<Entry> entry(const catalog::Relation& relation, const catalog::State& state, bool restore = false);
+  void wake();
   void link_loop();
+  std::string checkpoint_path(uint32_t storage_id, const std::string& field) const;
+  // Saves the graphs that changed much (or at all, with `all`) since their last checkpoints.
+  bool checkpoint_one(bool all);
 
   storage::Store& store_;
   mutable std::shared_mutex mutex_;
   std::unordered_map<uint32_t, std::shared_ptr<Entry>> entries_;   // by storage id
   std::atomic<bool> stopping_{false};
-  std::mutex work_mutex_;
-  std::condition_variable work_;
+  const std::string directory_;
+  // Moves with every commit that brings vectors; the linker sleeps on it.
+  std::atomic<uint32_t> signal_{0};
   std::vector<std::thread> linkers_;
 };
 

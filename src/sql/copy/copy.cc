@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "catalog/objects.h"
+#include "rows/table_access.h"
 #include "sql/copy/formats.h"
 #include "sql/session/session_impl.h"
 #include "types/oids.h"
@@ -13,6 +14,7 @@ namespace stele::sql {
 namespace {
 
 constexpr std::string_view kBinarySignature("PGCOPY\n\377\r\n\0", 11);
+constexpr size_t kBulkBytes = 1 << 20;   // a longer input is worth files of its own
 
 std::vector<const catalog::Column*> listed_columns(const catalog::Relation& r, const pg::CopyStmt& c, bool from) {
   std::vector<const catalog::Column*> out;
@@ -45,6 +47,36 @@ bool named(const std::vector<std::string>& list, const std::string& name) { retu
 std::string shortened(std::string_view s) { return s.size() <= 100 ? std::string(s) : std::string(s.substr(0, 100)) + "..."; }
 
 }  // namespace
+
+// Whether the table is empty in storage that nobody else knows, so that it can be loaded in bulk. Outside a block an empty
+// table is given such storage, as TRUNCATE would: until the commit readers go on seeing the empty one, and writers wait.
+bool SessionImpl::fresh_storage(const catalog::Relation& relation) {
+  if (relation.relkind != 'r' || relation.persistence == 't' || isolation_ != storage::Isolation::kReadCommitted) return false;
+  const auto own = changes_->state()->relation(relation.oid);
+  const auto committed = engine_.catalog->state()->relation(relation.oid);
+  if (own == nullptr) return false;
+  auto empty = [&] {
+    rows::TableAccess access(rows::Table::make(own, *changes_->state()), *txn_, nullptr, &eval_);
+    return !access.scan({nullptr, UINT32_MAX}).valid();
+  };
+  if (committed == nullptr || committed->storage_id != own->storage_id) return empty();
+  if (holds_transaction() || !rows::Table::make(own, *changes_->state())->observers().empty()) return false;
+  if (!own->triggers.empty() || std::any_of(own->constraints.begin(), own->constraints.end(), [](const auto& c) { return c.kind == catalog::ConstraintKind::kForeignKey; })) return false;
+  char key[4];
+  store_be32(key, own->oid);
+  storage::WaitOptions wait = exec_.wait;
+  wait.policy = storage::WaitPolicy::kSkip;
+  if (txn_->lock({storage::LockKind::kRelation, {key, 4}}, storage::LockMode::kExclusive, wait) == storage::LockOutcome::kWouldBlock || !empty()) return false;
+  auto fresh = std::make_shared<catalog::Relation>(*own);
+  fresh->storage_id = engine_.catalog->allocate_storage_id();
+  for (Oid i : fresh->indexes) {
+    auto index = std::make_shared<catalog::Relation>(*changes_->state()->relation(i));
+    index->storage_id = engine_.catalog->allocate_storage_id();
+    changes_->put(index);
+  }
+  changes_->put(fresh);
+  return true;
+}
 
 void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
   const pg::CopyStmt& c = *s.raw.node->copy_stmt;
@@ -170,7 +202,8 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
     } else {
       sink.copy_in_begin(binary, static_cast<int>(columns.size()));
     }
-    const auto read = [&](std::string* chunk) {
+    std::deque<std::string> ahead;   // read already, to see whether it is much
+    const auto fetch = [&](std::string* chunk) {
       check_interrupts();
       if (file.empty()) return sink.copy_in_data(chunk);
       chunk->resize(1 << 16);
@@ -178,12 +211,29 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
       chunk->resize(static_cast<size_t>(in_file.gcount()));
       return !chunk->empty();
     };
-    auto writer = query::TableWriter::open(relation->oid, exec_);
+    size_t bytes_ahead = 0;
+    bool more = true;
+    const auto read = [&](std::string* chunk) {
+      if (ahead.empty()) return more && (more = fetch(chunk));
+      *chunk = std::move(ahead.front());
+      ahead.pop_front();
+      return true;
+    };
+    while (bytes_ahead < kBulkBytes && more) {
+      std::string chunk;
+      more = fetch(&chunk);
+      bytes_ahead += chunk.size();
+      if (more) ahead.push_back(std::move(chunk));
+    }
+    std::unique_ptr<query::TableWriter> writer;
+    if (more && fresh_storage(*relation)) writer = query::TableWriter::open_bulk(relation->oid, exec_);
+    if (writer == nullptr) writer = query::TableWriter::open(relation->oid, exec_);
     const size_t width = relation->columns.size();
     std::vector<NullableDatum> row(width);
     auto given = std::make_unique<bool[]>(width);
     Arena arena;
-    std::string current_column, current_value;
+    const catalog::Column* current_column = nullptr;   // for the error's context
+    std::string_view current_value;
     uint64_t line = 0;
     auto insert = [&] {
       if (where != nullptr) {
@@ -215,7 +265,7 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
             const auto length = static_cast<int32_t>(in.be32());
             const size_t at = static_cast<size_t>(column->number - 1);
             given[at] = true;
-            current_column = column->name;
+            current_column = column;
             if (length >= 0) row[at] = {type_receive(column->type, in.bytes(static_cast<size_t>(length)), column->typmod, arena, eval_), false};
             if (!in.ok()) throw Error(ErrorCode::kBadCopyFileFormat, "unexpected EOF in COPY data");
           }
@@ -236,7 +286,7 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
         }
         while (reader.next(fields)) {
           line = reader.line();
-          current_column.clear();
+          current_column = nullptr;
           current_value = reader.raw();
           if (columns.empty() && fields.size() == 1 && fields[0].text.empty()) fields.clear();
           if (fields.size() > columns.size()) throw Error(ErrorCode::kBadCopyFileFormat, "extra data after last expected column");
@@ -247,7 +297,7 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
             const catalog::Column& column = *columns[i];
             if (i >= fields.size()) {
               current_value = reader.raw();
-              current_column.clear();
+              current_column = nullptr;
               throw Error(ErrorCode::kBadCopyFileFormat, fmt::format("missing data for column \"{}\"", column.name));
             }
             CopyField& f = fields[i];
@@ -262,19 +312,20 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
             const size_t at = static_cast<size_t>(column.number - 1);
             given[at] = true;
             if (f.is_null) continue;
-            current_column = column.name;
+            current_column = &column;
             current_value = f.text;
             row[at] = {type_input(column.type, f.text, column.typmod, arena, eval_), false};
           }
-          current_column.clear();
+          current_column = nullptr;
           current_value = reader.raw();
           insert();
+          current_value = {};
         }
       }
     } catch (Error& e) {
       if (e.context().empty() && line > 0) {
         std::string context = fmt::format("COPY {}, line {}", relation->name, line);
-        if (!current_column.empty()) context += fmt::format(", column {}: \"{}\"", current_column, shortened(current_value));
+        if (current_column != nullptr) context += fmt::format(", column {}: \"{}\"", current_column->name, shortened(current_value));
         else if (!binary && !current_value.empty()) context += fmt::format(": \"{}\"", shortened(current_value));
         e.set_context(context);
       }

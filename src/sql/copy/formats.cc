@@ -128,12 +128,11 @@ bool CopyReader::fill() {
     buffer_.erase(0, at_);
     at_ = 0;
   }
-  std::string chunk;
-  if (!read_(&chunk)) {
+  if (!read_(&chunk_)) {
     done_ = true;
     return false;
   }
-  buffer_ += chunk;
+  buffer_ += chunk_;
   return true;
 }
 
@@ -162,9 +161,22 @@ bool CopyReader::next_line() {
 
 void CopyReader::split_text(std::vector<CopyField>& fields) {
   fields.clear();
-  size_t start = 0;
-  const std::string& s = raw_;
-  for (;;) {
+  const std::string_view s = raw_;
+  if (std::memchr(s.data(), '\\', s.size()) == nullptr) {
+    for (size_t start = 0;;) {
+      const void* found = std::memchr(s.data() + start, o_.delimiter, s.size() - start);
+      const size_t end = found == nullptr ? s.size() : static_cast<size_t>(static_cast<const char*>(found) - s.data());
+      const std::string_view raw = s.substr(start, end - start);
+      if (raw == o_.null_text) fields.push_back({{}, true, false});
+      else fields.push_back({raw, false, false});
+      if (found == nullptr) return;
+      start = end + 1;
+    }
+  }
+  // What escapes leave is never longer than what they were.
+  plain_.clear();
+  plain_.reserve(s.size());
+  for (size_t start = 0;;) {
     size_t end = start;
     bool escaped = false;
     while (end < s.size() && s[end] != o_.delimiter) {
@@ -175,64 +187,76 @@ void CopyReader::split_text(std::vector<CopyField>& fields) {
       ++end;
     }
     CopyField f;
-    const std::string_view raw = std::string_view(s).substr(start, end - start);
+    const std::string_view raw = s.substr(start, end - start);
     if (raw == o_.null_text) {
       f.is_null = true;
     } else if (!escaped) {
       f.text = raw;
     } else {
-      for (size_t i = 0; i < raw.size(); ++i) {
-        if (raw[i] != '\\' || i + 1 == raw.size()) {
-          f.text.push_back(raw[i]);
-          continue;
-        }
-        const char c = raw[++i];
-        switch (c) {
-          case 'b': f.text.push_back('\b'); break;
-          case 'f': f.text.push_back('\f'); break;
-          case 'n': f.text.push_back('\n'); break;
-          case 'r': f.text.push_back('\r'); break;
-          case 't': f.text.push_back('\t'); break;
-          case 'v': f.text.push_back('\v'); break;
-          case 'x': {
-            int v = 0, n = 0;
-            while (n < 2 && i + 1 < raw.size() && std::isxdigit(static_cast<unsigned char>(raw[i + 1])) != 0) {
-              const char h = static_cast<char>(std::tolower(static_cast<unsigned char>(raw[++i])));
-              v = v * 16 + (h <= '9' ? h - '0' : h - 'a' + 10);
-              ++n;
-            }
-            f.text.push_back(n == 0 ? 'x' : static_cast<char>(v));
-            break;
-          }
-          case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': {
-            int v = c - '0';
-            for (int n = 1; n < 3 && i + 1 < raw.size() && raw[i + 1] >= '0' && raw[i + 1] <= '7'; ++n) v = v * 8 + (raw[++i] - '0');
-            f.text.push_back(static_cast<char>(v));
-            break;
-          }
-          default: f.text.push_back(c);
-        }
-      }
+      const size_t from = plain_.size();
+      unescape(raw);
+      f.text = std::string_view(plain_).substr(from);
     }
-    fields.push_back(std::move(f));
+    fields.push_back(f);
     if (end >= s.size()) return;
     start = end + 1;
+  }
+}
+
+// Appends to plain_.
+void CopyReader::unescape(std::string_view raw) {
+  for (size_t i = 0; i < raw.size(); ++i) {
+    if (raw[i] != '\\' || i + 1 == raw.size()) {
+      plain_.push_back(raw[i]);
+      continue;
+    }
+    const char c = raw[++i];
+    switch (c) {
+      case 'b': plain_.push_back('\b'); break;
+      case 'f': plain_.push_back('\f'); break;
+      case 'n': plain_.push_back('\n'); break;
+      case 'r': plain_.push_back('\r'); break;
+      case 't': plain_.push_back('\t'); break;
+      case 'v': plain_.push_back('\v'); break;
+      case 'x': {
+        int v = 0, n = 0;
+        while (n < 2 && i + 1 < raw.size() && std::isxdigit(static_cast<unsigned char>(raw[i + 1])) != 0) {
+          const char h = static_cast<char>(std::tolower(static_cast<unsigned char>(raw[++i])));
+          v = v * 16 + (h <= '9' ? h - '0' : h - 'a' + 10);
+          ++n;
+        }
+        plain_.push_back(n == 0 ? 'x' : static_cast<char>(v));
+        break;
+      }
+      case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7': {
+        int v = c - '0';
+        for (int n = 1; n < 3 && i + 1 < raw.size() && raw[i + 1] >= '0' && raw[i + 1] <= '7'; ++n) v = v * 8 + (raw[++i] - '0');
+        plain_.push_back(static_cast<char>(v));
+        break;
+      }
+      default: plain_.push_back(c);
+    }
   }
 }
 
 bool CopyReader::next_csv(std::vector<CopyField>& fields) {
   fields.clear();
   raw_.clear();
+  plain_.clear();
+  ends_.clear();
   CopyField f;
   bool in_quotes = false, any = false;
   auto more = [&] { return at_ < buffer_.size() || fill(); };
   auto finish = [&] {
-    if (!f.quoted && f.text == o_.null_text) {
-      f.is_null = true;
-      f.text.clear();
-    }
-    fields.push_back(std::move(f));
+    const size_t from = ends_.empty() ? 0 : ends_.back();
+    f.is_null = !f.quoted && std::string_view(plain_).substr(from) == o_.null_text;
+    if (f.is_null) plain_.resize(from);
+    ends_.push_back(plain_.size());
+    fields.push_back(f);
     f = {};
+  };
+  auto cut = [&] {
+    for (size_t i = 0, from = 0; i < fields.size(); from = ends_[i++]) fields[i].text = std::string_view(plain_).substr(from, ends_[i] - from);
   };
   while (more()) {
     const char c = buffer_[at_++];
@@ -240,12 +264,12 @@ bool CopyReader::next_csv(std::vector<CopyField>& fields) {
     raw_.push_back(c);
     if (in_quotes) {
       if (c == o_.escape && more() && (buffer_[at_] == o_.quote || buffer_[at_] == o_.escape) && (o_.escape != o_.quote || buffer_[at_] == o_.quote)) {
-        f.text.push_back(buffer_[at_]);
+        plain_.push_back(buffer_[at_]);
         raw_.push_back(buffer_[at_++]);
       } else if (c == o_.quote) {
         in_quotes = false;
       } else {
-        f.text.push_back(c);
+        plain_.push_back(c);
       }
       continue;
     }
@@ -263,9 +287,10 @@ bool CopyReader::next_csv(std::vector<CopyField>& fields) {
         return false;
       }
       finish();
+      cut();
       return true;
     } else {
-      f.text.push_back(c);
+      plain_.push_back(c);
     }
   }
   if (!any) return false;
@@ -273,6 +298,7 @@ bool CopyReader::next_csv(std::vector<CopyField>& fields) {
   if (in_quotes) throw Error(ErrorCode::kBadCopyFileFormat, "unterminated CSV quoted field");
   if (raw_ == "\\.") return false;
   finish();
+  cut();
   return true;
 }
 

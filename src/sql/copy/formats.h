@@ -24,7 +24,7 @@ struct CopyOptions {
 CopyOptions parse_copy_options(pg::Node* const* options, size_t n, bool from, std::string_view text);
 
 struct CopyField {
-  std::string text;
+  std::string_view text;     // until the next row
   bool is_null = false, quoted = false;
 };
 
@@ -43,9 +43,12 @@ class CopyReader {
   bool next_line();   // text: one line into raw_
   bool next_csv(std::vector<CopyField>& fields);
   void split_text(std::vector<CopyField>& fields);
+  void unescape(std::string_view raw);
   const CopyOptions& o_;
   std::function<bool(std::string*)> read_;
-  std::string buffer_, raw_;
+  std::string buffer_, raw_, plain_;   // plain_: texts that were not in the row as they are meant
+  std::vector<size_t> ends_;           // CSV: where each field ends in plain_
+  std::string chunk_;
   size_t at_ = 0;
   uint64_t line_ = 0;
   bool done_ = false;

@@ -112,7 +112,7 @@ catalog::IndexColumn Ddl::index_key(const Relation& table, const pg::IndexElem* 
     }
   }
   if (e->n_collation > 0) k.collation = resolve_collation(pg::strings(PG_LIST(e, collation)), b);
-  Oid am = method == "hash" ? 405 : method == "gin" ? 2742 : method == "gist" ? 783 : method == "brin" ? 3580 : method == "spgist" ? 4000 : 403;
+  Oid am = method == "hash" ? 405 : method == "gin" ? 2742 : method == "gist" ? 783 : method == "brin" ? 3580 : method == "spgist" ? 4000 : method == "hnsw" || method == "ivfflat" ? 15900 : 403;
   bool ours = method == "search" || method == "hnsw" || method == "columns" || method == "ivfflat";
   if (e->n_opclass > 0) {
     std::string name(pg::str(e->opclass[e->n_opclass - 1]));

@@ -26,6 +26,7 @@ void register_object_text_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);
 void register_session_functions(FunctionRegistry& r);
 void register_search_functions(FunctionRegistry& r);
+void register_text_search_query_functions(FunctionRegistry& r);
 
 // Privilege bits that a role holds on an object (its own, its groups', PUBLIC's, the owner's).
 uint32_t privileges_of(Oid role, const catalog::Object& object, const std::optional<std::vector<catalog::AclItem>>& acl,

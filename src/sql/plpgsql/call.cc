@@ -1,3 +1,4 @@
+#include "sql/functions/text_search_functions.h"
 #include "sql/plpgsql/call.h"
 
 #include "sql/parser/pg.h"
@@ -231,6 +232,10 @@ bool run_trigger(UtilityHost& host, const catalog::Ptr<catalog::Relation>& table
         if (host.exec().eval->catalog->type_facts(type).by_value || a.value.as_view() != b.value.as_view()) return true;
       }
       return false;
+    }
+    if (p != nullptr && is_text_search_trigger(p->name)) {
+      run_text_search_trigger(host, p->name, *table, trigger->args, event);
+      return true;
     }
     throw Error(ErrorCode::kFeatureNotSupported, "this trigger function is not supported");
   }

@@ -54,7 +54,10 @@ bool DatabaseImpl::cancel_pid(int pid, bool terminate) {
   std::lock_guard lock(mutex_);
   auto it = sessions_.find(pid);
   if (it == sessions_.end()) return false;
-  if (terminate) it->second->terminated_.store(true);
+  if (terminate) {
+    it->second->terminated_.store(true);
+    if (it->second->options().terminated) it->second->options().terminated();
+  }
   it->second->cancel();
   return true;
 }
@@ -111,7 +114,20 @@ void DatabaseImpl::notify(int pid, const std::vector<std::pair<std::string, std:
   }
 }
 
-StatementPtr DatabaseImpl::cached(const std::string& text) {
+StrippedPtr DatabaseImpl::stripped(const std::string& key) {
+  std::unique_lock lock(cache_mutex_);
+  if (stripped_.size() >= kCachedTexts) stripped_.clear();
+  StrippedPtr& entry = stripped_[key];
+  if (entry == nullptr) entry = std::make_shared<StrippedStatement>();
+  return entry;
+}
+
+void DatabaseImpl::forget_stripped(const std::string& key, const StrippedPtr& entry) {
+  std::unique_lock lock(cache_mutex_);
+  if (auto it = stripped_.find(key); it != stripped_.end() && it->second == entry) stripped_.erase(it);
+}
+
+StatementPtr DatabaseImpl::cached(std::string_view text) {
   std::shared_lock lock(cache_mutex_);
   auto it = statements_.find(text);
   return it == statements_.end() ? nullptr : it->second;

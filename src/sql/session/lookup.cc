@@ -150,7 +150,7 @@ std::optional<std::string> SessionImpl::name_of(Oid reg_type, Oid object) {
     }
     case oid::kRegcollation: {
       const std::string name = v.collation_name(object);
-      if (name.empty()) return std::nullopt;
+      if (name.empty() || name == std::to_string(object)) return std::nullopt;
       return quote_identifier(name);
     }
     default: break;
@@ -168,28 +168,34 @@ namespace {
 // "a.b" with quoting, as identifiers; throws for bad syntax.
 std::vector<std::string> split_name(std::string_view text) {
   std::vector<std::string> parts;
-  std::string part;
-  bool quoted = false, any_quote = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (c == '"') {
-      if (quoted && i + 1 < text.size() && text[i + 1] == '"') {
-        part.push_back('"');
-        ++i;
-      } else {
-        quoted = !quoted;
-        any_quote = true;
+  size_t i = 0;
+  auto fail = [] { throw Error(ErrorCode::kInvalidName, "invalid name syntax"); };
+  auto space = [&] {
+    while (i < text.size() && std::isspace(static_cast<unsigned char>(text[i])) != 0) ++i;
+  };
+  for (;;) {
+    space();
+    std::string part;
+    if (i < text.size() && text[i] == '"') {
+      for (++i;; ++i) {
+        if (i >= text.size()) fail();
+        if (text[i] == '"') {
+          if (i + 1 >= text.size() || text[i + 1] != '"') break;
+          ++i;
+        }
+        part.push_back(text[i]);
       }
-    } else if (c == '.' && !quoted) {
-      parts.push_back(std::exchange(part, {}));
-      any_quote = false;
-    } else if (c != ' ' || quoted) {
-      part.push_back(quoted ? c : static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+      ++i;
+    } else {
+      while (i < text.size() && text[i] != '.' && std::isspace(static_cast<unsigned char>(text[i])) == 0)
+        part.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(text[i++]))));
+      if (part.empty()) fail();
     }
+    parts.push_back(std::move(part));
+    space();
+    if (i >= text.size()) return parts;
+    if (text[i++] != '.') fail();
   }
-  if (quoted || (part.empty() && !any_quote)) throw Error(ErrorCode::kInvalidName, "invalid name syntax");
-  parts.push_back(part);
-  return parts;
 }
 }  // namespace
 
@@ -208,7 +214,7 @@ Oid SessionImpl::find(Oid reg_type, std::string_view name) {
       Oid schema = 0;
       if (parts.size() > 1) {
         schema = v.schema(parts[parts.size() - 2]);
-        if (schema == 0) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation \"{}\" does not exist", name));
+        if (schema == 0) throw Error(ErrorCode::kInvalidSchemaName, fmt::format("schema \"{}\" does not exist", parts[parts.size() - 2]));
       }
       const auto r = v.find_relation(parts.back(), schema);
       if (r == nullptr) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation \"{}\" does not exist", name));

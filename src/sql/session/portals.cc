@@ -94,6 +94,7 @@ Described SessionImpl::describe_statement(std::string_view name) {
 void SessionImpl::bind(std::string_view name, std::string_view statement, std::span<const Param> params, std::span<const int16_t> formats) {
   extended_open_ = true;
   const PreparedPtr p = find_prepared(statement);
+  if (name.empty() && p->statement != nullptr && bind_point(p, params, formats)) return;
   if (!name.empty() && portals_.contains(name)) throw Error(ErrorCode::kDuplicateCursor, fmt::format("cursor \"{}\" already exists", name));
   auto portal = std::make_shared<Portal>();
   portal->name = name;
@@ -138,6 +139,7 @@ Described SessionImpl::describe_portal(std::string_view name) {
   const PortalPtr p = find_portal(name);
   Described d;
   if (p->statement == nullptr) return d;
+  if (p->point != nullptr) return {{}, p->point->columns, true};
   if (p->statement->kind == StatementKind::kUtility && p->result == nullptr && !p->started) {
     ensure_transaction();
     d.returns_rows = describe_utility(*p->statement, &d.columns);
@@ -206,6 +208,20 @@ void SessionImpl::execute(std::string_view name, int64_t max_rows, ResultSink& s
   if (p.statement == nullptr) {
     sink.empty_query();
     return;
+  }
+  if (p.point != nullptr) {
+    if (p.started) {
+      sink.complete("SELECT 0");
+      return;
+    }
+    const BoundPtr b = std::exchange(read_ahead_, nullptr);
+    if (b != nullptr && read_ahead_portal_ == &p && max_rows == 0) {
+      note_activity(p.text);
+      p.started = true;
+      send_point(*b, sink, false);
+      return;
+    }
+    point_to_plan(p);
   }
   check_failed(p.statement->raw.node);
   start_statement(p.text);
@@ -281,32 +297,17 @@ void SessionImpl::sync() {
     activity_state_.store("idle");
     throw;
   }
-  if (auto it = portals_.find(""); it != portals_.end() && status_ == TxnStatus::kIdle) portals_.erase(it);
+  if (auto it = portals_.find(""); it != portals_.end() && status_ == TxnStatus::kIdle) {
+    if (it->second->point != nullptr && it->second.use_count() == 1) spare_portal_ = portals_.extract(it);
+    else portals_.erase(it);
+  }
   activity_state_.store(status_ == TxnStatus::kIdle ? "idle" : status_ == TxnStatus::kFailed ? "idle in transaction (aborted)" : "idle in transaction");
 }
 
 void SessionImpl::fail_extended() {
+  read_ahead_ = nullptr;
   extended_open_ = false;
   statement_failed();
-}
-
-bool SessionImpl::can_bind_inline(std::string_view name) {
-  auto it = prepared_.find(name);
-  if (it == prepared_.end() || it->second->statement == nullptr || it->second->statement->kind != StatementKind::kQuery) return false;
-  CachedStatement& s = *it->second->statement;
-  std::lock_guard lock(s.mutex);
-  return s.bound != nullptr && s.bound->generic != nullptr && s.bound->generic->is_point() && s.bound->generic->command() == CommandKind::kSelect &&
-         s.bound->query->row_locks.empty();
-}
-
-bool SessionImpl::can_run_inline(std::string_view name) {
-  auto it = portals_.find(name);
-  if (it == portals_.end() || it->second->statement == nullptr || it->second->statement->kind != StatementKind::kQuery) return false;
-  CachedStatement& s = *it->second->statement;
-  std::lock_guard lock(s.mutex);
-  // Reads only: a write may meet another transaction's row lock.
-  return s.bound != nullptr && s.bound->generic != nullptr && s.bound->generic->is_point() && s.bound->generic->command() == CommandKind::kSelect &&
-         s.bound->query->row_locks.empty();
 }
 
 void SessionImpl::fetch_into_buffer(Portal& p, size_t upto) {

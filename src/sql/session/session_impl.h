@@ -15,6 +15,7 @@
 #include "sql/binder/bind.h"
 #include "sql/parser/parser.h"
 #include "sql/session.h"
+#include "sql/session/literals.h"
 #include "sql/session/settings.h"
 #include "sql/session/utility.h"
 #include "sql/system_catalogs/system_catalogs.h"
@@ -43,11 +44,29 @@ struct CachedStatement {
     query::PlanPtr generic;             // null until made
     std::vector<OutputColumn> columns;
     bool returns_rows = false;
+    bool plain_params = false;          // parameters' input needs nothing of the session (no clock, no catalogue)
+    bool point_read = false;            // generic is a plain SELECT of one row, and `user` may run it
   };
   std::mutex mutex;
   std::shared_ptr<Bound> bound;
 };
 using StatementPtr = std::shared_ptr<CachedStatement>;
+using BoundPtr = std::shared_ptr<CachedStatement::Bound>;
+
+// What became of a statement without its literals. Only point statements are shared that way: their plans are the
+// same whatever the values. `statement` is set before `state` says kUsable.
+struct StrippedStatement {
+  enum State : uint8_t { kNew, kDeciding, kUsable, kRejected };
+  std::atomic<uint8_t> state{kNew};
+  std::atomic<uint32_t> seen{0};
+  StatementPtr statement;
+};
+using StrippedPtr = std::shared_ptr<StrippedStatement>;
+struct TextHash {
+  using is_transparent = void;
+  size_t operator()(std::string_view s) const { return std::hash<std::string_view>()(s); }
+};
+template <typename V> using TextMap = std::unordered_map<std::string, V, TextHash, std::equal_to<>>;
 
 struct Prepared {
   std::string name, text;
@@ -80,7 +99,8 @@ struct Portal {
   std::vector<int16_t> formats;
   query::PlanPtr plan;
   std::unique_ptr<query::Execution> execution;
-  std::vector<OutputColumn> columns;
+  BoundPtr point;                       // set: a point read that has not begun a transaction
+  std::vector<OutputColumn> columns;    // empty while `point` is set
   bool returns_rows = false, started = false, exhausted = false, failed = false;
   uint64_t rows_sent = 0;
   // Rows of a batch that the last fetch did not hand out yet.
@@ -165,6 +185,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   std::string current_query() override;
   int64_t server_start_us() override;
   bool can_bind_inline(std::string_view statement) override;
+  bool can_run_inline_query(std::string_view text) override;
 
   // functions.cc: what functions and procedures need
   uint64_t run_plan(HostPlan& plan, const query::QueryPtr& query, std::span<const NullableDatum> params, std::span<const Oid> param_types, const RowSink& emit) override;
@@ -237,10 +258,24 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   query::PlanPtr plan_for(CachedStatement& s, const std::shared_ptr<CachedStatement::Bound>& b, Prepared* prepared);
   void lock_plan(query::PlanPtr& plan, const std::function<query::PlanPtr()>& again);
   storage::ReadView read_view(const query::Plan& plan);
-  void run_query(const StatementPtr& s, ResultSink& sink);
+  void run_query(const StatementPtr& s, std::span<const NullableDatum> params, ResultSink& sink);
   std::string tag_of(query::CommandKind command, const PgQuery__Node* node, uint64_t rows) const;
   bool holds_transaction() const { return status_ != TxnStatus::kIdle || multi_statement_ || extended_open_; }
   void finish_statement();
+  // What was read is not shown before it is durable, unless the session asked for no such promise.
+  void depends_on(storage::Lsn lsn);
+
+  // points.cc: single rows without a transaction, and texts without their literals
+  BoundPtr point_read(CachedStatement& s);
+  bool read_point(const BoundPtr& b, std::span<const NullableDatum> params);
+  bool bind_point(const PreparedPtr& p, std::span<const Param> params, std::span<const int16_t> formats);
+  void point_to_plan(Portal& p);
+  void note_activity(std::string_view text);
+  StrippedPtr find_stripped(std::string_view text);
+  bool literal_params(const CachedStatement::Bound& b);
+  bool simple_stripped(std::string_view text, ResultSink& sink);
+  void learn_stripped(StrippedStatement& entry, const query::Plan& plan, const std::vector<OutputColumn>& columns);
+  void send_point(const CachedStatement::Bound& b, ResultSink& sink, bool with_columns);
 
   // utilities.cc: statements the session runs itself; true when it was one of them
   bool session_utility(const CachedStatement& s, Portal& result);
@@ -276,6 +311,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 
   // copy/
   void copy(const CachedStatement& s, ResultSink& sink);
+  bool fresh_storage(const catalog::Relation& relation);
 
   // setup.cc
   void setting_changed(const SettingDefinition* d, const std::string& name, const std::string& value);
@@ -300,9 +336,11 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   uint64_t unnamed_portals_ = 0;
   int plpgsql_depth_ = 0;
   bool read_only_ = false, deferrable_ = false, synchronous_ = true, first_query_done_ = false;
-  storage::Isolation isolation_ = storage::Isolation::kReadCommitted;
+  storage::Isolation isolation_ = storage::Isolation::kReadCommitted, default_isolation_ = storage::Isolation::kReadCommitted;
+  bool default_read_only_ = false, default_deferrable_ = false, planner_default_ = true;
   std::vector<Savepoint> savepoints_;
   storage::Lsn pending_durable_ = 0;
+  storage::Lsn read_lsn_ = 0;             // youngest commit that the transaction may have seen
   uint64_t transaction_number_ = 0;
   std::function<void()> interrupts_;
 
@@ -318,7 +356,20 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 
   std::map<std::string, PreparedPtr, std::less<>> prepared_;
   std::map<std::string, PortalPtr, std::less<>> portals_;
-  std::unordered_map<std::string, StatementPtr> local_cache_;
+  std::map<std::string, PortalPtr, std::less<>>::node_type spare_portal_;   // the unnamed portal, between its uses
+
+  query::PointScratch point_scratch_;
+  // A point read that can_run_inline() did for the execute() of a portal, or can_run_inline_query() for the
+  // simple_query() of a text, that comes next.
+  BoundPtr read_ahead_;
+  const Portal* read_ahead_portal_ = nullptr;
+  std::string read_ahead_text_;
+  query::PointRead read_ahead_result_ = query::PointRead::kMoved;
+  StrippedText stripped_;
+  std::vector<NullableDatum> literal_params_;
+  Arena literal_arena_;
+  TextMap<StrippedPtr> stripped_cache_;
+  StrippedPtr learning_;   // entry of the text that runs, when it is time to decide about it
 
   std::unordered_map<Oid, std::vector<EnumLabel>> enum_cache_;
   std::unordered_map<Oid, std::vector<CompositeColumn>> composite_cache_;
@@ -364,11 +415,20 @@ class DatabaseImpl final : public Database {
   void notify(int pid, const std::vector<std::pair<std::string, std::string>>& messages);
   std::vector<std::string> channels(SessionImpl& session);
   const std::vector<std::pair<std::string, std::string>>& defaults() const { return defaults_; }
-  StatementPtr cached(const std::string& text);
+  StatementPtr cached(std::string_view text);
   void cache(const std::string& text, StatementPtr statement);
+  StrippedPtr stripped(const std::string& key);   // made at first use
+  void forget_stripped(const std::string& key, const StrippedPtr& entry);
   uint64_t next_transaction_number() { return next_transaction_.fetch_add(1) + 1; }
   // Rows written since the last ANALYZE, for automatic ones.
   int64_t started_us() const { return started_us_; }
+  // The youngest commit whose session was promised durability.
+  void promised(storage::Lsn lsn) {
+    storage::Lsn known = promised_.load(std::memory_order_relaxed);
+    while (known < lsn && !promised_.compare_exchange_weak(known, lsn)) {
+    }
+  }
+  storage::Lsn promised() const { return promised_.load(std::memory_order_acquire); }
   void note_changes(const std::vector<std::pair<Oid, uint64_t>>& rows);
 
  private:
@@ -381,8 +441,10 @@ class DatabaseImpl final : public Database {
   int64_t started_us_ = 0;
   std::atomic<int> next_pid_{1000};
   std::atomic<uint64_t> next_transaction_{1000};
+  std::atomic<storage::Lsn> promised_{0};
   std::shared_mutex cache_mutex_;
-  std::unordered_map<std::string, StatementPtr> statements_;
+  TextMap<StatementPtr> statements_;
+  TextMap<StrippedPtr> stripped_;
   std::mutex analyze_mutex_;
   std::condition_variable analyze_wake_;
   std::map<Oid, uint64_t> changed_rows_;

@@ -236,6 +236,14 @@ std::string check_setting(const SettingDefinition& d, std::string_view value) {
   }
   if (d.type == "integer" || d.type == "real") return check_number(d, value);
   if (d.name == "DateStyle") return check_datestyle(d, value);
+  if (d.name == "default_text_search_config") {
+    std::string name = lower(value);
+    if (name.starts_with("pg_catalog.")) name.erase(0, 11);
+    for (const auto& row : builtin::rows("pg_ts_config")) {
+      if (row[1] == name) return "pg_catalog." + name;
+    }
+    invalid_value(d, value);
+  }
   if (d.name == "client_encoding") {
     const std::string e = lower(value);
     if (e == "utf8" || e == "utf-8" || e == "unicode") return "UTF8";

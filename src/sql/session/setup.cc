@@ -65,6 +65,12 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
   if (d == nullptr) return;
   auto on = [&] { return value == "on"; };
   auto number = [&] { return std::strtod(value.c_str(), nullptr); };
+  auto apply_defaults = [&] {
+    if (txn_ != nullptr || status_ != TxnStatus::kIdle) return;   // the next transaction's
+    isolation_ = default_isolation_;
+    read_only_ = default_read_only_;
+    deferrable_ = default_deferrable_;
+  };
   if (name == "DateStyle") {
     eval_.date_style = value.starts_with("ISO") ? DateStyle::kIso : value.starts_with("SQL") ? DateStyle::kSql
                        : value.starts_with("German") ? DateStyle::kGerman : DateStyle::kPostgres;
@@ -88,6 +94,16 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
     exec_.wait.deadlock_timeout_us = static_cast<int64_t>(number()) * 1000;
   } else if (name == "synchronous_commit") {
     synchronous_ = value != "off";
+  } else if (name == "default_transaction_isolation") {
+    default_isolation_ = value == "serializable" ? storage::Isolation::kSerializable
+                         : value == "repeatable read" ? storage::Isolation::kRepeatableRead : storage::Isolation::kReadCommitted;
+    apply_defaults();
+  } else if (name == "default_transaction_read_only") {
+    default_read_only_ = on();
+    apply_defaults();
+  } else if (name == "default_transaction_deferrable") {
+    default_deferrable_ = on();
+    apply_defaults();
   } else if (name == "work_mem") {
     planner_.work_mem_bytes = static_cast<uint64_t>(number()) * 1024;
   } else if (name == "hash_mem_multiplier") {
@@ -122,6 +138,10 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
   } else if (name == "cpu_operator_cost") {
     planner_.cpu_operator_cost = number();
   }
+  query::PlannerSettings compared = planner_;   // memory does not make other plans
+  compared.work_mem_bytes = query::PlannerSettings{}.work_mem_bytes;
+  compared.hash_mem_multiplier = query::PlannerSettings{}.hash_mem_multiplier;
+  planner_default_ = compared == query::PlannerSettings{};
   if (d->reported && options_.parameter_status) options_.parameter_status(d->name, show_setting(*d, value));
 }
 
@@ -187,6 +207,8 @@ void SessionImpl::install_hooks() {
     return q;
   };
   exec_.cursor_position = [this](const std::string& name, Oid relation) { return cursor_position(name, relation); };
+  exec_.system_relation = [](Oid relation) { return relation < oid::kFirstUserOid ? system_catalogs::find(relation) : nullptr; };
+  exec_.system_catalog_shareable = system_catalogs::depends_on_state_alone;
   exec_.scan_system_catalog = [this](Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
     system_catalogs::Context c;
     c.state = exec_.catalog->state();

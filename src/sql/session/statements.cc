@@ -24,7 +24,7 @@ StatementKind SessionImpl::classify(const pg::Node* node) {
 // A text of one statement, parsed once for all sessions; null when it holds another number of them.
 StatementPtr SessionImpl::cached_single(std::string_view text) {
   const std::string key(text);
-  if (StatementPtr s = database_.cached(key)) return s;
+  if (StatementPtr s = database_.cached(text)) return s;
   ParseTreePtr tree = parse_sql(text);
   if (tree->statements.size() != 1) return nullptr;
   auto s = std::make_shared<CachedStatement>();
@@ -61,6 +61,9 @@ std::shared_ptr<CachedStatement::Bound> SessionImpl::rebind(CachedStatement& s, 
     b->columns.push_back({t.name, t.expr->type, t.expr->typmod, t.origin_table, t.origin_column});
   }
   b->returns_rows = b->query->command == CommandKind::kSelect || !b->query->returning.empty();
+  static const std::set<Oid> kPlain = {oid::kBool, oid::kInt2, oid::kInt4, oid::kInt8, oid::kOid, oid::kText, oid::kVarchar, oid::kBpchar,
+                                       oid::kBytea, oid::kUuid, oid::kFloat4, oid::kFloat8, oid::kNumeric};
+  b->plain_params = std::all_of(b->param_types.begin(), b->param_types.end(), [](Oid t) { return kPlain.contains(t); });
   return b;
 }
 
@@ -86,7 +89,7 @@ query::PlanPtr SessionImpl::plan_for(CachedStatement& s, const std::shared_ptr<C
     std::lock_guard lock(s.mutex);
     generic = b->generic;
   }
-  const bool settings_default = settings_.is_default("enable_seqscan");  // planner switches make plans of their own
+  const bool settings_default = planner_default_;  // planner switches make plans of their own
   if (generic == nullptr || !settings_default) {
     auto work = [&] { generic = query::make_plan(b->query, exec_, false); };
     if (s.tree->deep) run_on_large_stack(work);
@@ -94,6 +97,7 @@ query::PlanPtr SessionImpl::plan_for(CachedStatement& s, const std::shared_ptr<C
     if (settings_default) {
       std::lock_guard lock(s.mutex);
       b->generic = generic;
+      b->point_read = generic->is_point() && generic->command() == CommandKind::kSelect && b->query->row_locks.empty();
     }
   }
   if (exec_.params.empty() || generic->generic()) {
@@ -126,6 +130,7 @@ storage::ReadView SessionImpl::read_view(const query::Plan& plan) {
   // One row by its key at READ COMMITTED needs no snapshot: its newest version is what one would show.
   if (!(plan.is_point() && isolation_ == storage::Isolation::kReadCommitted)) view.snapshot = txn_->statement_snapshot();
   view.command = txn_->current_command();
+  read_lsn_ = view.snapshot != nullptr ? view.snapshot->lsn() : engine_.store->published_lsn();
   first_query_done_ = true;
   return view;
 }
@@ -142,15 +147,18 @@ std::string SessionImpl::tag_of(CommandKind command, const pg::Node*, uint64_t r
   return {};
 }
 
-void SessionImpl::run_query(const StatementPtr& s, ResultSink& sink) {
-  exec_.params = {};
-  exec_.param_types = {};
-  auto b = bound(*s, false);
+// `params` belong to the literals of a stripped text.
+void SessionImpl::run_query(const StatementPtr& s, std::span<const NullableDatum> params, ResultSink& sink) {
+  const bool infer = !params.empty();
+  auto b = bound(*s, infer);
+  exec_.params = params;
+  exec_.param_types = infer ? std::span<const Oid>(b->param_types) : std::span<const Oid>();
   query::PlanPtr plan = plan_for(*s, b, nullptr);
   lock_plan(plan, [&] {
-    b = bound(*s, false);
+    b = bound(*s, infer);
     return plan_for(*s, b, nullptr);
   });
+  if (const StrippedPtr entry = std::exchange(learning_, nullptr)) learn_stripped(*entry, *plan, b->columns);
   if (read_only_) check_writes(*b->query);
   auto execution = query::start(plan, exec_, read_view(*plan));
   if (b->returns_rows) sink.columns(b->columns);
@@ -183,7 +191,7 @@ void SessionImpl::run_statement(const StatementPtr& s, std::string_view, ResultS
   switch (s->kind) {
     case StatementKind::kEmpty: return;
     case StatementKind::kQuery:
-      run_query(s, sink);
+      run_query(s, {}, sink);
       return;
     case StatementKind::kTransaction: {
       const std::string tag = transaction_statement(s->raw.node, &sink);
@@ -215,9 +223,19 @@ void SessionImpl::simple_query(std::string_view text, ResultSink& sink) {
     state_change_us_ = engine_.store->clock().unix_us() - 946684800000000;
     activity_state_.store(status_ == TxnStatus::kIdle ? "idle" : status_ == TxnStatus::kFailed ? "idle in transaction (aborted)" : "idle in transaction");
   };
+  if (const BoundPtr b = std::exchange(read_ahead_, nullptr); b != nullptr && read_ahead_portal_ == nullptr && read_ahead_text_ == text) {
+    note_activity(text);
+    send_point(*b, sink, true);
+    idle();
+    return;
+  }
+  learning_ = nullptr;
   try {
     extended_open_ = false;
-    if (StatementPtr s = database_.cached(std::string(text))) {
+    multi_statement_ = false;
+    if (simple_stripped(text, sink)) {
+      // Done with a shared plan.
+    } else if (StatementPtr s = database_.cached(text)) {
       multi_statement_ = false;
       run_statement(s, text, sink);
     } else {
@@ -240,6 +258,7 @@ void SessionImpl::simple_query(std::string_view text, ResultSink& sink) {
     idle();
   } catch (...) {
     multi_statement_ = false;
+    learning_ = nullptr;
     statement_failed();
     idle();
     throw;
@@ -320,7 +339,7 @@ void SessionImpl::run_sql(std::string_view sql) {
       one->kind = classify(raw.node);
       if (own) start_statement(sql);
       switch (one->kind) {
-        case StatementKind::kQuery: run_query(one, sink); break;
+        case StatementKind::kQuery: run_query(one, {}, sink); break;
         case StatementKind::kUtility: {
           Portal result;
           run_utility(*one, result);

@@ -71,17 +71,23 @@ void SessionImpl::after_end() {
   txn_.reset();
   lock_owner_.store(0, std::memory_order_relaxed);
   savepoints_.clear();
+  read_lsn_ = 0;
   xact_start_us_ = 0;
   transaction_number_ = 0;
   first_query_done_ = false;
   status_ = TxnStatus::kIdle;
-  const auto def = settings_.raw("default_transaction_isolation").value_or("read committed");
-  isolation_ = def == "serializable" ? Isolation::kSerializable : def == "repeatable read" ? Isolation::kRepeatableRead : Isolation::kReadCommitted;
-  read_only_ = settings_.raw("default_transaction_read_only").value_or("off") == "on";
-  deferrable_ = settings_.raw("default_transaction_deferrable").value_or("off") == "on";
+  isolation_ = default_isolation_;
+  read_only_ = default_read_only_;
+  deferrable_ = default_deferrable_;
   exec_.constraints_all_deferred = exec_.constraints_all_immediate = false;
   exec_.constraint_modes.clear();
   exec_.deferred_checks.clear();
+}
+
+void SessionImpl::depends_on(storage::Lsn lsn) {
+  if (!synchronous_) return;
+  lsn = std::min(lsn, database_.promised());
+  if (lsn > pending_durable_ && lsn > engine_.store->log().durable_lsn()) pending_durable_ = lsn;
 }
 
 void SessionImpl::commit_transaction() {
@@ -100,7 +106,11 @@ void SessionImpl::commit_transaction() {
     const storage::Lsn lsn = txn_->commit();
     // A reply that depends on this commit, or on what it read, is held until that is durable; a session that asked for
     // no sync waits for none.
-    if (durable && lsn != 0) pending_durable_ = std::max(pending_durable_, lsn);
+    if (durable && lsn != 0) {
+      pending_durable_ = std::max(pending_durable_, lsn);
+      database_.promised(lsn);
+    }
+    if (lsn == 0) depends_on(read_lsn_);
     if (!notifies.empty()) database_.notify(pid_, notifies);
     if (!listens_.empty()) database_.listen(*this, listens_);
     listens_.clear();

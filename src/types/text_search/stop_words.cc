@@ -1,7 +1,7 @@
 // Stop words of the Snowball project's languages, one space-separated list a language.
-#include "segments/text/stopwords.h"
+#include "types/text_search/stop_words.h"
 
-namespace stele::segments {
+namespace stele {
 
 namespace {
 struct Entry {
@@ -212,4 +212,4 @@ std::string_view stop_words(std::string_view language) {
   return {};
 }
 
-}  // namespace stele::segments
+}  // namespace stele

@@ -1,0 +1,20 @@
+// Score boosting: an arithmetic expression over the scores of prefetches, payload values and conditions.
+#pragma once
+
+#include <memory>
+
+#include "doors/qdrant/engine.h"
+
+namespace stele::qdrant {
+
+class Formula {
+ public:
+  // {"formula": expression, "defaults": {...}}; throws format errors.
+  static std::shared_ptr<const Formula> parse(const json::object& query);
+  virtual ~Formula() = default;
+  // `scores` holds one entry a prefetch; nullopt where that prefetch did not find the point. Throws when a value is missing
+  // or the result is not finite.
+  virtual double evaluate(const Handle& h, const vectors::Collection::Found& point, const std::vector<std::optional<double>>& scores) const = 0;
+};
+
+}  // namespace stele::qdrant
