@@ -36,7 +36,7 @@ void cmd_scan(Call& c) {
   Options o;
   if (!parse_scan_cursor(c, 1, &cursor) || !parse(c, 2, true, &o)) return;
   std::vector<std::string> found;
-  int64_t visited = 0, steps = o.count * 10;
+  int64_t visited = 0, steps = std::min(o.count, INT64_MAX / 10) * 10;
   std::vector<std::string> row_keys;
   if (c.ks.rows_active && cursor >> 63 != 0) {  // rows of tables follow the keys
     cursor = c.ks.rows->scan(c.db.id, cursor, static_cast<size_t>(o.count), [&](std::string_view key) { row_keys.emplace_back(key); });
