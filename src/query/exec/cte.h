@@ -18,6 +18,7 @@ struct CteStore {
   // The working table of a recursion.
   RowStore* working = nullptr;
   const std::vector<char*>* working_rows = nullptr;
+  uint64_t round = 0;          // changes with it
 };
 std::shared_ptr<CteStore>& cte_store(ExecState& state, int cte);
 void reset_ctes(ExecState& state, const std::vector<int>& ctes);
