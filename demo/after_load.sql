@@ -10,6 +10,7 @@ CREATE INDEX ON versions (maintainer_id);
 CREATE INDEX ON packages (section_id);
 CREATE INDEX ON dependencies (target_id);
 CREATE INDEX ON package_tags (tag_id);
+CREATE INDEX packages_search ON packages USING search (name, summary) WITH (analyzer = 'english');
 COMMENT ON TABLE packages IS 'one row a binary package of the archive';
 COMMENT ON TABLE dependencies IS 'relations between packages; alternative counts the choices of "a | b"';
 CREATE INDEX descriptions_search ON descriptions USING search (name, summary, section);

@@ -292,7 +292,7 @@ int main(int argc, char** argv) {
     if (name == "--spread") o.spread = std::stof(value);
     if (name == "--threads") o.threads = static_cast<uint32_t>(std::stoul(value));
   }
-  auto wanted = [&](const char* part) { return o.only.empty() || o.only.find(part) != std::string::npos; };
+  auto wanted = [&](const char* part) { return o.only.empty() || ("," + o.only + ",").find("," + std::string(part) + ",") != std::string::npos; };
   if (!o.texts.empty() && (wanted("archive") || wanted("filters-archive"))) {
     const Set s = archive(o);
     if (s.nodes() > 1000) {

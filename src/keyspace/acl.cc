@@ -136,7 +136,7 @@ std::string Acl::selector_rule(AclSelector& s, std::string_view op) const {
     }
     if (!on || !parent->subcommands.empty()) return "Unknown command or category name in ACL";
     if (bar + 1 >= name.size()) return "Syntax error";
-    if (s.can_run(parent->id)) return "Unknown command or category name in ACL";
+    if (s.can_run(parent->id)) return "";  // everything about it is allowed already
     auto& args = s.first_args[parent->id];
     std::string arg = name.substr(bar + 1);
     if (std::find(args.begin(), args.end(), arg) == args.end()) args.push_back(arg);

@@ -49,6 +49,37 @@ void Keyspace::unblock(Session& s) {
   if (s.host != nullptr) s.host->wake(s);
 }
 
+// The command of a blocked client, about the one of its keys that became ready: of several ready keys the first one to
+// become so serves the client.
+static std::vector<std::string> only_key(const std::vector<std::string>& argv, const std::vector<std::string>& keys, const std::string& key) {
+  if (keys.size() < 2) return argv;
+  std::vector<std::string> out(argv.begin(), argv.begin() + 1);
+  const std::string& name = argv[0];
+  if (iequals(name, "blpop") || iequals(name, "brpop") || iequals(name, "bzpopmin") || iequals(name, "bzpopmax")) {
+    out.push_back(key);
+    out.push_back(argv.back());
+  } else if (iequals(name, "blmpop") || iequals(name, "bzmpop")) {
+    int64_t n = 0;
+    parse_i64(argv[2], &n);
+    out.insert(out.end(), {argv[1], "1", key});
+    out.insert(out.end(), argv.begin() + 3 + static_cast<ptrdiff_t>(n), argv.end());
+  } else if (iequals(name, "xread") || iequals(name, "xreadgroup")) {
+    size_t at = 1;
+    while (at < argv.size() && !iequals(argv[at], "streams")) at += iequals(argv[at], "group") ? 3 : iequals(argv[at], "noack") ? 1 : 2;
+    size_t n = (argv.size() - at - 1) / 2;
+    for (size_t k = 0; k < n; ++k) {
+      if (argv[at + 1 + k] != key) continue;
+      out.insert(out.end(), argv.begin() + 1, argv.begin() + static_cast<ptrdiff_t>(at) + 1);
+      out.insert(out.end(), {key, argv[at + 1 + n + k]});
+      return out;
+    }
+    return argv;
+  } else {
+    return argv;
+  }
+  return out;
+}
+
 void Keyspace::serve_ready_keys() {
   while (!ready_keys.empty()) {
     auto keys = std::move(ready_keys);
@@ -57,7 +88,7 @@ void Keyspace::serve_ready_keys() {
     for (auto& [dbn, key] : keys) {
       Database& d = db(dbn);
       auto it = d.blocked.find(key);
-      if (it == d.blocked.end()) continue;
+      if (it == d.blocked.end() || key_locks.held(dbn, key)) continue;
       std::vector<Session*> waiting(it->second.begin(), it->second.end());
       for (Session* s : waiting) {
         if (s->block.kind == BlockKind::kNone || s->block.db != dbn) continue;
@@ -86,7 +117,7 @@ void Keyspace::serve_ready_keys() {
           continue;
         }
         s->block.retrying = true;
-        std::vector<std::string> argv = s->block.argv;
+        std::vector<std::string> argv = only_key(s->block.argv, s->block.keys, key);
         std::vector<std::string_view> views(argv.begin(), argv.end());
         CommandSpec* spec = s->block.spec;
         size_t before = s->reply.out().size();
@@ -128,7 +159,7 @@ void Keyspace::handle_timeouts() {
 }
 
 bool Keyspace::unblock_with_error(Session& s) {
-  if (!s.blocked()) return false;
+  if (!s.blocked() || s.block.kind == BlockKind::kSql) return false;
   s.reply.error("-UNBLOCKED client unblocked via CLIENT UNBLOCK");
   unblock(s);
   return true;

@@ -181,6 +181,11 @@ bool Keyspace::execute(Session& s, Argv argv) {
         return false;
       }
     }
+    if (!key_locks.empty() && !busy && wait_for_locks(s, *spec, argv)) return false;
+    if (rows_active && spec->is(kCmdWrite)) {
+      std::string refusal;
+      if (row_use(s.db, *spec, argv, &refusal) == RowUse::kRefused) return deny(s, spec, refusal);
+    }
     if (s.in_multi && spec->name != "exec" && spec->name != "discard" && spec->name != "multi" &&
         spec->name != "watch" && spec->name != "quit" && spec->name != "reset") {
       if (!s.dirty_exec && !s.dirty_cas) {
@@ -191,6 +196,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
       s.reply.raw("+QUEUED\r\n");
       return true;
     }
+    if ((rows_active || is_exec || spec->name == "stele.sql") && runs_as_sql(s, spec, argv)) return true;
     call(s, spec, argv, kCallAll);
     return true;
   };
@@ -238,6 +244,7 @@ void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
   std::vector<std::pair<int, std::string>> outer;
   if (collect) { collecting_keys = true; outer.swap(dirty_keys_round); }
   int db_before = s.db;
+  if (spec->is(kCmdWrite | kCmdMayReplicate) && keeps_versions && Versions::enabled() && !replaying) versions.before_command(*this, c.db, *spec, argv);
   ++call_depth;
   spec->handler(c);
   --call_depth;
@@ -401,6 +408,7 @@ void Keyspace::round_end() {
   }
   if (!ready_keys.empty()) serve_ready_keys();
   tracking_round();
+  if (rows_active) rows->trim(false);
   for (int i = 0; i < 64 && !lazy_.empty(); ++i) {
     lazy_.pop_front();
     --lazy_pending;

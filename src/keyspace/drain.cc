@@ -184,8 +184,10 @@ void DurableKeyspace::sync_loop() {
     if (stopping_) break;
     lock.unlock();
     bool every_second;
+    storage::Lsn horizon = Versions::enabled() ? store_.horizon() : 0;
     {
       KeyspaceLatch latch(ks_.latch());
+      if (horizon != 0) ks_.versions.prune(horizon);
       every_second = ks_.config.s.appendfsync == 1;
     }
     storage::Lsn lsn = ks_.last_effect_lsn.load(std::memory_order_acquire);

@@ -5,7 +5,6 @@
 
 namespace stele::keyspace {
 namespace {
-struct AlreadyApplied {};
 constexpr char kKeyPrefix = 'k';
 }  // namespace
 
@@ -82,6 +81,7 @@ storage::Lsn DurableKeyspace::recovery_lsn() {
 void DurableKeyspace::run_effects(std::string_view payload, storage::Lsn lsn, bool recovering) {
   Reader r(payload);
   std::vector<std::string_view> argv;
+  uint64_t changes = 0;
   bool before = ks_.replaying;
   ks_.replaying = true;
   ks_.refresh_time();
@@ -91,9 +91,18 @@ void DurableKeyspace::run_effects(std::string_view payload, storage::Lsn lsn, bo
     argv.clear();
     for (uint64_t i = 0; i < n && r.ok(); ++i) argv.push_back(r.string());
     if (!r.ok() || argv.empty() || db >= ks_.databases()) break;
+    std::vector<std::string> change;
+    if (argv[0] == kTableChange && argv.size() > 2) {
+      // The identifier in a table's stream of changes is the commit's lsn and the change's place in it.
+      change = {"XADD", std::string(argv[1]), "MAXLEN", "~", std::string(argv[2]), fmt::format("{}-{}", lsn, ++changes)};
+      if (argv[2] == "0") change.erase(change.begin() + 2, change.begin() + 5);
+      for (size_t i = 3; i < argv.size(); ++i) change.emplace_back(argv[i]);
+      argv.assign(change.begin(), change.end());
+    }
     CommandSpec* spec = ks_.commands.find(argv);
     if (spec == nullptr || spec->handler == nullptr) continue;
     session_->db = db;
+    if (!recovering && Versions::enabled()) ks_.versions.before_command(ks_, ks_.db(db), *spec, argv);
     if (recovering && (spec->name == "flushall" || spec->name == "flushdb")) {
       for (int i = 0; i < ks_.databases(); ++i) {
         if (spec->name == "flushdb" && i != db) continue;
@@ -132,9 +141,16 @@ void DurableKeyspace::replay(const storage::LogRecord& record) {
 void DurableKeyspace::apply(storage::Lsn lsn, int64_t, storage::Section& section) {
   last_lsn_ = lsn;
   ks_.last_effect_lsn.store(lsn, std::memory_order_release);
-  if (section.prepared != nullptr) return;  // memory has it already
+  if (section.prepared != nullptr) {  // memory has it already; what it replaced was so until this commit
+    if (auto* stamp = static_cast<std::atomic<storage::Lsn>*>(section.prepared.get())) stamp->store(lsn, std::memory_order_release);
+    return;
+  }
   // A transaction's effects: its committer holds the latch (lock_for_commit), so nobody else is inside.
+  ks_.applying = true;
+  ks_.versions.begin_commit(lsn);
   run_effects(section.payload, lsn, false);
+  ks_.versions.end_commit();
+  ks_.applying = false;
 }
 
 storage::Lsn DurableKeyspace::commit_pending_locked() {
@@ -142,7 +158,7 @@ storage::Lsn DurableKeyspace::commit_pending_locked() {
   if (ks_.effects_.empty()) return last_lsn_;
   std::string effects;
   effects.swap(ks_.effects_);
-  return ks_.commit_effects(std::move(effects));
+  return ks_.commit_effects(std::move(effects), ks_.versions.seal());
 }
 
 void DurableKeyspace::lock_for_commit() {
@@ -153,11 +169,12 @@ void DurableKeyspace::unlock_after_commit() { ks_.latch().unlock(); }
 
 void DurableKeyspace::start() {
   key_lsn_.clear();
-  auto marker = std::make_shared<AlreadyApplied>();
-  ks_.commit_effects = [this, marker](std::string effects) -> uint64_t {
-    storage::Section s{storage::ParticipantId::kKeyspace, std::move(effects), marker};
+  ks_.commit_effects = [this](std::string effects, Stamp stamp) -> uint64_t {
+    static const Stamp none = std::make_shared<std::atomic<storage::Lsn>>(0);
+    storage::Section s{storage::ParticipantId::kKeyspace, std::move(effects), stamp != nullptr ? stamp : none};
     return store_.commit_sections({&s, 1});
   };
+  ks_.keeps_versions = true;
   drainer_ = std::thread([this] { drain_loop(); });
   syncer_ = std::thread([this] { sync_loop(); });
 }

@@ -23,6 +23,10 @@
 
 namespace stele::keyspace {
 
+// The effect that adds to a table's stream of changes: this word, the stream's key, the length it is
+// trimmed to (0: never), then fields and values.
+constexpr std::string_view kTableChange = "STELE.CHANGE";
+
 class DurableKeyspace : public storage::Participant, private ChangeSink {
  public:
   // Call before Store::recover(); both outlive this object.
@@ -41,6 +45,8 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   void lock_for_commit();
   void unlock_after_commit();
   Keyspace& keyspace() { return ks_; }
+  storage::Store& store() { return store_; }
+  storage::Lsn last_lsn() const { return last_lsn_; }
 
  private:
   // What changed in a database since the last drain.

@@ -39,20 +39,22 @@ uint64_t Keyspace::commit_before_command() {
   effects_.erase(0, command_effects_from_);
   command_effects_from_ = 0;
   std::unique_lock order(commit_order_);
-  return commit_effects(std::move(complete));
+  return commit_effects(std::move(complete), nullptr);  // pre-images wait for the round
 }
 uint64_t Keyspace::commit_round() {
   if (!commit_effects) return 0;
   std::string effects;
+  Stamp stamp;
   std::unique_lock order(commit_order_, std::defer_lock);
   {
     std::lock_guard lock(latch_);
     if (effects_.empty()) return 0;
     effects.swap(effects_);
+    stamp = versions.seal();
     command_effects_from_ = 0;
     order.lock();
   }
-  return commit_effects(std::move(effects));
+  return commit_effects(std::move(effects), std::move(stamp));
 }
 
 }  // namespace stele::keyspace

@@ -17,6 +17,10 @@ bool Keyspace::evict(bool* freed) {
   *freed = false;
   uint64_t limit = static_cast<uint64_t>(config.s.maxmemory);
   if (limit == 0 || used_memory() <= limit) return true;
+  if (rows != nullptr) {  // a cache: it goes first
+    rows->trim(true);
+    if (used_memory() <= limit) return true;
+  }
   int64_t policy = config.s.maxmemory_policy;
   if (policy == kNoEviction || replaying) return false;
   static std::vector<Candidate> pool;
@@ -84,6 +88,10 @@ bool Keyspace::evict(bool* freed) {
     }
     if (victim_db < 0) break;
     Database& d = db(victim_db);
+    if (key_locks.held(victim_db, victim) || (rows_active && rows->is_change_stream(victim_db, victim))) {
+      if (++rounds > 1000) break;
+      continue;
+    }
     propagate_delete(victim_db, victim);
     remove(d, victim);
     while (!lazy_.empty()) { lazy_.pop_front(); --lazy_pending; ++stats.lazyfreed; }

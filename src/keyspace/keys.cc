@@ -53,6 +53,8 @@ bool Keyspace::is_expired(Database& d, Entry* e) {
 }
 void Keyspace::expire_now(Database& d, Entry* e) {
   std::string key(e->key());
+  if (key_locks.held(d.id, key)) return;  // hidden already; goes when the transaction has ended
+  if (keeps_versions && Versions::enabled()) versions.keep(*this, d, key);
   ++stats.expired;
   propagate_delete(d.id, key);
   remove_entry(d, e);
@@ -61,6 +63,7 @@ void Keyspace::expire_now(Database& d, Entry* e) {
 }
 
 static Entry* find_live(Keyspace& ks, Database& d, std::string_view key) {
+  if (ks.rows_active && ks.rows->owns(d.id, key)) return ks.rows->find(d, key);
   Entry* e = d.dict.find(key);
   if (e != nullptr && e->value.has_expire() && ks.is_expired(d, e)) {
     ks.expire_now(d, e);
@@ -177,7 +180,11 @@ void Keyspace::touched(Session* s, Database& d, std::string_view key) {
         if (!stale) w->dirty_cas = true;
       }
   }
-  if (tracking_clients > 0) tracking_invalidate(s, key, true);
+  if (applying) {
+    if (tracking_clients > 0) outside_events_.push_back({0, nullptr, std::string(key), d.id, true});
+  } else if (tracking_clients > 0) {
+    tracking_invalidate(s, key, true);
+  }
   if (collecting_keys) dirty_keys_round.emplace_back(d.id, key);
   if (sink != nullptr) sink->changed(d, key);
 }
@@ -203,8 +210,22 @@ void Keyspace::flush_db(Database& d, bool) {
   // Consumers blocked on streams that go away must be told.
   for (auto& [key, list] : d.blocked)
     if (Entry* e = d.dict.find(key); e != nullptr && e->value.type() == Type::kStream) signal_ready(d, key);
+  // Streams of tables' changes stay.
+  std::vector<std::pair<std::string, Object>> kept;
+  if (rows_active)
+    d.dict.for_each([&](Entry* e) {
+      if (!rows->is_change_stream(d.id, e->key())) return;
+      if (e->value.enc() == Enc::kCold) load_value(d, e);
+      kept.emplace_back(std::string(e->key()), std::move(e->value));
+    });
   if (sink != nullptr) sink->flushed(d);
   free_tables(*this, d);
+  for (auto& [key, value] : kept) {
+    value.set_dirty(false);
+    value.set_stored(false);
+    add(d, key, std::move(value));
+    if (sink != nullptr) sink->changed(d, key);
+  }
 }
 
 void Keyspace::swap_dbs(int a, int b) {

@@ -25,10 +25,13 @@
 #include "keyspace/acl.h"
 #include "keyspace/command.h"
 #include "keyspace/config.h"
+#include "keyspace/key_locks.h"
 #include "keyspace/object.h"
 #include "keyspace/reply.h"
+#include "keyspace/row_source.h"
 #include "keyspace/session.h"
 #include "keyspace/util.h"
+#include "keyspace/versions.h"
 
 namespace stele::keyspace {
 
@@ -88,6 +91,15 @@ struct Stats {
 
 class Keyspace;
 class ScriptEngine;
+
+// Commands of a client that run in one SQL transaction: STELE.SQL, writes of rows, EXEC with one of them.
+struct SqlJob {
+  uint64_t session_id = 0;
+  int db = 0, resp = 2;
+  bool exec = false;
+  std::string user;
+  std::vector<QueuedCommand> commands;
+};
 
 // Told of every change that must reach the disk, with the latch held.
 class ChangeSink {
@@ -154,11 +166,10 @@ class Keyspace {
   uint64_t commit_round();
   // The same while a long script runs, for what was complete before it: a script's effects stay together.
   uint64_t commit_before_command();
-  std::function<uint64_t(std::string effects)> commit_effects;  // set by the durable keyspace
+  std::function<uint64_t(std::string effects, Stamp stamp)> commit_effects;  // set by the durable keyspace
   std::function<void(bool rewrite)> background_save;            // BGSAVE, SAVE, BGREWRITEAOF
   std::function<void()> shutdown;                               // SHUTDOWN
   std::function<void()> poll_events;                            // serve others during a long script
-  std::function<void(Call&)> sql;                               // STELE.SQL
   std::function<void(const std::string& key, const std::string& value)> option_changed;
   bool wait_for_durability() const { return config.s.appendfsync == 0; }
 
@@ -199,6 +210,33 @@ class Keyspace {
   void propagate_image(Database& d, std::string_view key);   // the key's whole state
   uint64_t dirty = 0;
   bool replaying = false;
+
+  // What collected, for a keyspace that stands in for another one inside a transaction.
+  std::string take_effects() { return std::move(effects_); }
+
+  // ---- SQL beside it (outside.cc) ----
+  Versions versions;
+  bool keeps_versions = false;           // there are snapshots to keep them for
+  KeyLocks key_locks;
+  RowSource* rows = nullptr;
+  std::atomic<bool> rows_active{false};  // some table has rows or changes here; kept by the RowSource
+  bool applying = false;                 // effects of another door's transaction run: what clients hear waits
+  enum class RowUse : uint8_t { kNone, kWrite, kRefused };
+  // What a command's writes mean for keys of tables; the refusal is set with kRefused.
+  RowUse row_use(int db, const CommandSpec& spec, Argv argv, std::string* refusal);
+  bool locked_key(int db, const CommandSpec& spec, Argv argv, std::string_view* key);
+  bool wait_for_locks(Session& s, const CommandSpec& spec, Argv argv);
+  std::string script_refusal(int db, const CommandSpec& spec, Argv argv);   // empty: allowed
+  void log_flush(Call& c);                       // FLUSHDB and FLUSHALL, with what they spared
+  bool runs_as_sql(Session& s, CommandSpec* spec, Argv argv);
+  std::function<void(SqlJob)> sql_job;           // takes a job to a worker; set by the door
+  std::function<void(std::function<void()>)> post;   // runs a task on the door's thread, without the latch; set by the door
+  void sql_done(uint64_t session_id, std::string_view reply, int db);
+  // A row's key changed by a commit: watchers at once, notifications and invalidations later.
+  void row_changed(std::string_view key, const char* event);
+  void outside_committed();                      // with the latch, after publish
+  std::function<void()> outside_changes;         // asks the door to call run_outside_events()
+  void run_outside_events();
 
   // ---- blocking (blocking.cc) ----
   void block_on_keys(Call& c, BlockKind kind, std::span<const std::string> keys, int64_t timeout_ms);
@@ -309,6 +347,8 @@ class Keyspace {
   size_t command_effects_from_ = 0;  // where those of the running command begin
   uint64_t next_session_id_ = 1;
   std::deque<Object> lazy_;
+  struct OutsideEvent { uint32_t cls; const char* event; std::string key; int db; bool track; };
+  std::vector<OutsideEvent> outside_events_;
   friend class DurableKeyspace;
 };
 

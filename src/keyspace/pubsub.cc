@@ -46,7 +46,11 @@ int64_t Keyspace::publish(std::string_view channel, std::string_view message, bo
 }
 
 void Keyspace::notify(uint32_t cls, const char* event, std::string_view key, int db) {
-  if (!(notify_flags & cls) || replaying) return;
+  if (!(notify_flags & cls) || (replaying && !applying)) return;
+  if (applying) {
+    outside_events_.push_back({cls, event, std::string(key), db, false});
+    return;
+  }
   if (notify_flags & kNotifyKeyspace)
     publish(fmt::format("__keyspace@{}__:{}", db, key), event);
   if (notify_flags & kNotifyKeyevent)

@@ -44,7 +44,7 @@ struct WatchedKey {
   bool expired;  // already past its time when watched
 };
 
-enum class BlockKind : uint8_t { kNone, kList, kZset, kStream, kWait, kPaused };
+enum class BlockKind : uint8_t { kNone, kList, kZset, kStream, kWait, kPaused, kSql };
 struct BlockState {
   BlockKind kind = BlockKind::kNone;
   int64_t deadline_ms = 0;  // 0: none
@@ -93,7 +93,6 @@ struct Session {
   size_t multi_bytes = 0, memory_seen = 0;
   std::string pending_push;     // invalidations of the running command, sent after its reply
   std::list<Session*>::iterator where;
-  std::function<void(Call&)> sql;  // STELE.SQL, injected by the door
   bool blocked() const { return block.kind != BlockKind::kNone; }
 };
 

@@ -1,13 +1,17 @@
-// Redis keys inside an SQL transaction: writes join its commit as keyspace effects, reads see its own
-// writes over the committed keyspace.
+// Redis commands inside an SQL transaction. Writes run on a private copy of the keys they touch and are
+// kept as effects; the effects join the transaction's commit, so that rows and keys change together or
+// not at all. Reads see the transaction's own writes over the keyspace as of the statement's snapshot.
 //
-// One object per transaction, used by its thread. The keyspace's latch is held from just before the
-// commit enters the log until it is published, so no reader of either door sees half of it.
+// One object per transaction, used by one thread at a time. A written key is locked until the end:
+// other SQL transactions wait (deadlocks are found), Redis clients that would write it are held back.
+// Rolling back to a savepoint takes back the effects and locks made since. The keyspace's latch is held
+// from just before the commit enters the log until it is published, so no reader of either door sees
+// half of it.
 #pragma once
 
 #include <map>
 #include <memory>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,36 +25,56 @@ class KeyspaceTxn {
  public:
   // The one of this transaction, made at first use.
   static KeyspaceTxn& of(DurableKeyspace& durable, storage::Transaction& txn);
+  ~KeyspaceTxn();
+  KeyspaceTxn(const KeyspaceTxn&) = delete;
+  KeyspaceTxn& operator=(const KeyspaceTxn&) = delete;
 
-  std::optional<std::string> get(int db, std::string_view key);
-  void set(int db, std::string_view key, std::string_view value, int64_t ttl_ms = 0);
-  bool del(int db, std::string_view key);
-  bool exists(int db, std::string_view key);
-  std::optional<std::string> hget(int db, std::string_view key, std::string_view field);
-  void hset(int db, std::string_view key, std::string_view field, std::string_view value);
-  // Any other single-key write, logged as it stands: {"XADD", key, "*", "f", "v"}. The identifier of
-  // XADD must be explicit, or "*" which is resolved here and returned.
-  std::string write(int db, std::vector<std::string> argv);
+  // Runs one command on data and returns its reply in RESP (2 or 3). Throws for commands that cannot be
+  // part of a transaction, for conflicts (serialization_failure, deadlock_detected, lock_not_available)
+  // and in read-only transactions. snapshot: of the statement; null: the newest commit.
+  std::string run(int db, Argv argv, const storage::SnapshotPtr& snapshot, const storage::WaitOptions& wait, int resp = 3);
 
-  // A row of redis.dbN.
-  struct Row { std::string key; const char* type; int64_t expire_ms; std::string value; };
-  static void scan(Keyspace& ks, int db, const std::function<void(const Row&)>& f);
+  // Every key as the snapshot and this transaction see it. The object is valid during the call only.
+  void scan(int db, const storage::SnapshotPtr& snapshot, const std::function<void(std::string_view key, const Object& value, int64_t expire_ms)>& f);
+
+  // A row's key (see row_source.h) changes when the transaction commits; event: "hset", "del" or null.
+  void row_changed(std::string key, const char* event);
+  // Adds to a table's stream of changes at the commit: {STELE.CHANGE, stream, limit, field, value...}.
+  void table_changed(const std::vector<std::string>& effect);
+  // Runs with the latch held, just before the commit; may throw.
+  void check_at_commit(std::function<void()> f) { checks_.push_back(std::move(f)); hook(); }
+  // With the latch held, when the commit is published: keys of rows that changed.
+  using RowsChanged = std::function<void(const std::string& key)>;
+  static RowsChanged rows_changed;   // set by the RowSource
 
  private:
-  KeyspaceTxn(DurableKeyspace& durable, storage::Transaction& txn) : durable_(durable), txn_(txn) {}
-  void add_effect(int db, const std::vector<std::string>& argv);
-  struct Own {
-    bool deleted = false;                              // hides what is committed
-    std::optional<std::string> value;
-    std::map<std::string, std::string, std::less<>> fields;
-  };
-  Own* own(int db, std::string_view key);
-  Own& touch(int db, std::string_view key);
+  KeyspaceTxn(DurableKeyspace& durable, storage::Transaction& txn);
+  struct Overlay;
+  using KeyId = std::pair<int, std::string>;
+  struct RowEvent { std::string key; const char* event; };
+
+  void hook();
+  void published();
+  void aborted_to(size_t effects, size_t locks, size_t events);
+  void lock_key(int db, std::string_view key, const storage::WaitOptions& wait, bool thin);
+  bool import(int db, std::string_view key, const storage::SnapshotPtr& snapshot, bool thin = false);
+  void rebuild();
+  void add_effects(std::string effects);
+  void release_latch();
+
   DurableKeyspace& durable_;
+  Keyspace& ks_;
   storage::Transaction& txn_;
-  std::map<std::pair<int, std::string>, Own> own_;
-  std::map<std::pair<int, std::string>, StreamId> last_ids_;
-  bool locked_ = false;
+  const storage::OwnerId id_;
+  std::unique_ptr<Overlay> overlay_;
+  std::vector<std::string> effects_;    // of this transaction, in order
+  std::vector<KeyId> locks_;            // in order
+  std::set<KeyId> own_;                 // keys whose value in the overlay counts
+  std::set<KeyId> thin_;                // streams of them without their entries, for XADD
+  std::vector<RowEvent> events_;
+  std::vector<std::function<void()>> checks_;
+  int deferrals_ = 0;
+  bool hooked_ = false, latched_ = false, stale_ = false;
 };
 
 }  // namespace stele::keyspace

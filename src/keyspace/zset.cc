@@ -37,7 +37,7 @@ ZNode* ZNode::make(std::string_view member, double score, int height) {
   n->len = static_cast<uint32_t>(member.size());
   n->height = static_cast<uint8_t>(height);
   for (int i = 0; i < height; ++i) n->levels()[i] = {nullptr, 0};
-  std::memcpy(const_cast<char*>(n->key().data()), member.data(), member.size());
+  if (!member.empty()) std::memcpy(const_cast<char*>(n->key().data()), member.data(), member.size());
   return n;
 }
 

@@ -23,7 +23,7 @@ struct Engine {
   catalog::Catalog* catalog = nullptr;
   void* segments = nullptr;   // segments::Segments*, set when the layer is present
   void* vectors = nullptr;    // segments::vectors::VectorStore*
-  void* keyspace = nullptr;   // keyspace::Keyspace*
+  void* keyspace = nullptr;   // keyspace::DurableKeyspace*
 };
 
 // Planner settings that SET changes (enable_*, costs, work_mem).
@@ -62,6 +62,7 @@ struct ExecContext {
   EvalContext* eval = nullptr;
   PlannerSettings* settings = nullptr;
   Oid current_user = 0;
+  storage::SnapshotPtr snapshot;             // of the statement whose rows are being made
   storage::WaitOptions wait;                 // lock_timeout, deadlock_timeout, interrupts
   // Parameters $1.. with their types; values outlive the execution.
   std::span<const NullableDatum> params;
@@ -87,6 +88,10 @@ struct ExecContext {
   // Fires the triggers of one event; installed by sql. False: a BEFORE ROW or INSTEAD OF trigger wants nothing done. May
   // change *new_row (BEFORE ROW), allocating from `arena`.
   std::function<bool(const TriggerEvent&)> fire_trigger;
+  // A system catalogue relation's definition (with its indexes), or that of one of the indexes; null: none.
+  std::function<std::shared_ptr<const catalog::Relation>(Oid)> system_relation;
+  // Whether the rows of a system relation are a function of the catalogue state alone.
+  std::function<bool(Oid)> system_catalog_shareable;
 };
 
 // Column-at-a-time rows: `columns[c].values[i]`, i < size. Memory lives in the batch's arena, valid until the

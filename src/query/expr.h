@@ -196,6 +196,7 @@ struct SubPlanExpr : Expr {
   int plan = 0;              // index into the planned statement's subplans
   std::vector<std::pair<int, ExprPtr>> args;  // exec parameters set from the outer row before each run
   bool hashed = false, cacheable = false;     // cacheable: no outer dependency at all, runs once
+  std::vector<int> ctes;                      // WITH queries inside that are made anew for each run
   int multi_column = 0;      // kMultiExpr: the column of its row
   std::string label;         // "SubPlan 1", "hashed SubPlan 1", "InitPlan 1": what EXPLAIN shows
 };

@@ -258,8 +258,12 @@ SegmentPtr RelationIndex::write_file(const SegmentPtr& s) {
   std::string path = options_.directory + "/" + name;
   {
     auto f = files.create(path);
-    f->append({s->image(), s->image_bytes()});
-    f->sync();
+    // In small portions: a sync of the log must not queue behind all of the file.
+    constexpr size_t kPortion = 1 << 20;
+    for (size_t at = 0; at < s->image_bytes(); at += kPortion) {
+      f->append({s->image() + at, std::min(kPortion, s->image_bytes() - at)});
+      f->sync();
+    }
   }
   return Segment::open(path, false);
 }

@@ -206,9 +206,19 @@ json::object Segments::row_source(const catalog::Relation& r, std::span<const Nu
   for (const catalog::Column& c : r.columns) {
     if (c.dropped || (c.type >= oid::kVector && c.type <= oid::kSparsevecArray)) continue;
     const NullableDatum& v = row[static_cast<size_t>(c.number - 1)];
+    if (v.is_null) {
+      source[c.name] = nullptr;
+      continue;
+    }
+    // The common types without a detour through text.
+    switch (c.type) {
+      case oid::kText: case oid::kVarchar: source[c.name] = json::string(v.value.as_view()); continue;
+      case oid::kInt2: case oid::kInt4: case oid::kInt8: source[c.name] = v.value.as_int(); continue;
+      case oid::kBool: source[c.name] = v.value.as_bool(); continue;
+      default: break;
+    }
     std::string text;
-    if (v.is_null) text = "null";
-    else value_to_json(c.type, v, text, ctx);
+    value_to_json(c.type, v, text, ctx);
     boost::system::error_code ec;
     source[c.name] = json::parse(text, ec);
   }

@@ -16,6 +16,7 @@
 #include "doors/redis/redis_door.h"
 #include "keyspace/durable.h"
 #include "keyspace/keyspace.h"
+#include "query/providers/search.h"
 #include "rows/table.h"
 #include "segments/segments.h"
 #include "segments/vectors/vector_store.h"
@@ -23,6 +24,9 @@
 #include "query/providers/hnsw.h"
 #include "server/options.h"
 #include "sql/hnsw_index.h"
+#include "sql/redis/functions.h"
+#include "sql/redis/jobs.h"
+#include "sql/redis/row_keys.h"
 #include "sql/session.h"
 #include "sql/system_catalogs/system_catalogs.h"
 #include "storage/store.h"
@@ -42,7 +46,9 @@ struct Engine {
   std::unique_ptr<segments::Segments> segments;
   std::unique_ptr<segments::vectors::VectorStore> vectors;
   query::Engine parts;
+  std::unique_ptr<sql::redis::RowKeys> row_keys;
   std::unique_ptr<sql::Database> database;
+  std::unique_ptr<sql::redis::Jobs> redis_jobs;
 
   explicit Engine(const Options& o) : lock(o.data_directory) {
     storage::StoreOptions so;
@@ -66,29 +72,37 @@ struct Engine {
     vectors->load(*catalog);
     rows::add_observer(segments.get());
     rows::add_observer(vectors.get());
+    row_keys = std::make_unique<sql::redis::RowKeys>(*durable_keyspace, *catalog);
+    rows::add_observer(row_keys.get());
     durable_keyspace->start();
     parts.store = store.get();
     parts.catalog = catalog.get();
     parts.segments = segments.get();
     parts.vectors = vectors.get();
-    parts.keyspace = keyspace.get();
+    parts.keyspace = durable_keyspace.get();
     sql::system_catalogs::register_functions();
+    query::register_segment_providers();
     query::register_scan_provider(query::make_hnsw_provider(*vectors));
     sql::register_hnsw_index(*vectors);
     database = sql::Database::create(parts);
     for (auto& [name, value] : o.settings) database->set_default(name, value);
+    sql::redis::install_redis_schema(*catalog, *database);
+    redis_jobs = std::make_unique<sql::redis::Jobs>(*database, *durable_keyspace, *row_keys);
   }
   // Doors are closed. Derived state is drained, then everything becomes durable and the log may go.
   void close() {
+    redis_jobs.reset();
     database.reset();
     durable_keyspace->stop();
     segments->checkpoint();
     store->checkpoint();
   }
   ~Engine() {
+    redis_jobs.reset();
     database.reset();
     // The store's background thread asks its participants: it ends before they do.
     store->shutdown();
+    rows::remove_observer(row_keys.get());
     rows::remove_observer(vectors.get());
     rows::remove_observer(segments.get());
   }

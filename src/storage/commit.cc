@@ -44,7 +44,18 @@ Lsn StoreImpl::commit(const CommitRequest& r) {
         }
       }
     }
+    if (r.files != nullptr || r.bulk) changed_all_.store(lsn, std::memory_order_release);
     if (r.writes != nullptr) {
+      if (!r.writes->ranges().empty()) changed_all_.store(lsn, std::memory_order_release);
+      char last_table[4] = {};
+      bool first_table = true;
+      for (const auto* n = r.writes->first(); n != nullptr; n = n->next[0]) {
+        if (n->key.size() < 5 || n->key[0] != keyspace_byte::kRow) continue;
+        if (!first_table && std::memcmp(last_table, n->key.data() + 1, 4) == 0) continue;
+        first_table = false;
+        std::memcpy(last_table, n->key.data() + 1, 4);
+        changed_[changed_slot(n->key)].store(lsn, std::memory_order_release);
+      }
       for (const auto& range : r.writes->ranges()) {
         hot_.committed_erase_range(range.lower, range.upper, lsn);
         std::lock_guard erased(erased_mutex_);

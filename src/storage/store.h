@@ -183,6 +183,9 @@ class Store {
   virtual Lsn published_lsn() const = 0;
   // The newest version of one key, outside any transaction; false: there is none. Any thread.
   virtual bool read_newest(std::string_view key, std::string* value, Lsn* lsn = nullptr) = 0;
+  // Not older than the newest commit since the start that changed a row under this table's key prefix ('r' and
+  // four bytes); known before that commit is published. 0: none. Any thread.
+  virtual Lsn last_change(std::string_view row_prefix) const = 0;
   // Oldest lsn that any live snapshot may read; published_lsn() when there is none.
   virtual Lsn horizon() const = 0;
 

@@ -103,6 +103,7 @@ struct CommitRequest {
   const std::vector<std::string>* files = nullptr;  // sorted files with the rows of a large commit
   uint64_t large_id = 0;                            // that their lsn headers name
   SerializableTxn* ssi = nullptr;
+  bool bulk = false;   // files of bulk writers join
 };
 
 struct BulkFile {
@@ -151,6 +152,14 @@ class StoreImpl final : public Store {
   HotCache& hot() { return hot_; }
   Ssi& ssi() { return ssi_; }
   const StoreOptions& options() const { return options_; }
+  Lsn last_change(std::string_view row_prefix) const override {
+    return std::max(changed_[changed_slot(row_prefix)].load(std::memory_order_acquire), changed_all_.load(std::memory_order_acquire));
+  }
+  static size_t changed_slot(std::string_view row_key) {
+    uint32_t id = 0;
+    if (row_key.size() >= 5) std::memcpy(&id, row_key.data() + 1, 4);
+    return (id * 2654435761u) >> 20;
+  }
   static bool cacheable(std::string_view key) {
     return !key.empty() && (key[0] == keyspace_byte::kRow || key[0] == keyspace_byte::kIndex || key[0] == keyspace_byte::kCatalog);
   }
@@ -212,6 +221,9 @@ class StoreImpl final : public Store {
   std::array<std::atomic<Lsn>, 16> last_section_{};  // newest commit with a section of each participant
 
   HotCache hot_;
+  // By table, tables with equal hashes together: lsn of the last commit that changed rows; and of commits of files.
+  std::array<std::atomic<Lsn>, 4096> changed_{};
+  std::atomic<Lsn> changed_all_{0};
   Ssi ssi_;
   LockManager locks_;
 

@@ -365,6 +365,7 @@ Lsn TransactionImpl::commit_writes() {
   request.headers = &headers;
   request.writes = &writes_;
   request.sections = sections_;
+  request.bulk = !bulk_.empty();
   if (logged) {
     builder.count(ranges);
     for (const auto& r : writes_.ranges()) {
@@ -472,6 +473,7 @@ class BulkWriterImpl final : public BulkWriter {
   }
 
   void add(std::string_view key, std::string_view value) override {
+    if (key[0] == keyspace_byte::kTemp) return txn_.put(key, value);   // another family, and never logged
     put_le<uint32_t>(block_, static_cast<uint32_t>(key.size()));
     put_le<uint32_t>(block_, static_cast<uint32_t>(value.size()));
     block_.append(key).append(header_, sizeof header_).append(value);
@@ -482,6 +484,10 @@ class BulkWriterImpl final : public BulkWriter {
       if (!block_.empty()) hand_over();
       end_thread();
       if (failure_) std::rethrow_exception(failure_);
+    } else if (!writer_ && block_.size() < kSmallBytes) {
+      // Not worth a file, with its sync: the write set takes it.
+      for_each(block_, [&](std::string_view key, std::string_view value) { txn_.put(key, value.substr(kLsnBytes)); });
+      block_.clear();
     } else {
       write(block_);
       block_.clear();
@@ -492,7 +498,7 @@ class BulkWriterImpl final : public BulkWriter {
 
  private:
   static constexpr uint64_t kFileBytes = 128 << 20;
-  static constexpr size_t kBlockBytes = 1 << 20, kWaitingBlocks = 4;
+  static constexpr size_t kBlockBytes = 1 << 20, kWaitingBlocks = 4, kSmallBytes = 128 << 10;
   std::string path() const { return store_.bulk_directory() + "/" + name_; }
 
   void hand_over() {
@@ -538,19 +544,25 @@ class BulkWriterImpl final : public BulkWriter {
     }
   }
 
+  // Keys with their values as they are stored.
+  template <typename F>
+  static void for_each(const std::string& block, F&& f) {
+    for (size_t at = 0; at < block.size();) {
+      const size_t key_bytes = load_le<uint32_t>(block.data() + at), value_bytes = load_le<uint32_t>(block.data() + at + 4) + kLsnBytes;
+      f(std::string_view(block.data() + at + 8, key_bytes), std::string_view(block.data() + at + 8 + key_bytes, value_bytes));
+      at += 8 + key_bytes + value_bytes;
+    }
+  }
   // The thread's from here on, or the caller's while there is none.
   void write(const std::string& block) {
-    for (size_t at = 0; at < block.size();) {
-      const auto key_bytes = load_le<uint32_t>(block.data() + at), value_bytes = load_le<uint32_t>(block.data() + at + 4);
-      const char* key = block.data() + at + 8;
+    for_each(block, [&](std::string_view key, std::string_view value) {
       if (!writer_) {
         name_ = store_.new_bulk_name();
         writer_ = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(), store_.sst_options());
         check_rocks(writer_->Open(path()), "bulk load");
       }
-      check_rocks(writer_->Put({key, key_bytes}, {key + key_bytes, value_bytes + kLsnBytes}), "bulk load");
-      at += 8 + key_bytes + kLsnBytes + value_bytes;
-    }
+      check_rocks(writer_->Put(slice(key), slice(value)), "bulk load");
+    });
     if (writer_ && writer_->FileSize() > kFileBytes) finish_file();
   }
   void finish_file() {

@@ -568,8 +568,9 @@ void register_json_functions(FunctionRegistry& r) {
   });
   r.add("jsonb_hash_extended", [](FnCall& c) {
     const JsonbView v(c.arg(0));
-    JsonbHash<uint64_t> hash{c.args[1].bits, c.args[1].bits};
-    if (v.size() > 0) hash.container(v);
+    if (v.size() == 0) return c.arg(1);
+    JsonbHash<uint64_t> hash{0, c.args[1].bits};
+    hash.container(v);
     return Datum{hash.h};
   });
   r.add("jsonb_bool", [](FnCall& c) {

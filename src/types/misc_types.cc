@@ -105,12 +105,11 @@ Datum cash_in(std::string_view text, int32_t, Arena&, EvalContext&) {
   skip();
   int64_t v = 0;
   int decimals = 0;
-  bool point = false, any = false, overflow = false;
+  bool point = false, overflow = false;
   for (; i < s.size(); ++i) {
     if (s[i] >= '0' && s[i] <= '9' && (!point || decimals < 2)) {
       overflow |= __builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, s[i] - '0', &v);
       decimals += point;
-      any = true;
     } else if (s[i] == '.' && !point) {
       point = true;
     } else if (s[i] == ',') {
@@ -119,7 +118,6 @@ Datum cash_in(std::string_view text, int32_t, Arena&, EvalContext&) {
       break;
     }
   }
-  if (!any) bad_syntax("money", text);
   bool up = i < s.size() && s[i] >= '5' && s[i] <= '9';
   for (; decimals < 2; ++decimals) overflow |= __builtin_mul_overflow(v, 10, &v);
   if (up) overflow |= __builtin_sub_overflow(v, 1, &v);

@@ -402,37 +402,47 @@ std::string parse_mac(std::string_view text) {
     throw Error(ErrorCode::kInvalidTextRepresentation,
                 fmt::format("invalid input syntax for type {}: \"{}\"", N == 6 ? "macaddr" : "macaddr8", text));
   };
-  std::string_view s = text;
-  while (!s.empty() && s.front() == ' ') s.remove_prefix(1);
-  while (!s.empty() && s.back() == ' ') s.remove_suffix(1);
-  std::string digits;
+  const std::string copy(text);
+  std::string bytes;
+  if constexpr (N == 6) {
+    static constexpr const char* kForms[] = {"%x:%x:%x:%x:%x:%x%1s",     "%x-%x-%x-%x-%x-%x%1s",     "%2x%2x%2x:%2x%2x%2x%1s",
+                                             "%2x%2x%2x-%2x%2x%2x%1s",   "%2x%2x.%2x%2x.%2x%2x%1s", "%2x%2x-%2x%2x-%2x%2x%1s",
+                                             "%2x%2x%2x%2x%2x%2x%1s"};
+    unsigned v[6];
+    char junk[2];
+    bool found = false;
+    for (const char* form : kForms) {
+      found = std::sscanf(copy.c_str(), form, &v[0], &v[1], &v[2], &v[3], &v[4], &v[5], junk) == 6;
+      if (found) break;
+    }
+    if (!found) bad();
+    for (const unsigned octet : v) {
+      if (octet > 255)
+        throw Error(ErrorCode::kNumericValueOutOfRange, fmt::format("invalid octet value in \"macaddr\" value: \"{}\"", text));
+      bytes.push_back(static_cast<char>(octet));
+    }
+    return bytes;
+  }
+  // Pairs of digits, each perhaps followed by a separator, the same one throughout.
+  size_t i = 0;
   char separator = 0;
-  size_t group = 0, groups = 1, width = 0;
-  for (char c : s) {
-    if (std::isxdigit(static_cast<unsigned char>(c))) {
-      digits += c;
-      ++group;
-    } else if (c == ':' || c == '-' || c == '.') {
-      if (separator != 0 && separator != c) bad();
-      separator = c;
-      if (width == 0) width = group;
-      else if (group != width) bad();
-      group = 0;
-      ++groups;
-    } else {
-      bad();
+  auto blank = [&](size_t k) { return k < copy.size() && std::isspace(static_cast<unsigned char>(copy[k])) != 0; };
+  while (blank(i)) ++i;
+  while (i + 1 < copy.size()) {
+    if (bytes.size() == 8 || std::isxdigit(static_cast<unsigned char>(copy[i])) == 0 || std::isxdigit(static_cast<unsigned char>(copy[i + 1])) == 0) bad();
+    bytes.push_back(static_cast<char>(std::stoi(copy.substr(i, 2), nullptr, 16)));
+    i += 2;
+    if (i < copy.size() && (copy[i] == ':' || copy[i] == '-' || copy[i] == '.')) {
+      if (separator != 0 && separator != copy[i]) bad();
+      separator = copy[i++];
+    }
+    if ((bytes.size() == 6 || bytes.size() == 8) && blank(i)) {
+      while (blank(i)) ++i;
+      if (i < copy.size()) bad();
     }
   }
-  if (separator != 0 && group != width) bad();
-  bool six = N == 8 && digits.size() == 12;
-  if (digits.size() != 2 * N && !six) bad();
-  if (separator == '.' && width != 4) bad();
-  if (separator == ':' && width != 2 && width != 6) bad();
-  if (separator == '-' && width != 2 && width != 4 && width != 6) bad();
-  std::string bytes;
-  for (size_t i = 0; i < digits.size(); i += 2)
-    bytes.push_back(static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16)));
-  if (six) bytes.insert(3, "\xff\xfe", 2);
+  if (bytes.size() == 6) bytes.insert(3, "\xff\xfe");
+  if (bytes.size() != 8) bad();
   return bytes;
 }
 template <size_t N>

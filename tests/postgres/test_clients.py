@@ -317,9 +317,7 @@ def test_tls_and_scram(tally):
 def main():
     tally = harness.Tally()
     with harness.Server(doors=("postgres",)) as server:
-        # asyncpg is left out: its look-up of users' types (an enum here) does not come back in time.
-        print("skipped test_asyncpg: fetching a user's enum hangs in asyncpg's type look-up")
-        for test in (test_psql, test_psycopg2, test_sqlalchemy, test_django, test_node):
+        for test in (test_psql, test_psycopg2, test_asyncpg, test_sqlalchemy, test_django, test_node):
             tally.run(test.__name__, test, server)
         tally.check("the server lives", server.alive(), server.output()[-2000:])
     tally.run("TLS and SCRAM", test_tls_and_scram, tally)

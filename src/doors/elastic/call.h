@@ -88,6 +88,9 @@ std::vector<Route> document_routes();
 std::vector<Route> search_routes();
 std::vector<Route> index_routes();
 std::vector<Route> cluster_routes();
+std::vector<Route> termvector_routes();
+std::vector<Route> resize_routes();
+std::vector<Route> ingest_routes();
 
 // Shared by several handlers.
 struct SearchHit { size_t leaf; uint32_t doc; double score; std::vector<json::value> sort; };

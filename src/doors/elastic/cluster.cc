@@ -109,6 +109,7 @@ Reply put_cluster_settings(Call& c) {
       }
     }
     out[kind] = c.flag("flat_settings", false) ? echo : nest(echo);
+    if (kind[0] == 'p' && body.contains(kind)) c.engine().put_thing("cluster_settings", "persistent", store);
   }
   return Reply(out);
 }
@@ -603,26 +604,8 @@ Reply cat_simple(Call& c) {
   return cat(c, t);
 }
 
-// --- Pipelines, scripts and the rest
+// --- The rest
 
-Reply put_pipeline(Call& c) {
-  c.engine().put_thing("pipeline", c.part("name"), c.body(true));
-  return Reply(json::object{{"acknowledged", true}});
-}
-Reply get_pipeline(Call& c) {
-  json::object out;
-  std::string want = c.part("name");
-  for (auto& [n, b] : c.engine().things("pipeline")) {
-    bool take = want.empty();
-    for (auto& p : split(want, ',')) take |= glob(p, n);
-    if (take) out[n] = b;
-  }
-  return Reply(out, out.empty() && !want.empty() && want.find('*') == std::string::npos ? 404 : 200);
-}
-Reply delete_pipeline(Call& c) {
-  if (!c.engine().drop_thing("pipeline", c.part("name")) && c.part("name") != "*") throw ElasticError(404, "resource_not_found_exception", "pipeline [" + c.part("name") + "] is missing");
-  return Reply(json::object{{"acknowledged", true}});
-}
 Reply license(Call&) {
   return Reply(json::object{{"license", json::object{{"status", "active"}, {"uid", "stele"}, {"type", "basic"}, {"issue_date", "2026-01-01T00:00:00.000Z"}, {"issue_date_in_millis", 1767225600000}, {"max_nodes", 1000}, {"issued_to", "stele"}, {"issuer", "stele"}, {"start_date_in_millis", -1}}}});
 }
@@ -673,10 +656,6 @@ std::vector<Route> cluster_routes() {
       {"GET", "/_tasks/{task_id}", tasks, kCluster},
       {"POST", "/_tasks/_cancel", cancel_tasks, kCluster},
       {"POST", "/_tasks/{task_id}/_cancel", cancel_tasks, kCluster},
-      {"PUT", "/_ingest/pipeline/{name}", put_pipeline, kCluster},
-      {"GET", "/_ingest/pipeline/{name}", get_pipeline, kCluster},
-      {"GET", "/_ingest/pipeline", get_pipeline, kCluster},
-      {"DELETE", "/_ingest/pipeline/{name}", delete_pipeline, kCluster},
       {"GET", "/_license", license, kCluster},
       {"GET", "/_xpack", xpack, kCluster},
       {"GET", "/_snapshot", empty_object, kCluster},

@@ -1,5 +1,5 @@
 // Single documents, bulk, mget, update and delete by query, reindex.
-#include "doors/elastic/call.h"
+#include "doors/elastic/ingest.h"
 
 namespace stele::elastic {
 
@@ -72,6 +72,24 @@ Reply index_document(Call& c) {
   }
   if (c.request.body.find_first_not_of(" \t\r\n") == std::string::npos) throw ElasticError(400, "parse_exception", "request body is required");
   op.source = c.body(true);
+  {
+    IngestDocument d{std::move(op.source), op.index, op.id, op.routing};
+    if (!run_pipelines(c, c.param("pipeline"), d)) {
+      WriteResult dropped;
+      dropped.index = d.index;
+      dropped.id = d.id;
+      dropped.result = "noop";
+      dropped.version = -3;
+      dropped.seq_no = -2;
+      json::object reply = write_reply(dropped, c);
+      reply["_primary_term"] = 0;
+      return Reply(reply);
+    }
+    op.source = std::move(d.source);
+    op.index = d.index;
+    op.id = d.id;
+    op.routing = d.routing;
+  }
   bool require_alias = c.flag("require_alias", false);
   std::vector<WriteOp> ops;
   ops.push_back(std::move(op));
@@ -286,7 +304,7 @@ Reply bulk(Call& c) {
   const std::string& body = c.request.body;
   if (body.empty()) throw ElasticError(400, "parse_exception", "request body is required");
   if (body.back() != '\n') illegal("The bulk request must be terminated by a newline [\\n]");
-  struct Item { std::string action; size_t op; std::optional<ElasticError> error; std::string index, id; SourceFilter filter; bool source = false; };
+  struct Item { std::string action; size_t op; std::optional<ElasticError> error; std::string index, id; SourceFilter filter; bool source = false, dropped = false; };
   std::vector<Item> items;
   std::vector<WriteOp> ops;
   size_t at = 0, line = 0;
@@ -383,11 +401,23 @@ Reply bulk(Call& c) {
       op.auto_id = true;
       if (op.kind == WriteOp::kIndex) op.kind = WriteOp::kCreate;
     }
+    if (!item.error && (op.kind == WriteOp::kIndex || op.kind == WriteOp::kCreate)) {
+      try {
+        IngestDocument d{std::move(op.source), op.index, op.id, op.routing};
+        item.dropped = !run_pipelines(c, text_or(m, "pipeline", c.param("pipeline")), d);
+        op.source = std::move(d.source);
+        op.index = d.index;
+        op.id = d.id;
+        op.routing = d.routing;
+      } catch (const ElasticError& e) {
+        item.error = e;
+      }
+    }
     item.action = action;
     item.index = op.index;
     item.id = op.id;
     item.op = ops.size();
-    if (!item.error) ops.push_back(std::move(op));
+    if (!item.error && !item.dropped) ops.push_back(std::move(op));
     items.push_back(std::move(item));
   }
   if (items.empty()) invalid({"no requests added"});
@@ -407,6 +437,10 @@ Reply bulk(Call& c) {
   for (Item& item : items) {
     json::object o;
     std::optional<ElasticError> error = item.error;
+    if (item.dropped) {
+      list.push_back(json::object{{item.action, json::object{{"_index", item.index}, {"_id", item.id}, {"_version", -3}, {"result", "noop"}, {"_shards", json::object{{"total", 0}, {"successful", 0}, {"failed", 0}}}, {"status", 200}}}});
+      continue;
+    }
     if (!error && out[item.op].error) error = out[item.op].error;
     if (error) {
       errors = true;

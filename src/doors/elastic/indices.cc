@@ -401,7 +401,7 @@ Reply update_aliases(Call& c) {
   std::erase_if(changes, [&](auto& e) { return std::find(drop.begin(), drop.end(), e.first) != drop.end(); });
   c.engine().change(changes);
   if (!drop.empty()) c.engine().drop(drop);
-  return ack();
+  return Reply(json::object{{"acknowledged", true}, {"errors", false}});
 }
 Reply get_alias(Call& c) {
   bool named = c.path.count("name") != 0;

@@ -85,7 +85,8 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
   SearchJob job(c.engine(), targets, snapshot, body);
   job.total_as_int = as_int;
   json::object out = job.run();
-  (void)typed;
+  if (typed) type_keys(job, body, out);
+  if (auto* s = body.if_contains("suggest"); s != nullptr && s->is_object()) out["suggest"] = suggestions(job, s->get_object(), typed);
   if (!pit.empty()) {
     json::object with{{"pit_id", pit}};
     for (auto& [k, v] : out) with[k] = std::move(v);

@@ -38,7 +38,12 @@ constexpr int64_t kMaxWindow = 10000;
 int64_t integer(const json::object& o, const char* key, int64_t fallback) {
   auto* v = o.if_contains(key);
   if (v == nullptr || v->is_null()) return fallback;
-  if (v->is_number()) return v->to_number<int64_t>();
+  if (v->is_number()) {
+    boost::system::error_code inexact;
+    int64_t n = v->to_number<int64_t>(inexact);
+    if (inexact) illegal("Failed to parse value [" + json_text(*v) + "] for [" + std::string(key) + "] as an integer");
+    return n;
+  }
   std::string s = json_text(*v);
   char* end;
   int64_t n = std::strtoll(s.c_str(), &end, 10);

@@ -94,6 +94,9 @@ class SearchJob {
 // Highlighted fragments by field for one document.
 json::object highlight(const segments::Mapping& mapping, const segments::QueryPtr& query, const json::object& source, const json::object& spec,
                        segments::DslContext& dsl);
+// The reply's "suggest" for a request's; and its aggregations under "type#name".
+json::object suggestions(const SearchJob& job, const json::object& spec, bool typed_keys);
+void type_keys(const SearchJob& job, const json::object& body, json::object& reply);
 // Wraps an error of query building as a failed search of one shard.
 ElasticError search_failure(const Error& e, const Index& index, const std::string& node);
 

@@ -260,7 +260,7 @@ WriteResult Engine::write_one(Writing& w, const IndexPtr& index, WriteOp& op) {
       if (external || gte) {
         bool known = old.found || base > 0;
         if (known && (gte ? *op.version < base : *op.version <= base)) {
-          throw conflict("current version [" + std::to_string(base) + "] is higher " + (gte ? "" : "or equal to ") + std::string("than the one provided [") + std::to_string(*op.version) + "]");
+          throw conflict("current version [" + std::to_string(base) + "] is higher " + std::string(gte ? "than" : "or equal to") + " the one provided [" + std::to_string(*op.version) + "]");
         }
         next_version = *op.version;
       } else if (!old.found || old.version != *op.version) {

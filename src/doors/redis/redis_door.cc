@@ -39,6 +39,16 @@ struct RedisDoor::Impl : keyspace::SessionHost {
       keyspace::KeyspaceLatch latch(ks_.latch());
       return ks_.cron() * 1000;
     });
+    keyspace::KeyspaceLatch latch(ks_.latch());
+    ks_.post = [this](std::function<void()> task) { reactor_.post(std::move(task)); };
+    ks_.outside_changes = [this] {
+      if (outside_posted_.exchange(true)) return;
+      reactor_.post([this] {
+        outside_posted_.store(false);
+        keyspace::KeyspaceLatch guard(ks_.latch());
+        if (!stopped_) ks_.run_outside_events();
+      });
+    };
     ks_.poll_events = [this] {
       ++nested_;
       reactor_.run_once(0);
@@ -47,6 +57,11 @@ struct RedisDoor::Impl : keyspace::SessionHost {
   }
   ~Impl() override {
     stopped_ = true;
+    {
+      keyspace::KeyspaceLatch latch(ks_.latch());
+      ks_.post = nullptr;
+      ks_.outside_changes = nullptr;
+    }
     {
       std::lock_guard lock(nudge_->mutex);
       nudge_->reactor = nullptr;
@@ -278,6 +293,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
   std::shared_ptr<Nudge> nudge_ = std::make_shared<Nudge>();
   int nested_ = 0;
   bool stopped_ = false;
+  std::atomic<bool> outside_posted_{false};   // the reactor will look at changes of other doors
 };
 
 RedisDoor::RedisDoor(keyspace::Keyspace& keyspace, Reactor& reactor, Options options)

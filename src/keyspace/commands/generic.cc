@@ -222,6 +222,10 @@ void cmd_keys(Call& c) {
   c.db.dict.for_each([&](Entry* e) {
     if ((all || glob_match(c[1], e->key())) && !c.ks.is_expired(c.db, e)) { c.reply.bulk(e->key()); ++n; }
   });
+  if (c.ks.rows_active)
+    c.ks.rows->scan(c.db.id, 0, SIZE_MAX, [&](std::string_view key) {
+      if (all || glob_match(c[1], key)) { c.reply.bulk(key); ++n; }
+    });
   c.reply.insert_array(mark, n);
 }
 
@@ -237,6 +241,7 @@ void cmd_flushdb(Call& c) {
   c.ks.tracking_flush(&c.session);
   c.reply.ok();
   ++c.ks.dirty;
+  c.ks.log_flush(c);
 }
 void cmd_flushall(Call& c) {
   if (!flush_mode(c)) return;
@@ -247,6 +252,7 @@ void cmd_flushall(Call& c) {
   c.ks.tracking_flush(&c.session);
   c.reply.ok();
   ++c.ks.dirty;
+  c.ks.log_flush(c);
 }
 void cmd_swapdb(Call& c) {
   int64_t a, b;

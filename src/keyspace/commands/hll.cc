@@ -151,7 +151,7 @@ void store(Entry* e, const std::string& s) {
 std::string encode(Call& c, const Registers& r, bool may_be_sparse) {
   if (may_be_sparse) {
     std::string s = to_sparse(r);
-    if (!s.empty() && s.size() - kHeader <= static_cast<size_t>(c.ks.config.s.hll_sparse_max_bytes)) return s;
+    if (!s.empty() && s.size() <= static_cast<size_t>(c.ks.config.s.hll_sparse_max_bytes)) return s;
   }
   return to_dense(r);
 }

@@ -36,11 +36,20 @@ void cmd_scan(Call& c) {
   Options o;
   if (!parse_scan_cursor(c, 1, &cursor) || !parse(c, 2, true, &o)) return;
   std::vector<std::string> found;
-  int64_t visited = 0, steps = o.count * 10;
-  do {
-    cursor = c.db.dict.scan(cursor, [&](Entry* e) { found.emplace_back(e->key()); ++visited; });
-  } while (cursor != 0 && --steps > 0 && visited < o.count);
+  int64_t visited = 0, steps = std::min(o.count, INT64_MAX / 10) * 10;
+  std::vector<std::string> row_keys;
+  if (c.ks.rows_active && cursor >> 63 != 0) {  // rows of tables follow the keys
+    cursor = c.ks.rows->scan(c.db.id, cursor, static_cast<size_t>(o.count), [&](std::string_view key) { row_keys.emplace_back(key); });
+  } else {
+    do {
+      cursor = c.db.dict.scan(cursor, [&](Entry* e) { found.emplace_back(e->key()); ++visited; });
+    } while (cursor != 0 && --steps > 0 && visited < o.count);
+    if (cursor == 0 && c.ks.rows_active) cursor = c.ks.rows->scan(c.db.id, 0, 0, [](std::string_view) {});
+  }
   std::vector<std::string> shown;
+  for (auto& k : row_keys) {
+    if ((!o.has_pattern || glob_match(o.pattern, k)) && (o.type.empty() || iequals(o.type, "hash"))) shown.push_back(std::move(k));
+  }
   for (auto& k : found) {
     if (o.has_pattern && !glob_match(o.pattern, k)) continue;
     Entry* e = c.db.dict.find(k);

@@ -341,10 +341,8 @@ void cmd_module(Call& c) {
 }
 void cmd_cluster(Call& c) { c.fail("This instance has cluster support disabled"); }
 void cmd_failover(Call& c) { c.fail("FAILOVER requires connected replicas."); }
-void cmd_sql(Call& c) {
-  if (!c.ks.sql) { c.fail("SQL is not available on this server"); return; }
-  c.ks.sql(c);
-}
+// The dispatcher takes it to a worker before it gets here.
+void cmd_sql(Call& c) { c.fail("SQL is not available here"); }
 const HandlerEntry kCommands[] = {
     {"command", cmd_command}, {"slowlog", cmd_slowlog}, {"latency", cmd_latency}, {"memory", cmd_memory}, {"monitor", cmd_monitor}, {"time", cmd_time},
     {"save", cmd_save}, {"bgsave", cmd_bgsave}, {"bgrewriteaof", cmd_bgrewriteaof}, {"lastsave", cmd_lastsave}, {"shutdown", cmd_shutdown}, {"role", cmd_role},

@@ -45,6 +45,7 @@ void xread(Call& c, bool group_mode) {
   for (size_t i = 1; i < c.argc(); ++i) {
     size_t more = c.argc() - i - 1;
     if (c.is(i, "block") && more) {
+      if (c.session.script) { c.fail(fmt::format("{} command is not allowed with BLOCK option from scripts", c[0])); return; }
       ++i;
       if (!parse_i64(c[i], &timeout)) { c.fail("timeout is not an integer or out of range"); return; }
       if (timeout < 0) { c.fail("timeout is negative"); return; }

@@ -23,11 +23,24 @@ int raise(lua_State* l, const char* text) {
   push_error_table(l, text);
   return lua_error(l);
 }
+// pcall() gives the text of errors that redis.call raised, not their table.
+int plain_pcall(lua_State* l) {
+  luaL_checkany(l, 1);
+  bool failed = lua_pcall(l, lua_gettop(l) - 1, LUA_MULTRET, 0) != 0;
+  if (failed && lua_istable(l, -1)) {
+    lua_getfield(l, -1, "err");
+    if (lua_isstring(l, -1)) lua_replace(l, -2);
+    else lua_pop(l, 1);
+  }
+  lua_pushboolean(l, !failed);
+  lua_insert(l, 1);
+  return lua_gettop(l);
+}
 int l_log(lua_State* l) {
   if (lua_gettop(l) < 2) return raise(l, "redis.log() requires two arguments or more.");
   if (!lua_isnumber(l, 1)) return raise(l, "First argument must be a number (log level).");
   int level = static_cast<int>(lua_tonumber(l, 1));
-  if (level < 0 || level > 3) return raise(l, "Invalid log level.");
+  if (level < 0 || level > 3) return raise(l, "Invalid debug level.");
   return 0;
 }
 int single_field(lua_State* l, const char* field) {
@@ -275,19 +288,14 @@ lua_State* ScriptEngine::new_state(bool functions) {
   lua_State* l = luaL_newstate();
   lua_pushlightuserdata(l, this);
   lua_setfield(l, LUA_REGISTRYINDEX, "stele.engine");
-  static const luaL_Reg libs[] = {{"", luaopen_base}, {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math}, {LUA_OSLIBNAME, luaopen_os}};
+  static const luaL_Reg libs[] = {{"", luaopen_base}, {LUA_TABLIBNAME, luaopen_table}, {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math}};
   for (auto& lib : libs) {
     lua_pushcfunction(l, lib.func);
     lua_pushstring(l, lib.name);
     lua_call(l, 1, 0);
   }
-  // Only the clock survives of the os library.
-  lua_newtable(l);
-  lua_getglobal(l, "os");
-  lua_getfield(l, -1, "clock");
-  lua_setfield(l, -3, "clock");
-  lua_pop(l, 1);
-  lua_setglobal(l, "os");
+  lua_pushcfunction(l, plain_pcall);
+  lua_setglobal(l, "pcall");
   for (const char* name : {"loadfile", "dofile", "print", "getfenv", "setfenv", "newproxy", "module", "require", "gcinfo"}) {
     lua_pushnil(l);
     lua_setglobal(l, name);
@@ -335,7 +343,7 @@ lua_State* ScriptEngine::new_state(bool functions) {
   lua_pushstring(l, "7.0.15");
   lua_setfield(l, -2, "REDIS_VERSION");
   lua_setglobal(l, "redis");
-  for (const char* name : {"redis", "cjson", "cmsgpack", "struct", "bit", "string", "table", "math", "os"}) {
+  for (const char* name : {"redis", "cjson", "cmsgpack", "struct", "bit", "string", "table", "math"}) {
     lua_getglobal(l, name);
     protect(l, false);
     lua_setglobal(l, name);
@@ -365,7 +373,7 @@ std::string parse_shebang(std::string_view body, std::string* name, uint32_t* fl
   split_args(body.substr(0, end), &parts);
   *rest = body.substr(end);
   *flags = 0;
-  if (parts.empty() || (!library && parts[0] != "#!lua")) return "Unexpected engine in script shebang: " + (parts.empty() ? std::string() : parts[0].substr(2));
+  if (parts.empty() || (!library && parts[0] != "#!lua")) return "Unexpected engine in script shebang: " + (parts.empty() ? std::string() : parts[0]);
   if (library && lower(parts[0]) != "#!lua") return fmt::format("Engine '{}' not found", parts[0].substr(2));
   for (size_t i = 1; i < parts.size(); ++i) {
     if (library) {
@@ -463,7 +471,7 @@ void ScriptEngine::run(Call& c, lua_State* l, int ref, const std::string& name, 
       return;
     }
     if (oom_ && !(flags & (kScriptAllowOom | kScriptNoWrites)) && ks_.config.s.maxmemory > 0) {
-      c.fail("-OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'");
+      c.fail("-OOM command not allowed when used memory > 'maxmemory'.");
       return;
     }
   }
@@ -541,15 +549,19 @@ void ScriptEngine::run(Call& c, lua_State* l, int ref, const std::string& name, 
   c.stop_propagation = true;
 }
 
-int ScriptEngine::redis_call(lua_State* l, bool) {
+int ScriptEngine::redis_call(lua_State* l, bool raise) {
   int argc = lua_gettop(l);
   Session& s = *session_;
   auto refuse = [&](std::string_view text) {
     push_error_table(l, text);
     return -1;
   };
-  if (loading != nullptr || !running_) return refuse("redis.call/pcall can only be called inside a script invocation");
-  if (argc == 0) return refuse("Please specify at least one argument for this redis.call() call");
+  if (loading != nullptr || !running_) {  // as if the table had no such function while a library is loaded
+    luaL_where(l, 1);
+    std::string where = to_text(l, -1);
+    return refuse(fmt::format("{}Script attempted to access nonexistent global variable '{}'", where, raise ? "call" : "pcall"));
+  }
+  if (argc == 0) return refuse("Please specify at least one argument for this redis lib call");
   std::vector<std::string> args;
   args.reserve(static_cast<size_t>(argc));
   for (int i = 1; i <= argc; ++i) {
@@ -575,6 +587,8 @@ int ScriptEngine::redis_call(lua_State* l, bool) {
     return refuse("Wrong number of args calling Redis command from script");
   }
   if (spec->is(kCmdNoScript)) { count("ERR"); return refuse("This Redis command is not allowed from script"); }
+  if (ks_.rows_active || !ks_.key_locks.empty())
+    if (std::string reason = ks_.script_refusal(s.db, *spec, argv); !reason.empty()) { count("ERR"); return refuse(reason); }
   int bad = 0;
   AclVerdict v = ks_.acl.check(*s.user, *spec, argv, &bad);
   if (v != AclVerdict::kOk) {
@@ -677,7 +691,6 @@ std::string ScriptEngine::load_library(std::string code, bool replace, std::stri
     } else {
       error = to_text(l, -1);
     }
-    if (error.starts_with("ERR ")) error = error.substr(4);
     lua_pop(l, 2);
     return "Error registering functions: " + error;
   }

@@ -120,7 +120,17 @@ struct JsonIn {
   const char* end;
   std::string error;
   bool fail(const char* expected) {
-    std::string found = p >= end ? "T_END" : "invalid token";
+    std::string found = "invalid token";
+    std::string_view rest(p, p < end ? static_cast<size_t>(end - p) : 0);
+    if (rest.empty()) found = "T_END";
+    else if (rest.starts_with("true") || rest.starts_with("false")) found = "T_BOOLEAN";
+    else if (rest.starts_with("null")) found = "T_NULL";
+    else if (rest[0] == '-' || isdigit(static_cast<unsigned char>(rest[0]))) found = "T_NUMBER";
+    else {
+      static constexpr std::pair<char, const char*> kTokens[] = {{'{', "T_OBJ_BEGIN"}, {'}', "T_OBJ_END"}, {'[', "T_ARR_BEGIN"}, {']', "T_ARR_END"}, {'"', "T_STRING"}, {':', "T_COLON"}, {',', "T_COMMA"}};
+      for (auto& [c, name] : kTokens)
+        if (rest[0] == c) found = name;
+    }
     if (error.empty()) error = fmt::format("Expected {} but found {} at character {}", expected, found, p - begin + 1);
     return false;
   }

@@ -263,6 +263,7 @@ class ModifyOp final : public Operator {
   // --- INSERT
   void insert(const Batch& in, int r) {
     WriterImpl& w = writer(node.relation);
+    if (in.size > 1 && info_.returning.empty() && info_.command == CommandKind::kInsert && !info_.on_conflict) w.start_bulk_if_new();
     w.row_arena().reset();
     std::vector<NullableDatum> row(w.columns());
     std::unique_ptr<bool[]> given(new bool[row.size()]());

@@ -92,7 +92,7 @@ bool writable(const catalog::Relation& r, const rows::Table& t, const catalog::S
 }
 // An index scan that finds at most one row.
 bool point_scan(const PlanNode& n, PointPlan& p, ExecContext& ctx, const catalog::State& state) {
-  if (n.type != NodeType::kIndexScan && n.type != NodeType::kIndexOnlyScan) return false;
+  if (n.system_catalog || (n.type != NodeType::kIndexScan && n.type != NodeType::kIndexOnlyScan)) return false;
   if (!n.index->index->unique || n.conds.size() != n.index->index->keys.size() || !n.quals.empty() || !n.column_map.empty()) return false;
   if (!n.index->index->immediate) return false;
   p.relation = n.table;

@@ -92,6 +92,13 @@ std::unique_ptr<TableWriter> TableWriter::open_bulk(Oid relation, ExecContext& c
   return writer;
 }
 
+void WriterImpl::start_bulk_if_new() {
+  // With an index, rows that something else writes beside this (a function, say) could be doubled unseen.
+  if (loader_ || table_->persistence == 't' || !access_->table().indexes().empty() || !incoming_.empty()) return;
+  const auto committed = ctx_.engine->catalog->state()->relation(table_->oid);
+  if (committed == nullptr || committed->storage_id != table_->storage_id) start_bulk();
+}
+
 bool WriterImpl::start_bulk() {
   if (trigger_bits_ != 0 || !foreign_.empty()) return false;
   loader_ = rows::make_bulk_loader(*access_, *ctx_.txn);
@@ -282,6 +289,10 @@ bool WriterImpl::same(size_t column, NullableDatum a, NullableDatum b) const {
 }
 
 std::optional<rows::UniqueConflict> WriterImpl::insert_prepared(const std::vector<NullableDatum>& row, bool on_conflict, std::span<const rows::IndexDef* const> arbiters, uint64_t* row_id) {
+  if (loader_) {
+    *row_id = loader_->add(row);
+    return std::nullopt;
+  }
   try {
     if (on_conflict) {
       auto conflict = access_->insert_unless_conflict(row, arbiters, row_id, ctx_.wait);

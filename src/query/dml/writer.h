@@ -25,6 +25,8 @@ class WriterImpl final : public TableWriter {
   void finish() override;
   // From here on insert() goes through sorted files.
   bool start_bulk();
+  // The same for a table without indexes that was made or emptied in this transaction.
+  void start_bulk_if_new();
 
   const catalog::Relation& table() const { return *table_; }
   rows::TableAccess& access() { return *access_; }

@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "keyspace/versions.h"
 #include "query/eval/eval.h"
 #include "query/eval/nodes.h"
 #include "query/exec/state.h"
@@ -126,6 +127,8 @@ FunctionInfo function_info(Oid func, ExecContext& ctx) {
   if (f->language_name == "internal" || f->language_name == "c") {
     info.native = registry.scalar(f->source);
     info.native_set = registry.set(f->source);
+    // Planning asks for it, so statements that read Redis keys take their snapshot after this.
+    if (f->schema == catalog::kRedisSchema) keyspace::Versions::enable();
   }
   return info;
 }

@@ -97,6 +97,9 @@ using UnaryKernel = void (*)(const Vec& a, Vec& out, Sel sel);
 using BinaryKernel = void (*)(const Vec& a, const Vec& b, Vec& out, Sel sel);
 UnaryKernel find_unary_kernel(std::string_view prosrc);
 BinaryKernel find_binary_kernel(std::string_view prosrc);
+// Results by reference go into the arena.
+using ArenaKernel = void (*)(const Vec& a, const Vec& b, Vec& out, Sel sel, Arena& arena);
+ArenaKernel find_arena_kernel(std::string_view prosrc);
 
 // How a function oid is to be called.
 struct FunctionInfo {

@@ -2,6 +2,7 @@
 // the scalar functions of the same name.
 #include "base/error.h"
 #include "query/eval/eval.h"
+#include "types/numeric.h"
 
 namespace stele::query {
 
@@ -116,6 +117,69 @@ template <typename A, typename B, typename R, Arith kOp> struct FloatOp {
 struct TextEq { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(a.as_view() == b.as_view()); } };
 struct TextNe { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(a.as_view() != b.as_view()); } };
 
+// char(n): trailing blanks do not count.
+std::string_view trimmed(Datum d) {
+  std::string_view v = d.as_view();
+  while (!v.empty() && v.back() == ' ') v.remove_suffix(1);
+  return v;
+}
+struct BpcharEq { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(trimmed(a) == trimmed(b)); } };
+struct BpcharNe { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(trimmed(a) != trimmed(b)); } };
+
+// numeric: nearly always small mantissas, often of one scale.
+inline int compare_numeric(Datum a, Datum b) {
+  const NumericHead &x = numeric_head(a), &y = numeric_head(b);
+  if (x.form == NumericForm::kSmall && y.form == NumericForm::kSmall) {
+    if (x.scale == y.scale) {
+      int64_t u = numeric_small(a), v = numeric_small(b);
+      return u < v ? -1 : u > v;
+    }
+    constexpr int kDigits = 9;
+    static constexpr int64_t kPowers[] = {1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000};
+    int d = static_cast<int>(x.scale) - static_cast<int>(y.scale);
+    if (d >= -kDigits && d <= kDigits) {
+      Int128 u = numeric_small(a), v = numeric_small(b);
+      if (d > 0) v *= kPowers[d];
+      else u *= kPowers[-d];
+      return u < v ? -1 : u > v;
+    }
+  }
+  return numeric_compare(a, b);
+}
+struct NumEq { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(compare_numeric(a, b) == 0); } };
+struct NumNe { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(compare_numeric(a, b) != 0); } };
+struct NumLt { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(compare_numeric(a, b) < 0); } };
+struct NumLe { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(compare_numeric(a, b) <= 0); } };
+struct NumGt { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(compare_numeric(a, b) > 0); } };
+struct NumGe { static constexpr bool kTotal = false; static Datum apply(Datum a, Datum b) { return Datum::from_bool(compare_numeric(a, b) >= 0); } };
+
+template <Arith kOp> struct NumOp {
+  static Datum apply(Datum a, Datum b, Arena& arena) {
+    const NumericHead &x = numeric_head(a), &y = numeric_head(b);
+    if (x.form == NumericForm::kSmall && y.form == NumericForm::kSmall) {
+      int64_t r;
+      if constexpr (kOp == Arith::kMul) {
+        if (x.scale + y.scale < 100 && !__builtin_mul_overflow(numeric_small(a), numeric_small(b), &r)) return make_numeric(r, x.scale + y.scale, arena);
+      } else if (x.scale == y.scale) {
+        bool bad = kOp == Arith::kAdd ? __builtin_add_overflow(numeric_small(a), numeric_small(b), &r) : __builtin_sub_overflow(numeric_small(a), numeric_small(b), &r);
+        if (!bad) return make_numeric(r, x.scale, arena);
+      }
+    }
+    if constexpr (kOp == Arith::kAdd) return numeric_add(a, b, arena);
+    else if constexpr (kOp == Arith::kSub) return numeric_sub(a, b, arena);
+    else return numeric_mul(a, b, arena);
+  }
+};
+template <typename Op>
+void binary_arena(const Vec& a, const Vec& b, Vec& out, Sel sel, Arena& arena) {
+  for (int k = 0; k < sel.n; ++k) {
+    int i = sel[k];
+    uint8_t null = a.nulls[i] | b.nulls[i];
+    out.nulls[i] = null;
+    if (!null) out.values[i] = Op::apply(a.values[i], b.values[i], arena);
+  }
+}
+
 struct BoolNot { static Datum apply(Datum a) { return Datum::from_bool(!a.as_bool()); } };
 template <typename From, typename To> struct IntCast {
   static Datum apply(Datum a) {
@@ -178,6 +242,9 @@ struct Tables {
     floats<float, float, float>({"float4pl", "float4mi", "float4mul", "float4div"});
     floats<float, double, double>({"float48pl", "float48mi", "float48mul", "float48div"});
     floats<double, float, double>({"float84pl", "float84mi", "float84mul", "float84div"});
+    two["numeric_eq"] = binary<NumEq>; two["numeric_ne"] = binary<NumNe>; two["numeric_lt"] = binary<NumLt>;
+    two["numeric_le"] = binary<NumLe>; two["numeric_gt"] = binary<NumGt>; two["numeric_ge"] = binary<NumGe>;
+    two["bpchareq"] = binary<BpcharEq>; two["bpcharne"] = binary<BpcharNe>;
     one["int48"] = unary<IntCast<int32_t, int64_t>>;
     one["int28"] = unary<IntCast<int16_t, int64_t>>;
     one["i2toi4"] = unary<IntCast<int16_t, int32_t>>;
@@ -200,6 +267,12 @@ const Tables& tables() {
 UnaryKernel find_unary_kernel(std::string_view prosrc) {
   auto it = tables().one.find(prosrc);
   return it == tables().one.end() ? nullptr : it->second;
+}
+ArenaKernel find_arena_kernel(std::string_view prosrc) {
+  if (prosrc == "numeric_add") return binary_arena<NumOp<Arith::kAdd>>;
+  if (prosrc == "numeric_sub") return binary_arena<NumOp<Arith::kSub>>;
+  if (prosrc == "numeric_mul") return binary_arena<NumOp<Arith::kMul>>;
+  return nullptr;
 }
 BinaryKernel find_binary_kernel(std::string_view prosrc) {
   // Deterministic collations compare equal only when bytes do.

@@ -91,6 +91,22 @@ class BinaryKernelNode final : public EvalNode {
   Buffer out_;
 };
 
+class ArenaKernelNode final : public EvalNode {
+ public:
+  ArenaKernelNode(ArenaKernel k, EvalPtr a, EvalPtr b) : kernel_(k), a_(std::move(a)), b_(std::move(b)) {}
+  const Vec& eval(Frame& f, Sel sel) override {
+    const Vec& a = a_->eval(f, sel);
+    const Vec& b = b_->eval(f, sel);
+    out_.ensure(f.size);
+    kernel_(a, b, out_.vec, sel, *f.arena);
+    return out_.vec;
+  }
+ private:
+  ArenaKernel kernel_;
+  EvalPtr a_, b_;
+  Buffer out_;
+};
+
 class CallNode final : public EvalNode {
  public:
   CallNode(ScalarFn fn, bool strict, std::vector<EvalPtr> args, std::vector<Oid> types, Oid result, Oid collation, int32_t typmod, bool variadic_array)
@@ -396,6 +412,7 @@ EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_t
   FunctionInfo info = function_info(func, *env.state->ctx);
   if (!info.source.empty()) {
     if (args.size() == 2) {
+      if (ArenaKernel k = find_arena_kernel(info.source)) return std::make_unique<ArenaKernelNode>(k, std::move(args[0]), std::move(args[1]));
       if (BinaryKernel k = find_binary_kernel(info.source)) return std::make_unique<BinaryKernelNode>(k, std::move(args[0]), std::move(args[1]));
     } else if (args.size() == 1) {
       if (UnaryKernel k = find_unary_kernel(info.source)) return std::make_unique<UnaryKernelNode>(k, std::move(args[0]));

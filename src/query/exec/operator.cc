@@ -228,6 +228,12 @@ class PlanExecution final : public Execution {
   ExecState& state() { return state_; }
   bool next(Batch& batch, int max_rows) override {
     if (done_) { batch.size = 0; return false; }
+    // Functions that look at other stores (Redis keys) see what this statement sees.
+    struct Restore {
+      ExecContext& ctx;
+      storage::SnapshotPtr outer;
+      ~Restore() { ctx.snapshot = std::move(outer); }
+    } restore{*state_.ctx, std::exchange(state_.ctx->snapshot, state_.view.snapshot)};
     if (!root_) {
       root_ = make_operator(*plan_->root, state_);
       root_->rescan();
@@ -271,6 +277,18 @@ std::unique_ptr<Execution> start(const PlanPtr& plan, ExecContext& ctx, const st
   if (ctx.txn != nullptr && ctx.txn->read_only() && p->kind != CommandKind::kSelect && p->root->table && p->root->table->persistence != 't') {
     const char* name = p->kind == CommandKind::kInsert ? "INSERT" : p->kind == CommandKind::kUpdate ? "UPDATE" : p->kind == CommandKind::kDelete ? "DELETE" : "MERGE";
     throw Error(ErrorCode::kReadOnlySqlTransaction, fmt::format("cannot execute {} in a read-only transaction", name));
+  }
+  if (ctx.txn != nullptr && ctx.txn->read_only()) {
+    // Locking rows is writing.
+    std::function<const RowLock*(const PlanNode&)> locks = [&](const PlanNode& n) -> const RowLock* {
+      if (n.type == NodeType::kLockRows && !n.locks.empty()) return &n.locks[0].first;
+      for (auto& c : n.children) if (auto* l = locks(*c)) return l;
+      return nullptr;
+    };
+    if (auto* l = p->root ? locks(*p->root) : nullptr) {
+      const char* strength = l->strength == storage::LockMode::kForUpdate ? "UPDATE" : l->strength == storage::LockMode::kForNoKeyUpdate ? "NO KEY UPDATE" : l->strength == storage::LockMode::kForShare ? "SHARE" : "KEY SHARE";
+      throw Error(ErrorCode::kReadOnlySqlTransaction, fmt::format("cannot execute SELECT FOR {} in a read-only transaction", strength));
+    }
   }
   if (p->point_plan && point_applies(*p, ctx)) return start_point(p, ctx, view);
   return std::make_unique<PlanExecution>(p, ctx, view);

@@ -1,6 +1,8 @@
 // Scans of stored tables: sequential, by index, by several indexes, through a provider; and of the system
 // catalogues.
 #include "base/error.h"
+#include "query/exec/catalog_rows.h"
+#include "query/exec/column_cache.h"
 #include "query/exec/operator.h"
 #include "query/exec/table_cache.h"
 #include "query/rewrite.h"
@@ -54,6 +56,13 @@ class TableScanBase : public Operator {
       int n = fill(want);
       if (n == 0) return false;
       buffers_.expose(out, raw_.layout.size(), n);
+      if (exposed_ >= 0)
+        for (size_t c = 0; c < raw_.attributes.size(); ++c)
+          if (auto* column = cached_->columns[c].get()) {
+            // Read-only from here on, like any batch.
+            out.columns[c].values = const_cast<Datum*>(column->values.data()) + exposed_;
+            out.columns[c].nulls = const_cast<uint8_t*>(column->nulls.data()) + exposed_;
+          }
       filter_.apply(out, raw_.keep, arena_, state, stats_);
       if (out.size > 0) return true;
     }
@@ -61,7 +70,33 @@ class TableScanBase : public Operator {
 
  protected:
   virtual int fill(int max) = 0;
-  void reset() { batch_size_ = 16; }
+  void reset() { batch_size_ = 16; exposed_ = -1; }
+  // Looks for the table's columns in memory, once a statement.
+  void find_columns(bool build) {
+    if (asked_) return;
+    asked_ = true;
+    if (state.ctx->engine == nullptr || state.ctx->engine->store == nullptr) return;
+    if (std::any_of(raw_.attributes.begin(), raw_.attributes.end(), [](int16_t a) { return a == 0; })) return;
+    cache_ = &ColumnCache::of(*state.ctx->engine->store);
+    cached_ = cache_->acquire(*access_, *state.ctx->txn, state.view, raw_.attributes, build, [this] { state.interrupts(); });
+  }
+  // One row by its id into row `at` of the buffers; false: the view does not have it.
+  bool fetch_into(uint64_t id, int at) {
+    if (cached_) {
+      size_t position;
+      if (!cached_->find(id, &position)) return false;
+      for (size_t c = 0; c < raw_.attributes.size(); ++c) {
+        auto* column = cached_->columns[c].get();
+        if (column == nullptr) { system_value(raw_.attributes[c], id, buffers_[c], at); continue; }
+        buffers_[c].values[at] = column->values[position];
+        buffers_[c].nulls[at] = column->nulls[position];
+      }
+      return true;
+    }
+    if (!access_->fetch(id, state.view, &row_)) return false;
+    decode(row_, id, at);
+    return true;
+  }
   const ExecState::Pinned* pinned() const {
     if (state.pinned == nullptr) return nullptr;
     auto it = state.pinned->find(node.rti);
@@ -107,8 +142,30 @@ class TableScanBase : public Operator {
     if (p.none || (p.relation != 0 && p.relation != node.relation)) return 0;
     storage::ReadView latest{nullptr, UINT32_MAX};
     if (!access_->fetch(p.row_id, latest, &row_)) return 0;
+    // What the index has found by key before is a condition like any other now.
+    if (!node.conds.empty() && !key_holds(p.row_id)) return 0;
     decode(row_, p.row_id, 0);
     return 1;
+  }
+  bool key_holds(uint64_t id) {
+    PlanNode probe;
+    probe.rti = node.rti;
+    probe.column_map = node.column_map;
+    for (auto& c : node.conds) if (c.clause) probe.quals.push_back(c.clause);
+    RawColumns columns(probe);
+    BatchFilter check;
+    check.compile(probe.quals, columns.layout, state);
+    OutputBatch one;
+    one.ensure(columns.attributes.size(), 1);
+    for (size_t c = 0; c < columns.attributes.size(); ++c) {
+      if (columns.attributes[c] <= 0) { system_value(columns.attributes[c], id, one[c], 0); continue; }
+      NullableDatum d = format_->decode(row_, static_cast<size_t>(columns.attributes[c] - 1), arena_);
+      one[c].values[0] = d.value;
+      one[c].nulls[0] = d.is_null ? 1 : 0;
+    }
+    Batch b;
+    one.expose(b, columns.attributes.size(), 1);
+    return check.select(b, arena_, state) == 1;
   }
   RawColumns raw_;
   BatchFilter filter_;
@@ -119,7 +176,10 @@ class TableScanBase : public Operator {
   NodeStats* stats_ = nullptr;
   std::string row_;
   int batch_size_ = 16;
-  bool pinned_done_ = false;
+  bool pinned_done_ = false, asked_ = false;
+  ColumnCache* cache_ = nullptr;
+  std::unique_ptr<ColumnCache::Columns> cached_;
+  int64_t exposed_ = -1;       // the batch is a window of the cached columns from here on
 };
 
 class SeqScan final : public TableScanBase {
@@ -128,17 +188,33 @@ class SeqScan final : public TableScanBase {
   void rescan() override {
     reset();
     cursor_.reset();
+    at_ = 0;
     pinned_done_ = false;
     if (!node.sample_method.empty()) start_sample();
   }
   int fill(int max) override {
     if (auto* p = pinned()) return fill_pinned(*p);
-    if (!cursor_) cursor_ = std::make_unique<rows::RowCursor>(access_->scan(state.view));
+    if (!cursor_) {
+      if (sample_ >= 1) find_columns(true);
+      if (cached_) {
+        int n = static_cast<int>(std::min<size_t>(static_cast<size_t>(max), cached_->rows() - at_));
+        for (size_t c = 0; c < raw_.attributes.size(); ++c)
+          if (!cached_->columns[c]) for (int i = 0; i < n; ++i) system_value(raw_.attributes[c], (*cached_->row_ids)[at_ + static_cast<size_t>(i)], buffers_[c], i);
+        exposed_ = static_cast<int64_t>(at_);
+        at_ += static_cast<size_t>(n);
+        return n;
+      }
+      cursor_ = std::make_unique<rows::RowCursor>(access_->scan(state.view));
+    }
     int n = 0;
     while (n < max && cursor_->valid()) {
       if (sample_ < 1 && random_.unit() >= sample_) { cursor_->next(); continue; }
       decode(cursor_->bytes(), cursor_->row_id(), n++);
       cursor_->next();
+    }
+    if (!cursor_->valid() && !counted_ && cache_ != nullptr) {
+      counted_ = true;
+      cache_->scanned(*access_, *state.ctx->txn, state.view);
     }
     return n;
   }
@@ -156,6 +232,8 @@ class SeqScan final : public TableScanBase {
     random_ = Random(seed);
   }
   std::unique_ptr<rows::RowCursor> cursor_;
+  size_t at_ = 0;
+  bool counted_ = false;
   double sample_ = 1;
   Random random_{0};
 };
@@ -173,7 +251,7 @@ class IndexScan final : public TableScanBase {
   void rescan() override {
     reset();
     started_ = false;
-    cursor_.reset();
+    open_ = false;
     ranges_.clear();
     at_ = 0;
     pinned_done_ = false;
@@ -185,14 +263,17 @@ class IndexScan final : public TableScanBase {
       bounds_.ranges(*index_, state, range_arena_, ranges_);
       if (node.backward) std::reverse(ranges_.begin(), ranges_.end());
     }
+    if (!only_) find_columns(false);
     int n = 0;
     while (n < max) {
-      if (!cursor_) {
+      if (!open_) {
         if (at_ >= ranges_.size()) break;
         if (ranges_[at_].empty()) { ++at_; continue; }
-        cursor_ = std::make_unique<rows::IndexCursor>(access_->index_scan(*index_, ranges_[at_++], state.view, node.backward));
+        if (cursor_) cursor_->rescan(ranges_[at_++]);
+        else cursor_ = std::make_unique<rows::IndexCursor>(access_->index_scan(*index_, ranges_[at_++], state.view, node.backward));
+        open_ = true;
       }
-      if (!cursor_->valid()) { cursor_.reset(); continue; }
+      if (!cursor_->valid()) { open_ = false; continue; }
       uint64_t id = cursor_->row_id();
       if (only_) {
         for (size_t c = 0; c < raw_.attributes.size(); ++c) {
@@ -206,8 +287,8 @@ class IndexScan final : public TableScanBase {
           }
         }
         ++n;
-      } else if (access_->fetch(id, state.view, &row_)) {
-        decode(row_, id, n++);
+      } else if (fetch_into(id, n)) {
+        ++n;
       }
       cursor_->next();
     }
@@ -220,7 +301,7 @@ class IndexScan final : public TableScanBase {
   size_t at_ = 0;
   std::unique_ptr<rows::IndexCursor> cursor_;
   Arena range_arena_;
-  bool only_ = false, started_ = false;
+  bool only_ = false, started_ = false, open_ = false;
 };
 
 // The union of several indexes' row ids, then the rows in row id order.
@@ -256,11 +337,9 @@ class BitmapScan final : public TableScanBase {
       std::sort(ids_.begin(), ids_.end());
       ids_.erase(std::unique(ids_.begin(), ids_.end()), ids_.end());
     }
+    find_columns(false);
     int n = 0;
-    while (n < max && at_ < ids_.size()) {
-      uint64_t id = ids_[at_++];
-      if (access_->fetch(id, state.view, &row_)) decode(row_, id, n++);
-    }
+    while (n < max && at_ < ids_.size()) n += fetch_into(ids_[at_++], n) ? 1 : 0;
     return n;
   }
  private:
@@ -389,26 +468,40 @@ class ProviderScanOp final : public TableScanBase {
   bool complete_ = true, by_row_ = false;
 };
 
-// Rows that sql makes from the state of the engine.
+// Rows that sql makes from the state of the engine; all of them, or those that equal keys find.
 class CatalogScan final : public Operator {
  public:
   CatalogScan(const PlanNode& n, ExecState& s) : Operator(n, s), raw_(n) {
     filter_.compile(n.quals, raw_.layout, s);
     if (s.stats != nullptr) stats_ = &(*s.stats)[&n];
+    CompileEnv env;
+    env.state = &s;
+    for (auto& c : n.conds) {
+      keys_.push_back({n.index->index->keys[static_cast<size_t>(c.column)].column, compile(c.value, env), c.strategy == IndexStrategy::kIn});
+    }
   }
-  void rescan() override { at_ = 0; started_ = false; }
+  void rescan() override { at_ = 0; found_ready_ = false; }
   bool next(Batch& out, int max) override {
-    if (!started_) load();
-    while (at_ < count_) {
-      int n = static_cast<int>(std::min<size_t>(static_cast<size_t>(max), count_ - at_));
+    if (!rows_) rows_ = CatalogRows::of(node.relation, *state.ctx);   // it does not change under a statement
+    if (!keys_.empty() && !found_ready_) look_up();
+    size_t end = keys_.empty() ? rows_->size() : found_.size();
+    while (at_ < end) {
+      int n = static_cast<int>(std::min<size_t>(static_cast<size_t>(max), end - at_));
       size_t columns = raw_.attributes.size();
       buffers_.ensure(columns, n);
-      for (int i = 0; i < n; ++i)
+      for (int i = 0; i < n; ++i) {
+        size_t r = keys_.empty() ? at_ + static_cast<size_t>(i) : found_[at_ + static_cast<size_t>(i)];
+        const NullableDatum* row = rows_->row(r);
         for (size_t c = 0; c < columns; ++c) {
-          NullableDatum d = values_[(at_ + static_cast<size_t>(i)) * columns + c];
+          int16_t a = raw_.attributes[c];
+          NullableDatum d;
+          if (a > 0 && a <= static_cast<int>(rows_->columns())) d = row[a - 1];
+          else if (a == system_column::kTableOid) d = {Datum::from_oid(node.relation), false};
+          else if (a == system_column::kRowId) d = {Datum::from_int(static_cast<int64_t>(r)), false};
           buffers_[c].values[i] = d.value;
           buffers_[c].nulls[i] = d.is_null ? 1 : 0;
         }
+      }
       at_ += static_cast<size_t>(n);
       buffers_.expose(out, columns, n);
       work_.reset();
@@ -418,31 +511,38 @@ class CatalogScan final : public Operator {
     return false;
   }
  private:
-  void load() {
-    started_ = true;
-    if (loaded_) return;   // the catalogue does not change under a statement
-    loaded_ = true;
-    if (!state.ctx->scan_system_catalog) throw Error(ErrorCode::kFeatureNotSupported, "system catalogues are not available here");
-    state.ctx->scan_system_catalog(node.relation, [&](std::span<const NullableDatum> row) {
-      for (int16_t a : raw_.attributes) {
-        NullableDatum d;
-        if (a > 0 && a <= static_cast<int>(row.size())) d = row[a - 1];
-        else if (a == system_column::kTableOid) d = {Datum::from_oid(node.relation), false};
-        else if (a == system_column::kRowId) d = {Datum::from_int(static_cast<int64_t>(count_)), false};
-        values_.push_back(d);
+  void look_up() {
+    found_ready_ = true;
+    found_.clear();
+    key_arena_.reset();
+    Frame f{nullptr, 1, &key_arena_, &state};
+    for (size_t k = 0; k < keys_.size(); ++k) {
+      const Vec& v = keys_[k].value->eval(f, Sel{nullptr, 1});
+      if (v.nulls[0]) { found_.clear(); return; }
+      if (keys_[k].list) {
+        ArrayView list(v.values[0]);
+        for (int i = 0; i < list.count(); ++i) if (!list.is_null(i)) rows_->find(keys_[k].column, list.get(i), found_);
+        std::sort(found_.begin(), found_.end());
+        found_.erase(std::unique(found_.begin(), found_.end()), found_.end());
+      } else if (k == 0) {
+        rows_->find(keys_[k].column, v.values[0], found_);
+      } else {
+        Datum value = v.values[0];
+        std::erase_if(found_, [&](uint32_t r) { return !rows_->equals(r, keys_[k].column, value); });
       }
-      ++count_;
-      return true;
-    }, arena_);
+    }
   }
+  struct Key { int16_t column; EvalPtr value; bool list; };
   RawColumns raw_;
   BatchFilter filter_;
   NodeStats* stats_ = nullptr;
-  std::vector<NullableDatum> values_;
-  size_t count_ = 0, at_ = 0;
+  std::vector<Key> keys_;
+  std::shared_ptr<const CatalogRows> rows_;
+  std::vector<uint32_t> found_;
+  size_t at_ = 0;
   OutputBatch buffers_;
-  Arena arena_, work_;
-  bool started_ = false, loaded_ = false;
+  Arena work_, key_arena_;
+  bool found_ready_ = false;
 };
 }  // namespace
 

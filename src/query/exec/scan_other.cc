@@ -36,7 +36,10 @@ class SubqueryScan final : public Operator {
     filter_.compile(n.quals, raw_, s);
     if (s.stats != nullptr) stats_ = &(*s.stats)[&n];
   }
-  void rescan() override { child_->rescan(); }
+  void rescan() override {
+    reset_ctes(state, node.own_ctes);
+    child_->rescan();
+  }
   bool next(Batch& out, int max) override {
     while (child_->next(in_, max)) {
       out.size = in_.size;
@@ -314,6 +317,16 @@ class ProjectSet final : public Operator {
   bool open_ = false;
 };
 }  // namespace
+
+void CteStore::reset() {
+  list.clear();
+  if (rows.bytes() > 0) rows.clear();
+  started = done = false;
+}
+void reset_ctes(ExecState& state, const std::vector<int>& ctes) {
+  for (int c : ctes)
+    if (auto it = state.ctes.find(c); it != state.ctes.end() && it->second) it->second->reset();
+}
 
 bool CteStore::reach(size_t i) {
   while (i >= list.size() && !done) {

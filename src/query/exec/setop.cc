@@ -160,6 +160,7 @@ class RecursiveUnion final : public Operator {
         auto& store = cte_store(state, node.cte);
         store->working = &work_;
         store->working_rows = &work_rows_;
+        ++store->round;
         right_->rescan();
         continue;
       }

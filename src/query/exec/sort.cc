@@ -2,8 +2,10 @@
 #include <cstdio>
 
 #include "base/error.h"
+#include "query/exec/cte.h"
 #include "query/exec/operator.h"
 #include "query/exec/spill.h"
+#include "query/rewrite.h"
 #include "types/oids.h"
 
 namespace stele::query {
@@ -353,10 +355,76 @@ class LimitOp final : public Operator {
   bool done_ = false;
 };
 
+// What a subtree takes from outside: exec parameters, and working tables of recursions.
+class Inputs {
+ public:
+  Inputs(const PlanNode& n, ExecState& s) : state_(s) {
+    look(n);
+    std::erase_if(params_, [&](const Param& p) { return own_.contains(p.at); });
+  }
+  // Whether anything is other than at the last call; true at the first one.
+  bool changed() {
+    bool any = !std::exchange(known_, true);
+    for (Param& p : params_) {
+      const NullableDatum now = state_.params[p.at];
+      const std::string_view bytes = now.is_null || p.by_value ? std::string_view() : now.value.as_view();
+      if (now.is_null == p.is_null && (now.is_null || (p.by_value ? now.value.bits == p.bits : bytes == p.bytes))) continue;
+      p.is_null = now.is_null;
+      p.bits = now.value.bits;
+      p.bytes.assign(bytes);
+      any = true;
+    }
+    for (auto& [cte, round] : tables_) {
+      const uint64_t now = cte_store(state_, cte)->round;
+      any = any || now != round;
+      round = now;
+    }
+    return any;
+  }
+
+ private:
+  struct Param { size_t at; bool by_value; bool is_null = false; uint64_t bits = 0; std::string bytes; };
+  void look(const ExprPtr& e) {
+    if (!e) return;
+    walk(e, [&](const Expr& x, int) {
+      if (x.kind != ExprKind::kParam) return false;
+      auto& p = static_cast<const ParamExpr&>(x);
+      if (p.param_kind == ParamKind::kExec && p.id >= kExecParamBase)
+        params_.push_back({static_cast<size_t>(p.id - kExecParamBase), type_info(p.type, *state_.ctx).by_value, false, 0, {}});
+      return false;
+    });
+  }
+  void look(const PlanNode& n) {
+    for (auto* l : {&n.quals, &n.join_quals, &n.set_targets, &n.group_keys, &n.aggregates, &n.one_time, &n.sub_columns}) for (auto& e : *l) look(e);
+    for (auto& c : n.conds) look(c.value);
+    for (auto& l : n.or_conds) for (auto& c : l) look(c.value);
+    for (auto& f : n.functions) look(f.call);
+    for (auto& row : n.values) for (auto& e : row) look(e);
+    for (auto& [id, e] : n.nest_params) { own_.insert(static_cast<size_t>(id - kExecParamBase)); look(e); }
+    for (auto& [id, e] : n.lateral_params) { own_.insert(static_cast<size_t>(id - kExecParamBase)); look(e); }
+    look(n.limit_count);
+    look(n.limit_offset);
+    if (n.type == NodeType::kWorkTableScan) tables_.emplace_back(n.cte, 0);
+    for (auto& c : n.children) look(*c);
+  }
+  ExecState& state_;
+  std::vector<Param> params_;
+  std::vector<std::pair<int, uint64_t>> tables_;
+  std::set<size_t> own_;   // set inside the subtree
+  bool known_ = false;
+};
+
 class MaterializeOp final : public Operator {
  public:
-  MaterializeOp(const PlanNode& n, ExecState& s) : Operator(n, s), child_(make_operator(*n.children[0], s)) { rows_.init(n.layout, *s.ctx); }
-  void rescan() override { at_ = 0; if (!started_) { child_->rescan(); started_ = true; } }
+  MaterializeOp(const PlanNode& n, ExecState& s) : Operator(n, s), child_(make_operator(*n.children[0], s)), inputs_(*n.children[0], s) { rows_.init(n.layout, *s.ctx); }
+  void rescan() override {
+    at_ = 0;
+    if (!inputs_.changed()) return;
+    list_.clear();
+    rows_.clear();
+    done_ = false;
+    child_->rescan();
+  }
   bool next(Batch& out, int max) override {
     if (at_ >= list_.size()) {
       if (done_ || !child_->next(out, max)) { done_ = true; return false; }
@@ -380,8 +448,9 @@ class MaterializeOp final : public Operator {
   RowStore rows_;
   std::vector<char*> list_;
   OutputBatch buffers_;
+  Inputs inputs_;
   size_t at_ = 0;
-  bool started_ = false, done_ = false;
+  bool done_ = false;
 };
 }  // namespace
 

@@ -1,5 +1,6 @@
 // SubPlanExpr: subqueries inside expressions.
 #include "base/error.h"
+#include "query/exec/cte.h"
 #include "query/exec/operator.h"
 #include "query/rewrite.h"
 #include "types/array.h"
@@ -182,6 +183,7 @@ class SubPlanNode final : public EvalNode {
 
   NullableDatum run_scalar(Frame& f, int) {
     Operator& o = op();
+    reset_ctes(state_, e_.ctes);
     o.rescan();
     switch (e_.link) {
       case SubLinkKind::kExists: return {Datum::from_bool(o.next(batch_, 1)), false};
@@ -227,6 +229,7 @@ class SubPlanNode final : public EvalNode {
   // ANY, ALL and row comparisons, tested row by row.
   NullableDatum run_test(Frame& f, int r) {
     Operator& o = op();
+    reset_ctes(state_, e_.ctes);
     o.rescan();
     bool any_null = false;
     int rows = 0;
@@ -254,6 +257,7 @@ class SubPlanNode final : public EvalNode {
   void build_table() {
     table_built_ = true;
     Operator& o = op();
+    reset_ctes(state_, e_.ctes);
     o.rescan();
     Arena scratch;
     while (o.next(batch_, kBatchRows)) {

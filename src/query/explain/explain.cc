@@ -37,6 +37,9 @@ class Explainer {
       int n = used[name]++;
       names_.push_back(n > 0 && r->kind != RteKind::kJoin ? fmt::format("{}_{}", name, n) : name);
     }
+    if (p.root) note_params(*p.root);
+    for (auto& s : p.subplans) if (s) note_params(*s);
+    for (auto& c : p.ctes) if (c.plan) note_params(*c.plan);
   }
 
   Node root() {
@@ -47,9 +50,13 @@ class Explainer {
 
  private:
   // --- Expressions
-  std::string text(const ExprPtr& e, bool qualified) {
+  // own: conditions of a scan name the columns of their relation alone, and those of others in full; -1: all in full.
+  std::string text(const ExprPtr& original, bool qualified, int own = 0) {
+    ExprPtr e = resolve_params(original);
     std::vector<std::string> names = names_;
-    if (!qualified) std::fill(names.begin(), names.end(), "");
+    if (own < 0) qualified = true;
+    if (own > 0) { if (!opt_.verbose) names[static_cast<size_t>(own - 1)] = ""; }
+    else if (!qualified) std::fill(names.begin(), names.end(), "");
     // Subplans print by their label.
     for_each_subplan(e);
     return deparse_ ? deparse_(e, names) : "?";
@@ -64,10 +71,41 @@ class Explainer {
     });
   }
   bool multiple() const { return relations_ > 1 || opt_.verbose; }
-  std::string quals(const std::vector<ExprPtr>& list) {
-    if (list.size() == 1) return wrap(text(list[0], multiple()));
+  // A correlated parameter prints as the column that it stands for.
+  void note_params(const PlanNode& n) {
+    for (auto& [id, e] : n.nest_params) params_[id] = e;
+    for (auto& [id, e] : n.lateral_params) params_[id] = e;
+    auto visit = [&](const ExprPtr& e) {
+      if (!e) return;
+      walk(e, [&](const Expr& x, int) {
+        if (x.kind == ExprKind::kSubPlan) for (auto& [id, arg] : static_cast<const SubPlanExpr&>(x).args) params_[id] = arg;
+        return false;
+      });
+    };
+    for (auto* list : {&n.layout, &n.quals, &n.one_time, &n.join_quals, &n.outer_keys, &n.inner_keys, &n.group_keys, &n.aggregates, &n.set_targets, &n.provider_filter})
+      for (auto& e : *list) visit(e);
+    for (auto& c : n.conds) visit(c.clause);
+    for (auto& k : n.sort_keys) visit(k.expr);
+    for (auto& f : n.functions) visit(f.call);
+    for (auto& row : n.values) for (auto& e : row) visit(e);
+    for (auto& c : n.children) note_params(*c);
+  }
+  ExprPtr resolve_params(const ExprPtr& e) {
+    if (params_.empty()) return e;
+    std::function<ExprPtr(const ExprPtr&, int)> f = [&](const ExprPtr& x, int) -> ExprPtr {
+      if (x->kind != ExprKind::kParam) return nullptr;
+      auto& p = static_cast<const ParamExpr&>(*x);
+      if (p.param_kind != ParamKind::kExec) return nullptr;
+      auto it = params_.find(p.id);
+      return it == params_.end() || it->second == x ? nullptr : rewrite(it->second, f);
+    };
+    return rewrite(e, f);
+  }
+  // Conditions of a scan over one relation; of any other node.
+  std::string quals(const std::vector<ExprPtr>& list, int own = 0) {
+    if (list.size() == 1) return wrap(text(list[0], multiple(), own));
     std::string out;
-    for (auto& q : list) out += (out.empty() ? "" : " AND ") + wrap(text(q, multiple()));
+    for (auto& q : list) out += (out.empty() ? "" : " AND ") + wrap(text(q, multiple(), own));
     return "(" + out + ")";
   }
   static std::string wrap(const std::string& s) {
@@ -87,17 +125,26 @@ class Explainer {
   static void add_list(Node& n, std::string name, std::vector<std::string> v) { n.props.push_back({Prop::kList, std::move(name), {}, std::move(v), true, true}); }
   void filter(Node& n, const PlanNode& p) {
     if (p.quals.empty()) return;
-    add_text(n, "Filter", quals(p.quals));
+    add_text(n, "Filter", quals(p.quals, scan_rti(p)));
     removed(n, p, "Rows Removed by Filter", [](const NodeStats& s) { return s.removed; });
+  }
+  // The relation whose columns a scan's conditions name without a prefix; subquery scans name theirs in full.
+  static int scan_rti(const PlanNode& p) {
+    switch (p.type) {
+      case NodeType::kSeqScan: case NodeType::kIndexScan: case NodeType::kIndexOnlyScan: case NodeType::kBitmapScan: case NodeType::kFunctionScan: case NodeType::kValuesScan:
+      case NodeType::kCteScan: case NodeType::kWorkTableScan: case NodeType::kProviderScan: return p.rti;
+      case NodeType::kSubqueryScan: return -1;
+      default: return 0;
+    }
   }
   void provider(Node& n, const PlanNode& p, const ProviderPlan& sp) {
     if (!sp.index_name().empty()) add_json(n, "Index Name", sp.index_name());
-    for (auto& [label, list] : sp.conditions()) if (!list.empty()) add_text(n, label, quals(list));
+    for (auto& [label, list] : sp.conditions()) if (!list.empty()) add_text(n, label, quals(list, p.rti));
     for (auto& [label, value] : sp.properties()) add_text(n, label, value);
     std::vector<ExprPtr> checked = p.provider_filter;
     checked.insert(checked.end(), p.quals.begin(), p.quals.end());
     if (!checked.empty()) {
-      add_text(n, "Filter", quals(checked));
+      add_text(n, "Filter", quals(checked, p.rti));
       removed(n, p, "Rows Removed by Filter", [](const NodeStats& s) { return s.removed; });
     }
     if (auto* s = stats(p)) for (auto& [label, value] : s->lines) add_text(n, label, value);
@@ -291,16 +338,29 @@ class Explainer {
     std::erase_if(n.props, [](auto& x) { return x.name == "Output"; });
     if (!out.empty()) add_list(n, "Output", out);
   }
-  void conds(Node& n, const std::vector<IndexCond>& list) {
+  // The index's column stands on the left.
+  ExprPtr key_first(const ExprPtr& e, int rti) {
+    if (e->kind != ExprKind::kOp) return e;
+    auto& o = static_cast<const OpExpr&>(*e);
+    auto mine = [&](const ExprPtr& x) { return walk(x, [&](const Expr& v, int) { return v.kind == ExprKind::kVar && static_cast<const VarExpr&>(v).relation == rti; }); };
+    if (o.args.size() != 2 || mine(o.args[0]) || !mine(o.args[1])) return e;
+    Oid commuted = op_commutator(o.op, *ctx_.catalog->state());
+    if (commuted == 0) return e;
+    auto swapped = std::make_shared<OpExpr>(o);
+    std::swap(swapped->args[0], swapped->args[1]);
+    swapped->op = commuted;
+    swapped->func = op_func(commuted, *ctx_.catalog->state());
+    return swapped;
+  }
+  void conds(Node& n, const std::vector<IndexCond>& list, int rti) {
     std::vector<ExprPtr> e;
-    for (auto& c : list)
-      if (std::none_of(e.begin(), e.end(), [&](auto& x) { return x == c.clause; })) e.push_back(c.clause);
-    if (!e.empty()) add_text(n, "Index Cond", quals(e));
+    for (auto& c : list) add_distinct(e, key_first(c.clause, rti));
+    if (!e.empty()) add_text(n, "Index Cond", quals(e, rti));
   }
   void details(Node& n, const PlanNode& p) {
     switch (p.type) {
       case NodeType::kIndexScan: case NodeType::kIndexOnlyScan:
-        conds(n, p.conds);
+        conds(n, p.conds, p.rti);
         filter(n, p);
         if (p.type == NodeType::kIndexOnlyScan && stats(p)) n.props.push_back({Prop::kPlain, "Heap Fetches", "0", {}, true, true});
         break;
@@ -316,7 +376,7 @@ class Explainer {
             ix.title = "Bitmap Index Scan on " + p.or_indexes[i]->name;
             ix.props.push_back({Prop::kText, "Node Type", "Bitmap Index Scan", {}, false, true});
             ix.cost = &p;
-            conds(ix, p.or_conds[i]);
+            conds(ix, p.or_conds[i], p.rti);
             o.children.push_back(std::move(ix));
           }
           if (p.or_indexes.size() > 1) n.children.push_back(std::move(o));
@@ -589,6 +649,7 @@ class Explainer {
   const DeparseExpr& deparse_;
   const std::unordered_map<const PlanNode*, NodeStats>* stats_;
   std::vector<std::string> names_;
+  std::map<int, ExprPtr> params_;
   std::set<int> shown_;
   std::vector<const SubPlanExpr*> pending_;
   int relations_ = 0;
@@ -607,7 +668,7 @@ std::string explain(const PlanPtr& plan, ExecContext& ctx, const storage::ReadVi
   Explainer e(*p, ctx, options, deparse, options.analyze ? &stats : nullptr);
   Node root = e.root();
   std::string out;
-  bool summary = options.summary || options.analyze;
+  bool summary = options.summary;
   switch (options.format) {
     case ExplainOptions::Format::kText:
       e.print_text(root, 0, true, out);

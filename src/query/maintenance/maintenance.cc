@@ -173,6 +173,7 @@ void rewrite_table(const catalog::Relation& from, catalog::Relation& to, const s
   Arena arena;
   std::vector<NullableDatum> old_row(from.columns.size()), row(to.columns.size());
   storage::ReadView newest{nullptr, UINT32_MAX};
+  auto loader = rows::make_bulk_loader(target, *ctx.txn);
   // The cursor shows the rows as of now: inserts below go elsewhere.
   uint64_t n = 0;
   for (auto c = source.scan(newest); c.valid(); c.next()) {
@@ -188,8 +189,9 @@ void rewrite_table(const catalog::Relation& from, catalog::Relation& to, const s
       if (row[i].is_null && to.columns[i].not_null)
         throw Error(ErrorCode::kNotNullViolation, fmt::format("column \"{}\" of relation \"{}\" contains null values", to.columns[i].name, to.name)).names(schema_name(to, ctx), to.name, to.columns[i].name);
     }
-    target.insert(row, ctx.wait);
+    loader->add(row);
   }
+  loader->finish();
 }
 
 void validate_constraint(const catalog::Relation& table, const catalog::Constraint& constraint, ExecContext& ctx) {

@@ -89,7 +89,7 @@ struct Substitution {
   void list(std::vector<ExprPtr>& v) { for (auto& e : v) e = apply(e); }
   // Nodes of a finalized tree belong to it alone.
   void tree(PlanNode& n) {
-    for (auto& c : n.conds) { c.value = c.value ? apply(c.value) : nullptr; }
+    for (auto& c : n.conds) { c.value = c.value ? apply(c.value) : nullptr; c.clause = c.clause ? apply(c.clause) : nullptr; }
     for (auto& l : n.or_conds) for (auto& c : l) c.value = c.value ? apply(c.value) : nullptr;
     for (auto& f : n.functions) f.call = apply(f.call);
     for (auto& r : n.values) list(r);

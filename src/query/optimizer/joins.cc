@@ -259,11 +259,50 @@ void Level::join_paths(RelInfo& joinrel, RelInfo& outer, RelInfo& inner, JoinKin
   if (kind != JoinKind::kFull && kind != JoinKind::kRight) n->pathkeys = okeys;
   n->startup = o->startup + i->startup;
   n->total = o->total + i->total + (o->rows + i->rows) * s.cpu_operator_cost * 2 + joinrel.rows * (s.cpu_tuple_cost + qual_cost(n->join_quals, planner_));
+  // Its inner side is held in memory: beyond work_mem a hash join, which spills, is preferred.
+  if (i->rows * (i->width + 40) > static_cast<double>(s.work_mem_bytes)) n->total += (i->rows * i->width + o->rows * o->width) / 8192 * 4;
   if (!s.enable_mergejoin) n->total += 1e10;
   add_path(joinrel, n);
 }
 
+// Whether each outer row has at most one partner among the right side's rows once these are made distinct: they
+// are by a unique index (made->paths stays empty), or `made` gets their distinct keys. A semi join is then an
+// inner join, in either order.
+bool Level::unique_rhs(RelInfo& rhs, const std::vector<ClausePtr>& clauses, Relids outer, RelInfo* made) {
+  if (rhs.lateral || clauses.empty()) return false;
+  if (inner_is_unique(rhs, clauses, outer)) return true;
+  std::vector<ExprPtr> keys;
+  for (auto& c : clauses) {
+    if (!c->equality || !op_hashable(c->op, *planner_.state)) return false;
+    bool left = (c->left_relids & ~rhs.relids) == 0;
+    const ExprPtr &mine = left ? c->left : c->right, &other = left ? c->right : c->left;
+    if ((relids_of(mine) & ~rhs.relids) || (relids_of(other) & rhs.relids) || mine->kind != ExprKind::kVar) return false;
+    // Distinctness must mean the same as the clause's equality.
+    if (type_info(mine->type, planner_.ctx).base != type_info(other->type, planner_.ctx).base) return false;
+    add_distinct(keys, mine);
+  }
+  *made = rhs;
+  auto n = std::make_shared<PlanNode>();
+  n->type = NodeType::kAgg;
+  n->strategy = AggStrategy::kHashed;
+  n->group_keys = keys;
+  n->children = {rhs.cheapest};
+  n->relids = rhs.relids;
+  n->rows = estimate_groups(keys, rhs.rows);
+  n->width = exprs_width(keys);
+  n->startup = rhs.cheapest->total + rhs.rows * planner_.settings().cpu_operator_cost * static_cast<double>(keys.size());
+  n->total = n->startup + n->rows * planner_.settings().cpu_tuple_cost;
+  if (!planner_.settings().enable_hashagg) n->total += 1e10;
+  if (n->rows * (n->width + 32) > static_cast<double>(planner_.settings().work_mem_bytes)) n->total += n->rows * n->width / 8192 * 2;
+  made->paths = {n};
+  made->cheapest = n;
+  made->rows = n->rows;
+  made->table = nullptr;
+  return true;
+}
+
 RelInfo* Level::make_join_rel(RelInfo* a, RelInfo* b) {
+  if (planner_.ctx.eval != nullptr && planner_.ctx.eval->check_interrupts) planner_.ctx.eval->check_interrupts();
   Relids joined = a->relids | b->relids;
   if (a->relids & b->relids) return nullptr;
   const SpecialJoin* sj = nullptr;
@@ -295,6 +334,16 @@ RelInfo* Level::make_join_rel(RelInfo* a, RelInfo* b) {
       join_paths(*rel, *a, *b, JoinKind::kFull, sj, clauses);
       join_paths(*rel, *b, *a, JoinKind::kFull, sj, clauses);
       break;
+    case JoinKind::kSemi: {
+      join_paths(*rel, *a, *b, kind, sj, clauses);
+      RelInfo distinct;
+      if (b->relids == sj->syn_right && b->cheapest->required_outer == 0 && unique_rhs(*b, clauses, a->relids, &distinct)) {
+        RelInfo& rhs = distinct.paths.empty() ? *b : distinct;
+        join_paths(*rel, *a, rhs, JoinKind::kInner, nullptr, clauses);
+        join_paths(*rel, rhs, *a, JoinKind::kInner, nullptr, clauses);
+      }
+      break;
+    }
     default: join_paths(*rel, *a, *b, kind, sj, clauses); break;
   }
   if (rel->paths.empty()) return rel;
@@ -357,15 +406,19 @@ NodePtr Level::join_search() {
   std::vector<RelInfo*> pool = base_;
   while (pool.size() > 1) {
     RelInfo *best = nullptr, *x = nullptr, *y = nullptr;
-    for (int pass = 0; pass < 2 && best == nullptr; ++pass)
+    for (int pass = 0; pass < 2 && best == nullptr; ++pass) {
+      // Products: small ones first. The first pair that may be joined is as good as any.
+      if (pass == 1) std::stable_sort(pool.begin(), pool.end(), [](auto* a, auto* b) { return a->rows < b->rows; });
       for (size_t i = 0; i < pool.size(); ++i)
         for (size_t j = i + 1; j < pool.size(); ++j) {
+          if (pass == 1 && best != nullptr) break;
           if (pass == 0 && !has_clause_between(pool[i]->relids, pool[j]->relids) && !has_order_restriction(pool[i]->relids, pool[j]->relids)) continue;
           RelInfo* r = rel_for(pool[i]->relids | pool[j]->relids);
           if (r == nullptr) r = make_join_rel(pool[i], pool[j]);
           if (r == nullptr || r->cheapest == nullptr) continue;
           if (best == nullptr || r->rows < best->rows || (r->rows == best->rows && r->cheapest->total < best->cheapest->total)) { best = r; x = pool[i]; y = pool[j]; }
         }
+    }
     if (best == nullptr) throw Error(ErrorCode::kInternalError, "failed to build any join order for the query");
     std::erase(pool, x);
     std::erase(pool, y);

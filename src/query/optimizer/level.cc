@@ -50,7 +50,10 @@ std::vector<Oid> inheritance_children(const catalog::State& state, Oid relation)
   return out;
 }
 
+void too_many_relations() { throw Error(ErrorCode::kStatementTooComplex, fmt::format("a query level cannot join more than {} relations", kMaxRelations)); }
+
 NodePtr Level::plan(Query q, double fraction) {
+  if (planner_.ctx.eval != nullptr && planner_.ctx.eval->check_interrupts) planner_.ctx.eval->check_interrupts();
   tuple_fraction_ = fraction;
   adopt(std::move(q));
   expand_views();
@@ -58,6 +61,16 @@ NodePtr Level::plan(Query q, double fraction) {
   bind_search_calls();
   flatten_join_vars();
   if (q_.set_operation) return plan_set_operation();
+  // Pulling subqueries up makes no fewer relations: what cannot be planned is refused before that work.
+  size_t leaves = 0;
+  std::function<void(const FromPtr&)> count = [&](const FromPtr& item) {
+    if (!item) return;
+    if (!item->is_join) { ++leaves; return; }
+    count(item->left);
+    count(item->right);
+  };
+  for (auto& item : q_.from) count(item);
+  if (leaves > kMaxRelations) too_many_relations();
   prepare_modify();
   pull_up_sublinks();
   flatten_join_vars();

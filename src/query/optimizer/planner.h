@@ -26,6 +26,7 @@ struct Clause {
   Oid op = 0;
   int ec = -1;
   double selectivity = -1;
+  std::shared_ptr<Clause> implied_by;   // drawn from that OR: it removes nothing that the OR would not
 };
 using ClausePtr = std::shared_ptr<Clause>;
 
@@ -48,6 +49,7 @@ struct RelInfo {
   int rti = 0;                // base relations
   std::shared_ptr<const RangeTableEntry> rte;
   std::shared_ptr<const catalog::Relation> table;
+  std::shared_ptr<const catalog::Relation> system;   // system catalogues: the definition; `table` is null
   std::shared_ptr<const catalog::RelationStatistics> stats;
   double rows = 1, tuples = 1, pages = 1;
   int width = 8;
@@ -63,6 +65,9 @@ struct CteScope {             // visible WITH names, innermost last
   int depth = 0;
   bool working = false;       // self reference inside a recursive term
 };
+
+constexpr size_t kMaxRelations = 64;   // of one level: the bits of Relids
+[[noreturn]] void too_many_relations();
 
 class Planner;
 
@@ -146,6 +151,7 @@ class Level {
   void set_base_paths(RelInfo& rel);
   void set_base_size(RelInfo& rel);
   void index_paths(RelInfo& rel);
+  void system_index_paths(RelInfo& rel);
   void subquery_path(RelInfo& rel);
   void inherit_path(RelInfo& rel, const std::vector<Oid>& children);
   void add_path(RelInfo& rel, NodePtr path);
@@ -157,6 +163,7 @@ class Level {
   NodePtr join_search();
   RelInfo* make_join_rel(RelInfo* a, RelInfo* b);
   bool legal_join(Relids a, Relids b, Relids joined, const SpecialJoin** sj, bool* reversed);
+  bool unique_rhs(RelInfo& rhs, const std::vector<ClausePtr>& clauses, Relids outer, RelInfo* made);
   void join_paths(RelInfo& joinrel, RelInfo& outer, RelInfo& inner, JoinKind kind, const SpecialJoin* sj, const std::vector<ClausePtr>& clauses);
   bool has_clause_between(Relids a, Relids b);
   bool has_order_restriction(Relids a, Relids b);
@@ -165,6 +172,9 @@ class Level {
 
   // selectivity.cc
   double selectivity(const ExprPtr& e);
+  double list_selectivity(const std::vector<ExprPtr>& list);
+  ExprPtr bound_of(const ExprPtr& e, int* direction);
+  void extract_or_quals();                   // or_quals.cc
   double clause_selectivity(const ClausePtr& c);
   double join_rows(const RelInfo& a, const RelInfo& b, JoinKind kind, const std::vector<ClausePtr>& clauses);
   struct VarStats { const catalog::ColumnStatistics* column = nullptr; double rows = 0, distinct = 200; bool unique = false; const RelInfo* rel = nullptr; };
@@ -202,6 +212,7 @@ class Level {
   std::vector<ClausePtr> clauses_;           // join clauses outside of equivalence classes
   std::vector<ExprPtr> one_time_;            // no Vars at all
   std::vector<SortKey> query_order_;         // what the top of this level would like
+  NodePtr cheapest_input_;                   // of the joins, whatever its order
   Relids all_ = 0;
   Relids nullable_ = 0;
   bool modified_rowids_ = false;

@@ -31,7 +31,7 @@ void Level::collect_base_relations() {
       if (item->right) leaf(item->right);
       return;
     }
-    if (base_.size() >= 64) throw Error(ErrorCode::kStatementTooComplex, "a query level cannot join more than 64 relations");
+    if (base_.size() >= kMaxRelations) too_many_relations();
     int position = static_cast<int>(base_.size());
     auto rel = std::make_unique<RelInfo>();
     rel->rti = item->relation;

@@ -1,5 +1,6 @@
 // How many rows conditions keep: PostgreSQL's estimators over ColumnStatistics, whose values are in
 // the row codec's form.
+#include "query/exec/catalog_rows.h"
 #include "query/optimizer/planner.h"
 #include "types/builtin.h"
 #include "types/oids.h"
@@ -46,6 +47,8 @@ Level::VarStats Level::var_stats(const ExprPtr& e) {
         v.distinct = rel->tuples;
       }
     }
+  } else if (rel->system && var.column > 0) {
+    v.distinct = CatalogRows::distinct(rel->system->oid, var.column, planner_.ctx);
   } else if (rel->rte->kind == RteKind::kSubquery) {
     v.distinct = rel->tuples;
   }
@@ -104,11 +107,7 @@ double Level::selectivity(const ExprPtr& e) {
         for (auto& a : b.args) { double x = selectivity(a); s = s + x - s * x; }
         return clamp(s);
       }
-      double s = 1;
-      // Pairs of bounds on one column make a range.
-      std::map<std::pair<int, int>, std::pair<double, double>> ranges;
-      for (auto& a : b.args) s *= selectivity(a);
-      return clamp(s);
+      return list_selectivity(b.args);
     }
     case ExprKind::kNullTest: {
       auto& n = static_cast<const NullTestExpr&>(*e);
@@ -242,7 +241,13 @@ double Level::selectivity(const ExprPtr& e) {
 }
 
 double Level::clause_selectivity(const ClausePtr& c) {
-  if (c->selectivity < 0) c->selectivity = selectivity(c->expr);
+  if (c->selectivity < 0) {
+    c->selectivity = selectivity(c->expr);
+    // What conditions drawn from it have removed already is not removed again.
+    for (auto* rel : base_)
+      for (auto& q : rel->quals)
+        if (q->implied_by == c) c->selectivity = clamp(c->selectivity / std::max(1e-6, selectivity(q->expr)));
+  }
   return c->selectivity;
 }
 

@@ -95,10 +95,11 @@ ExprPtr Level::plan_sublinks(const ExprPtr& e, bool top_qual) {
     std::shared_ptr<Level> inner;
     size_t first_cte = planner_.stmt->ctes.size();
     NodePtr path = plan_subselect(sub, plan->args, fraction, &inner);
-    (void)first_cte;
     NodePtr done = finalize(path, link.link == SubLinkKind::kExists && inner->query().targets.empty() ? std::vector<ExprPtr>{} : inner->output_exprs(), *inner);
     plan->test = plan_sublinks(link.test, false);
     plan->cacheable = plan->args.empty() && !outer_params;
+    if (!plan->cacheable)
+      for (size_t i = first_cte; i < planner_.stmt->ctes.size(); ++i) plan->ctes.push_back(static_cast<int>(i));
     // Uncorrelated ANY over hashable equalities is answered from a hash table.
     if (link.link == SubLinkKind::kAny && plan->args.empty() && plan->test) {
       std::vector<ExprPtr> parts;

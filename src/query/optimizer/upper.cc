@@ -95,12 +95,14 @@ NodePtr Level::plan_from_where(std::vector<SortKey>& wanted) {
   split_and(q_.where, quals);
   for (auto& q : quals) distribute(q, false, all_, 0, 0, false);
   base_implied();
+  extract_or_quals();
   query_order_ = wanted;
   std::vector<PathKey> order = pathkeys_for(wanted);
   bool contradiction = std::any_of(one_time_.begin(), one_time_.end(), is_false_or_null);
   if (!contradiction) {
     for (auto* rel : base_) set_base_paths(*rel);
     best = join_search();
+    cheapest_input_ = best;
     if (!order.empty()) {
       RelInfo* top = rel_for(all_);
       double fraction = tuple_fraction_ >= 1 ? std::min(1.0, tuple_fraction_ / std::max(1.0, top->rows)) : tuple_fraction_ > 0 ? tuple_fraction_ : 1;
@@ -134,6 +136,7 @@ NodePtr Level::plan_from_where(std::vector<SortKey>& wanted) {
     auto n = node_over(NodeType::kResult, best);
     n->one_time = one_time_;
     best = n;
+    cheapest_input_ = nullptr;
   }
   return best;
 }
@@ -190,14 +193,16 @@ NodePtr Level::plan_grouping(NodePtr input) {
   });
   bool hashable = std::all_of(keys.begin(), keys.end(), [](auto& k) { return k.hashable; });
   bool sorted = sorted_by(*input, keys);
-  NodePtr sort_input = sorted ? input : make_sort(input, keys);
-  double hash_cost = input->total + input->rows * s.cpu_operator_cost * static_cast<double>(keys.size());
+  NodePtr hash_input = cheapest_input_ ? cheapest_input_ : input;
+  NodePtr sort_input = sorted ? input : make_sort(hash_input, keys);
+  double hash_cost = hash_input->total + input->rows * s.cpu_operator_cost * static_cast<double>(keys.size());
   bool hash = hashable && !ordered && s.enable_hashagg && hash_cost < sort_input->total + input->rows * s.cpu_operator_cost * static_cast<double>(keys.size());
   if (!hash && !ordered && hashable && !sorted && !s.enable_sort) hash = true;
   if (hash && sorted && sort_input->total <= hash_cost) hash = false;
   n->rows = std::max(1.0, std::round(groups * having));
   if (hash) {
     n->strategy = AggStrategy::kHashed;
+    n->children = {hash_input};
     n->startup = hash_cost + agg_cost;
     n->total = n->startup + groups * s.cpu_tuple_cost;
   } else {
@@ -411,7 +416,9 @@ NodePtr Level::plan_distinct(NodePtr input) {
     // Every output column is a key, so the aggregate passes all of the targets on.
     auto n = node_over(NodeType::kAgg, input);
     n->strategy = AggStrategy::kHashed;
-    n->group_keys = exprs;
+    // In the order of the targets, which is the plan's; DISTINCT names those of ORDER BY first.
+    std::stable_sort(keys.begin(), keys.end(), [](auto& a, auto& b) { return a.target < b.target; });
+    for (auto& k : keys) n->group_keys.push_back(k.expr);
     n->rows = groups;
     n->startup = hash_total - groups * s.cpu_tuple_cost;
     n->total = hash_total;

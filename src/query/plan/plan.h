@@ -98,6 +98,7 @@ struct PlanNode {
   int cte = -1;                            // kCteScan, kWorkTableScan, kRecursiveUnion
   std::vector<ExprPtr> sub_columns;        // kSubqueryScan: child's output column of each of our columns
   std::vector<std::pair<int, ExprPtr>> lateral_params;
+  std::vector<int> own_ctes;               // kSubqueryScan: WITH queries inside that are made anew for each rescan
   std::shared_ptr<void> provider;          // kProviderScan: ProviderPlan
   std::vector<ExprPtr> provider_filter;    // kProviderScan: conditions that the scan asks for while it searches
 

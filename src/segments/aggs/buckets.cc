@@ -356,6 +356,8 @@ class MultiTerms : public BucketAggregator {
         auto s = readers_[i]->key_string(t[i]);
         json::value v = s ? json::value(*s) : readers_[i]->key_value(t[i]);
         text += (i == 0 ? "" : "|") + json_text(v);
+        const MappedField* f = readers_[i]->source.field();
+        if (f != nullptr && f->type == FieldType::kBoolean) v = t[i] != 0;
         key.push_back(std::move(v));
       }
       made[b]["key"] = key;

@@ -148,6 +148,19 @@ struct Mapping::Data {
 Mapping::~Mapping() = default;
 const json::object& Mapping::json() const { return data_->root; }
 
+// One target is shown as a list, too.
+static void list_copy_to(json::object& properties, int depth) {
+  if (depth > kMaxDepth) return;
+  for (auto& e : properties) {
+    if (!e.value().is_object()) continue;
+    json::object& d = e.value().get_object();
+    if (auto* c = d.if_contains("copy_to"); c != nullptr && c->is_string()) *c = json::array{*c};
+    for (const char* inner : {"properties", "fields"}) {
+      if (auto* p = d.if_contains(inner); p != nullptr && p->is_object()) list_copy_to(p->get_object(), depth + 1);
+    }
+  }
+}
+
 MappingPtr Mapping::parse(const json::object& mappings, std::shared_ptr<const Analysis> analysis) {
   std::shared_ptr<Mapping> m(new Mapping);
   auto data = std::make_shared<Data>();
@@ -163,6 +176,7 @@ MappingPtr Mapping::parse(const json::object& mappings, std::shared_ptr<const An
   if (auto* p = data->root.if_contains("properties"); p != nullptr) {
     if (!p->is_object()) mapper_error("Expected map for property [properties] but got a class java.lang.String");
     *p = expand_dots(json::object(p->as_object()), 0);
+    list_copy_to(p->as_object(), 0);
   }
   m->data_ = data;
   m->analysis_ = std::move(analysis);

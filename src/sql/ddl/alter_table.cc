@@ -2,6 +2,7 @@
 #include "rows/codec.h"
 #include "rows/sequences.h"
 #include "sql/ddl/ddl.h"
+#include "sql/redis/row_keys.h"
 
 namespace stele::sql {
 
@@ -14,6 +15,9 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   for (const Node* n : PG_LIST(s, cmds)) {
     auto t = n->alter_table_cmd->subtype;
     light = light && (t == pg::AT_SetStatistics || t == pg::AT_ValidateConstraint || t == pg::AT_SetRelOptions || t == pg::AT_ResetRelOptions);
+    // What Redis clients see of a table begins and ends with no writer in between.
+    if (t == pg::AT_SetRelOptions || t == pg::AT_ResetRelOptions)
+      for (const Node* o : PG_LIST(n->alter_table_cmd->def->list, items)) light = light && !std::string_view(o->def_elem->defname).starts_with("redis_");
   }
   Ptr<Relation> found = table_for(s->relation, light ? LockMode::kShareUpdateExclusive : LockMode::kAccessExclusive, s->missing_ok);
   if (found == nullptr) return tag;
@@ -42,6 +46,7 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
         r = edit(state()->relation(r->oid));
         host.next_command();
       }
+  redis::check_table_options(*r, *state());
   return tag;
 }
 
@@ -673,6 +678,8 @@ void Ddl::rename(const pg::RenameStmt* s) {
         if (r->columns[i].generated && !r->columns[i].dropped) generated.emplace_back(i, bound(r->columns[i].default_sql, ExprContext::kGeneratedColumn));
       int16_t number = c->number;
       std::string old = c->name;
+      if (auto key = r->options.find("redis_key"); key != r->options.end())
+        if (size_t at = key->second.find("{" + old + "}"); at != std::string::npos) key->second.replace(at + 1, old.size(), to);
       struct IndexText { std::shared_ptr<Relation> index; std::vector<std::pair<size_t, ExprPtr>> keys; ExprPtr predicate; };
       std::vector<IndexText> indexes;
       for (Oid i : r->indexes) {

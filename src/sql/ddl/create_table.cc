@@ -1,6 +1,7 @@
 // CREATE TABLE: columns, LIKE, INHERITS, defaults, identity and serial columns.
 #include "rows/codec.h"
 #include "sql/ddl/ddl.h"
+#include "sql/redis/row_keys.h"
 
 namespace stele::sql {
 
@@ -429,6 +430,7 @@ void Ddl::finish_columns(NewTable& t) {
     if (c->contype == pg::CONSTR_FOREIGN) add_foreign_key(shared, c, column, false);
   for (const pg::Constraint* c : t.constraints)
     if (c->contype == pg::CONSTR_FOREIGN) add_foreign_key(shared, c, {}, false);
+  redis::check_table_options(*state()->relation(shared->oid), *state());
 }
 
 std::shared_ptr<Relation> Ddl::table_from_columns(const Target& t, const std::vector<OutputColumn>& columns, const std::vector<std::string>& names, char relkind,

@@ -1,9 +1,8 @@
 // Full-text search in SQL: search(relation, query) and highlight(text, query).
 #include <boost/json.hpp>
 
+#include "query/providers/search.h"
 #include "rows/table_access.h"
-#include "segments/dsl/dsl.h"
-#include "segments/segments.h"
 #include "sql/functions/host.h"
 #include "types/jsonb.h"
 
@@ -29,23 +28,7 @@ class SearchRows final : public SetRows {
     }
     size_t limit = c.nargs > 2 && !c.is_null(2) ? static_cast<size_t>(std::max<int64_t>(0, c.int_arg(2))) : kMaxRows;
     snapshot_ = exec_.txn->statement_snapshot();
-    auto mapping = indexed->mapping();
-    segments::DslContext dsl;
-    dsl.mapping = mapping.get();
-    dsl.index_name = relation_->name;
-    dsl.now_ms = exec_.engine->store->clock().unix_us() / 1000;
-    segments::QueryStringOptions options;
-    options.lenient = true;
-    std::string_view text = c.text_arg(1);
-    segments::QueryPtr query;
-    if (text.starts_with("{")) {  // Elasticsearch's query language
-      boost::system::error_code ec;
-      boost::json::value v = boost::json::parse(text, ec);
-      if (ec) throw Error(ErrorCode::kInvalidTextRepresentation, "the search query is not valid JSON");
-      query = segments::parse_query(v, dsl);
-    } else {
-      query = segments::parse_query_string(text, options, dsl);
-    }
+    segments::QueryPtr query = query::parse_search_text(c.text_arg(1), *indexed->mapping(), relation_->name, exec_.engine->store->clock().unix_us() / 1000);
     segments::Searcher searcher(segments->leaves(*indexed, snapshot_->lsn(), exec_.txn));
     uint64_t total;
     for (const auto& d : searcher.top(query, std::min<size_t>(limit, searcher.max_doc()), 0, &total)) {
@@ -107,11 +90,21 @@ Datum highlight(FnCall& c) {
   return c.text(out);
 }
 
+// search(relation, text) and score(relation) are conditions and columns of a scan; nothing else can answer them.
+Datum search_outside_scan(FnCall&) {
+  throw Error(ErrorCode::kFeatureNotSupported, "search() can only be a condition of WHERE on a table of the same query, joined by AND");
+}
+Datum score_outside_scan(FnCall&) {
+  throw Error(ErrorCode::kFeatureNotSupported, "score() needs a search() condition on a table of the same query");
+}
+
 }  // namespace
 
 void register_search_functions(FunctionRegistry& r) {
   r.add_set("stele_search", search);
   r.add("stele_highlight", highlight);
+  r.add("stele_search_row", search_outside_scan);
+  r.add("stele_score_row", score_outside_scan);
 }
 
 }  // namespace stele::sql

@@ -207,6 +207,8 @@ void SessionImpl::install_hooks() {
     return q;
   };
   exec_.cursor_position = [this](const std::string& name, Oid relation) { return cursor_position(name, relation); };
+  exec_.system_relation = [](Oid relation) { return relation < oid::kFirstUserOid ? system_catalogs::find(relation) : nullptr; };
+  exec_.system_catalog_shareable = system_catalogs::depends_on_state_alone;
   exec_.scan_system_catalog = [this](Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
     system_catalogs::Context c;
     c.state = exec_.catalog->state();

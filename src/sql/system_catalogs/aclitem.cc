@@ -1,6 +1,7 @@
 // aclitem values are their own text, "grantee=privileges/grantor": input checks the shape, output copies.
 #include "sql/system_catalogs/system_catalogs.h"
 #include "sql/functions/host.h"
+#include "sql/redis/functions.h"
 #include "types/function.h"
 #include "types/oids.h"
 
@@ -34,6 +35,7 @@ void register_functions() {
   register_privilege_functions(registry);
   register_session_functions(registry);
   register_search_functions(registry);
+  redis::register_redis_functions(registry);
   register_text_search_query_functions(registry);
   });
 }

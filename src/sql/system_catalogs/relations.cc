@@ -8,7 +8,7 @@ namespace stele::sql::system_catalogs {
 namespace {
 
 struct Definitions {
-  std::vector<std::shared_ptr<const catalog::Relation>> all;
+  std::vector<std::shared_ptr<const catalog::Relation>> all;   // without indexes
   std::unordered_map<Oid, std::shared_ptr<const catalog::Relation>> by_oid;
   std::map<std::pair<Oid, std::string_view>, std::shared_ptr<const catalog::Relation>> by_name;
 };
@@ -52,6 +52,11 @@ Definitions load() {
     }
     close();
   }
+  auto table = [&](std::string_view name) -> catalog::Relation* {
+    auto it = d.by_name.find({catalog::kPgCatalog, name});
+    return it == d.by_name.end() ? nullptr : std::const_pointer_cast<catalog::Relation>(it->second).get();
+  };
+  for (auto& index : index_definitions(table)) d.by_oid[index->oid] = index;
   return d;
 }
 
@@ -73,6 +78,11 @@ std::shared_ptr<const catalog::Relation> find(Oid oid) {
   return it == d.by_oid.end() ? nullptr : it->second;
 }
 const std::vector<std::shared_ptr<const catalog::Relation>>& all() { return definitions().all; }
+
+bool depends_on_state_alone(Oid relation) {
+  auto def = find(relation);
+  return def && def->schema == catalog::kPgCatalog && (builtin_producer(def->name) != nullptr || object_producer(def->name) != nullptr);
+}
 
 void scan(Oid relation, Context& context, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
   auto def = find(relation);

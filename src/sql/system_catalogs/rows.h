@@ -90,6 +90,9 @@ class Rows {
   std::unordered_map<std::string_view, size_t> index_;
 };
 
+// Definitions of PostgreSQL's indexes on its catalogues; adds each to its table's list (indexes.cc).
+std::vector<std::shared_ptr<const catalog::Relation>> index_definitions(const std::function<catalog::Relation*(std::string_view)>& table);
+
 using Producer = void (*)(Rows&);
 // Each file's producers by relation name; null when it has none of that name.
 Producer builtin_producer(std::string_view name);

@@ -20,7 +20,7 @@ namespace stele::sql::system_catalogs {
 
 // Definitions look like any table's or view's (relkind 'r' or 'v', storage_id 0, oid below 16384).
 std::shared_ptr<const catalog::Relation> find(Oid schema, std::string_view name);  // null: none
-std::shared_ptr<const catalog::Relation> find(Oid oid);
+std::shared_ptr<const catalog::Relation> find(Oid oid);   // an index's too
 const std::vector<std::shared_ptr<const catalog::Relation>>& all();
 
 struct Activity {  // one session, for pg_stat_activity, pg_locks
@@ -57,6 +57,8 @@ struct Context {
 // Adds the native functions of the sql layer to the registry; called at start-up, before any session (again is harmless).
 void register_functions();
 
+// True when the rows depend on nothing but Context::state: readers of one state may share them.
+bool depends_on_state_alone(Oid relation);
 void scan(Oid relation, Context& context, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena);
 
 // Oids that other parts need to agree on.

@@ -57,3 +57,17 @@ SELECT 1 UNION (SELECT 2 INTERSECT SELECT 2) ORDER BY 1 DESC LIMIT 1;
 SELECT id FROM emp UNION SELECT id FROM emp ORDER BY name;
 SELECT 'a' AS k, NULL AS v UNION ALL SELECT 'b', 1 ORDER BY k;
 SELECT id FROM emp WHERE id IN (SELECT boss FROM emp UNION SELECT 6) ORDER BY 1;
+
+-- What a nested loop keeps of its inner side must not outlive the values it was computed from: the working table of a
+-- recursion, the parameters of a correlated subquery.
+CREATE TABLE kept (id int, parent int, other int);
+INSERT INTO kept SELECT i, i / 2, CASE WHEN i % 5 = 0 THEN i / 5 END FROM generate_series(1, 40) i;
+WITH RECURSIVE up(id, parent, other, depth) AS (
+  SELECT id, parent, other, 0 FROM kept WHERE id IN (37, 40)
+  UNION ALL
+  SELECT k.id, k.parent, k.other, u.depth + 1 FROM kept k, up u
+  WHERE (u.parent IS NOT NULL AND k.id = u.parent) OR (u.other IS NOT NULL AND k.id = u.other))
+SELECT id, depth, count(*) FROM up GROUP BY id, depth ORDER BY depth, id;
+SELECT a.id, (SELECT count(*) FROM kept b JOIN kept c ON b.id < c.id WHERE c.parent = a.id AND b.parent > 3) AS n FROM kept a WHERE a.id < 12 ORDER BY a.id;
+SELECT a.id, (SELECT string_agg(b.id || '<' || c.id, ' ' ORDER BY b.id, c.id) FROM kept b, kept c WHERE b.id < c.id AND c.parent = a.id AND b.other = a.other) AS n FROM kept a WHERE a.id IN (5, 10, 15, 3) ORDER BY a.id;
+DROP TABLE kept;

@@ -1,0 +1,22 @@
+// Ingest pipelines: documents changed on their way in.
+#pragma once
+
+#include <optional>
+
+#include "doors/elastic/call.h"
+
+namespace stele::elastic {
+
+struct IngestDocument {
+  json::object source;
+  std::string index, id, routing;
+};
+// False: the document is dropped. Throws ElasticError of the processor that failed.
+bool run_pipeline(Engine& engine, const std::string& name, IngestDocument& doc);
+// Throws ElasticError when a definition cannot be used.
+void check_pipeline(const json::object& definition);
+// The pipelines of one write: the request's (or the index's default), then the index's final one.
+// False: dropped.
+bool run_pipelines(Call& c, const std::string& requested, IngestDocument& doc);
+
+}  // namespace stele::elastic
