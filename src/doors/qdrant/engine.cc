@@ -127,7 +127,8 @@ std::string Engine::resolve(const std::string& name) {
 
 Handle Engine::open(const std::string& name) {
   Handle h;
-  h.lsn = database_.engine().store->published_lsn();
+  h.snapshot = database_.engine().store->snapshot();
+  h.lsn = h.snapshot->lsn();
   const auto state = database_.engine().catalog->state();
   h.name = resolve(name);
   h.relation = std::static_pointer_cast<const catalog::Relation>(state->find(ObjectKind::kRelation, catalog::kPublic, h.name));

@@ -24,6 +24,7 @@ struct Handle {
   vectors::CollectionSpec spec;
   json::object config;           // as created: {"params":{...},"hnsw_config":...}
   Lsn lsn = 0;                   // what the request reads
+  storage::SnapshotPtr snapshot; // keeps what that lsn sees
   const vectors::DenseSpec* dense(const std::string& vector) const;
   const vectors::SparseSpec* sparse(const std::string& vector) const;
 };
