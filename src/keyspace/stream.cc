@@ -270,7 +270,6 @@ bool Stream::has_tombstones(StreamId from, StreamId to) const {
 int64_t Stream::estimate_distance_from_first(StreamId id) const {
   if (entries_added == 0) return 0;
   if (length == 0 && id <= last_id) return static_cast<int64_t>(entries_added);
-  if (!id.zero() && id < max_deleted) return -1;
   auto order = id <=> last_id;
   if (order == 0) return static_cast<int64_t>(entries_added);
   if (order > 0) return -1;

@@ -8,7 +8,6 @@ import argparse
 import pathlib
 import random
 import sys
-import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -107,7 +106,7 @@ def lead(spec, rng, port):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--specs", type=int, default=25)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.specs} specs of {ORDERS} orders")
     tally = harness.Tally()
