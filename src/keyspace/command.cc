@@ -65,6 +65,10 @@ const char* const kSimple =
     "xgroup|create xgroup|setid xgroup|destroy xgroup|createconsumer xgroup|delconsumer flushall flushdb "
     "function|load function|delete function|flush function|restore ";
 
+// Readers by their flags that may write or reach other servers all the same. Redis knows it by a flag that COMMAND INFO,
+// from which the table is, does not show.
+const char* const kMayReplicate = " eval evalsha fcall pfcount publish spublish ";
+
 }  // namespace
 
 const std::vector<std::string>& acl_categories() {
@@ -92,6 +96,7 @@ CommandTable::CommandTable() {
     for (auto flag : split(f[2], ','))
       for (int b = 0; b < 20; ++b)
         if (flag == kFlagNames[b]) c->flags |= 1u << b;
+    if (std::string_view(kMayReplicate).find(" " + c->name + " ") != std::string_view::npos) c->flags |= kCmdMayReplicate;
     c->first_key = number(f[3]);
     c->last_key = number(f[4]);
     c->key_step = number(f[5]);

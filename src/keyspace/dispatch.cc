@@ -4,15 +4,6 @@
 
 namespace stele::keyspace {
 
-namespace {
-// What CLIENT PAUSE WRITE holds back: writes, and commands that may lead to them or reach other servers. COMMAND INFO
-// does not show this flag of Redis's.
-bool may_replicate(const CommandSpec& spec) {
-  static const std::set<std::string_view> kMore = {"eval", "evalsha", "fcall", "pfcount", "publish", "spublish"};
-  return spec.is(kCmdWrite | kCmdMayReplicate) || kMore.contains(spec.name);
-}
-}  // namespace
-
 Keyspace::Keyspace() : acl(commands) {
   refresh_time();
   stats.start_ms = now_ms_;
@@ -133,7 +124,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
     bool is_exec = spec->name == "exec";
     if (is_exec)
       for (auto& q : s.queued) {
-        queued_write |= may_replicate(*q.spec);
+        queued_write |= q.spec->is(kCmdWrite | kCmdMayReplicate);
         queued_oom |= q.spec->is(kCmdDenyOom);
       }
     if (!s.authenticated && !(s.user->nopass && s.user->enabled) && !spec->is(kCmdNoAuth))
@@ -184,7 +175,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
     if (s.in_multi && spec->is(kCmdNoMulti))
       return deny(s, spec, "Command not allowed inside a transaction");
     if (pause_until_ms > now_ms_ && !busy) {
-      if (!pause_writes_only || may_replicate(*spec) || (is_exec && queued_write)) {
+      if (!pause_writes_only || spec->is(kCmdWrite | kCmdMayReplicate) || (is_exec && queued_write)) {
         s.paused = true;
         return false;
       }

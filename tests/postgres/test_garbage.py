@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import select
 import socket
 import struct
 import sys
@@ -144,12 +145,12 @@ def many_connections(server, rng):
 def slow_reader(server, rng):
     c = logged_in(server.ports["postgres"])
     c.start("SELECT repeat('x', 1000) FROM generate_series(1, 50000)")
-    time.sleep(1)
+    select.select([c.socket], [], [], 20)
     other = logged_in(server.ports["postgres"])
     assert other.query("SELECT 1")[0].rows == [["1"]]
     assert len(c.finish()[0].rows) == 50000
     c.start("SELECT repeat('x', 1000) FROM generate_series(1, 500000)")
-    time.sleep(0.2)
+    select.select([c.socket], [], [], 20)  # it has begun to send
     c.socket.close()
     assert other.query("SELECT 1")[0].rows == [["1"]]
     other.close()

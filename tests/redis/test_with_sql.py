@@ -512,7 +512,9 @@ def crash(server, entries):
             pass
     x = threading.Thread(target=load)
     x.start()
-    time.sleep(1)
+    deadline = time.monotonic() + 20
+    while acknowledged[0] < 50 and time.monotonic() < deadline:
+        time.sleep(0.002)
     server.kill()
     x.join()
     server.start()

@@ -55,7 +55,7 @@ void reply_command(Reply& r, const CommandSpec* s) {
   r.integer(s->arity);
   std::vector<const char*> flags;
   for (int b = 0; b < 20; ++b)
-    if (s->flags & (1u << b)) flags.push_back(command_flag_name(b));
+    if (s->flags & ~kCmdMayReplicate & (1u << b)) flags.push_back(command_flag_name(b));
   r.set(flags.size());
   for (auto* f : flags) r.simple(f);
   r.integer(s->first_key);

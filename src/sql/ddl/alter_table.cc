@@ -8,6 +8,25 @@ namespace stele::sql {
 
 using namespace query;  // NOLINT
 
+namespace {
+// The present value of a column, in an expression over the table's rows as they are.
+ExprPtr column_value(const Column& c) {
+  auto v = std::make_shared<VarExpr>();
+  v->relation = 1;
+  v->column = c.number;
+  v->type = c.type;
+  v->typmod = c.typmod;
+  v->collation = c.collation;
+  return v;
+}
+// What a rewrite computes for each row: every column as it is, but one.
+std::vector<ExprPtr> columns_with(const Relation& r, int16_t column, const ExprPtr& value) {
+  std::vector<ExprPtr> out;
+  for (const Column& c : r.columns) out.push_back(c.number == column ? value : column_value(c));
+  return out;
+}
+}  // namespace
+
 std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   const char* tag = s->objtype == pg::OBJECT_INDEX ? "ALTER INDEX" : s->objtype == pg::OBJECT_VIEW ? "ALTER VIEW" : s->objtype == pg::OBJECT_MATVIEW ? "ALTER MATERIALIZED VIEW"
                     : s->objtype == pg::OBJECT_SEQUENCE ? "ALTER SEQUENCE" : s->objtype == pg::OBJECT_TYPE ? "ALTER TYPE" : "ALTER TABLE";
@@ -86,27 +105,14 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
     put(std::make_shared<Relation>(*r));
     host.next_command();
     // Every present row takes its own number.
-    std::vector<ExprPtr> columns;
-    for (const Column& x : r->columns) {
-      if (x.number == c.number) {
-        std::string sql = "nextval(" + quote_literal(quote_identifier(view().schema_name(seq->schema)) + "." + quote_identifier(seq->name)) + "::regclass)";
-        ParsedExpression p = parse_expression(sql);
-        BindContext b = bind();
-        b.text = sql;
-        columns.push_back(bind_expression(p.node, nullptr, ExprContext::kColumnDefault, b, c.type, c.typmod, c.name));
-        continue;
-      }
-      auto v = std::make_shared<VarExpr>();
-      v->relation = 1;
-      v->column = x.number;
-      v->type = x.type;
-      v->typmod = x.typmod;
-      v->collation = x.collation;
-      columns.push_back(v);
-    }
+    std::string sql = "nextval(" + quote_literal(quote_identifier(view().schema_name(seq->schema)) + "." + quote_identifier(seq->name)) + "::regclass)";
+    ParsedExpression p = parse_expression(sql);
+    BindContext b = bind();
+    b.text = sql;
+    ExprPtr number = bind_expression(p.node, nullptr, ExprContext::kColumnDefault, b, c.type, c.typmod, c.name);
     Relation from = *r;
     from.columns.back().missing_value.reset();
-    rewrite(from, r, columns);
+    rewrite(from, r, columns_with(from, c.number, number));
   } else if (n.generated != nullptr || n.default_expr != nullptr) {
     set_default(*r, c.number, n.generated != nullptr ? n.generated : n.default_expr, n.generated != nullptr);
     put(std::make_shared<Relation>(*r));
@@ -122,22 +128,8 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
     });
     if (n.generated != nullptr || is_volatile) {
       host.next_command();
-      std::vector<ExprPtr> columns;
-      for (const Column& x : r->columns) {
-        if (x.number == c.number) {
-          columns.push_back(e);
-          continue;
-        }
-        auto v = std::make_shared<VarExpr>();
-        v->relation = 1;
-        v->column = x.number;
-        v->type = x.type;
-        v->typmod = x.typmod;
-        v->collation = x.collation;
-        columns.push_back(v);
-      }
       Relation from = *r;
-      rewrite(from, r, columns);
+      rewrite(from, r, columns_with(from, c.number, e));
       rewritten = true;
     } else {
       // One value for all rows that are there: kept with the column.
@@ -208,13 +200,7 @@ void Ddl::alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCm
   if (d->raw_default != nullptr) {
     e = bind_expression(d->raw_default, r.get(), ExprContext::kAlterColTransform, b);
   } else {
-    auto v = std::make_shared<VarExpr>();
-    v->relation = 1;
-    v->column = old.number;
-    v->type = old.type;
-    v->typmod = old.typmod;
-    v->collation = old.collation;
-    e = v;
+    e = column_value(old);
   }
   ExprPtr converted;
   try {
@@ -291,21 +277,7 @@ void Ddl::alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCm
     put(std::make_shared<Relation>(*r));
     return;
   }
-  std::vector<ExprPtr> columns;
-  for (const Column& x : from.columns) {
-    if (x.number == old.number) {
-      columns.push_back(converted);
-      continue;
-    }
-    auto v = std::make_shared<VarExpr>();
-    v->relation = 1;
-    v->column = x.number;
-    v->type = x.type;
-    v->typmod = x.typmod;
-    v->collation = x.collation;
-    columns.push_back(v);
-  }
-  rewrite(from, r, columns);
+  rewrite(from, r, columns_with(from, old.number, converted));
 }
 
 void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c, const pg::AlterTableStmt*) {
