@@ -6,11 +6,12 @@
 namespace stele::catalog {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kVersion = 2;   // 2: partitions, rules, what is inherited, more of aggregates and operators
 
 // One field list a struct (describe below) serves writing and reading.
 struct Writer {
   std::string out;
+  char version = kVersion;
   template <typename... T> void operator()(T&... v) { (put(v), ...); }
 
   void put(bool& v) { out.push_back(v ? 1 : 0); }
@@ -42,6 +43,7 @@ struct Writer {
 
 struct Loader {
   Reader in;
+  char version = kVersion;
   template <typename... T> void operator()(T&... v) { (get(v), ...); }
 
   void get(bool& v) { v = in.le<char>() != 0; }
@@ -78,12 +80,26 @@ template <typename A> void describe(A& a, AclItem& x) { a(x.grantee, x.grantor, 
 template <typename A> void base(A& a, Object& x) { a(x.oid, x.name, x.owner, x.acl, x.comment); }
 template <typename A> void describe(A& a, Column& x) {
   a(x.name, x.number, x.type, x.typmod, x.collation, x.dimensions, x.not_null, x.dropped, x.identity, x.generated,
-    x.default_sql, x.missing_value, x.storage, x.statistics_target, x.options, x.comment, x.acl, x.inherited);
+    x.default_sql, x.missing_value, x.storage, x.statistics_target, x.options, x.comment, x.acl);
+  bool inherited = x.inherited();
+  a(inherited);
+  if (a.version >= 2) {
+    a(x.inherit_count, x.local);
+  } else {
+    x.inherit_count = inherited ? 1 : 0;
+    x.local = !inherited;
+  }
 }
 template <typename A> void describe(A& a, Constraint& x) {
   a(x.oid, x.name, x.kind, x.columns, x.index, x.check_sql, x.referenced, x.referenced_columns, x.on_update,
     x.on_delete, x.on_delete_columns, x.match, x.deferrable, x.initially_deferred, x.validated, x.no_inherit,
     x.equality_operators, x.comment);
+  if (a.version >= 2) a(x.inherit_count, x.local, x.parent);
+}
+template <typename A> void describe(A& a, PartitionDatum& x) { a(x.kind, x.value); }
+template <typename A> void describe(A& a, PartitionBound& x) { a(x.strategy, x.is_default, x.modulus, x.remainder, x.lower, x.upper, x.values); }
+template <typename A> void describe(A& a, Rule& x) {
+  a(x.oid, x.name, x.event, x.instead, x.enabled, x.condition_sql, x.actions_sql, x.comment);
 }
 template <typename A> void describe(A& a, IndexColumn& x) {
   a(x.column, x.expression_sql, x.type, x.typmod, x.collation, x.opclass, x.opclass_options, x.descending, x.nulls_first);
@@ -111,6 +127,7 @@ template <typename A> void describe(A& a, Relation& x) {
   a(x.schema, x.relkind, x.persistence, x.row_type, x.storage_id, x.schema_version, x.columns, x.constraints, x.indexes,
     x.index, x.sequence, x.view_sql, x.populated, x.partitioning, x.partition_bound, x.parents, x.triggers, x.rules,
     x.row_security, x.force_row_security, x.options, x.extra, x.replica_identity, x.of_type, x.on_commit, x.temp_session);
+  if (a.version >= 2) a(x.bound);
 }
 template <typename A> void describe(A& a, Type& x) {
   base(a, x);
@@ -122,10 +139,14 @@ template <typename A> void describe(A& a, Function& x) {
   a(x.schema, x.prokind, x.language, x.language_name, x.result, x.returns_set, x.strict, x.security_definer, x.leakproof,
     x.volatility, x.parallel, x.args, x.all_args, x.arg_modes, x.arg_names, x.arg_defaults_sql, x.variadic, x.cost, x.rows,
     x.source, x.sql_body, x.settings, x.transition, x.final, x.combine, x.transition_type, x.sort_operator, x.initial);
+  if (a.version >= 2)
+    a(x.aggregate_kind, x.direct_args, x.final_extra, x.moving_final_extra, x.final_modify, x.moving_final_modify, x.serial, x.deserial, x.moving_transition,
+      x.moving_inverse, x.moving_final, x.moving_type, x.state_space, x.moving_space, x.moving_initial);
 }
 template <typename A> void describe(A& a, Operator& x) {
   base(a, x);
   a(x.schema, x.left, x.right, x.result, x.proc, x.commutator, x.negator, x.can_merge, x.can_hash);
+  if (a.version >= 2) a(x.restriction, x.join);
 }
 template <typename A> void describe(A& a, Cast& x) { base(a, x); a(x.source, x.target, x.func, x.context, x.method); }
 template <typename A> void describe(A& a, Collation& x) { base(a, x); a(x.schema, x.provider, x.deterministic, x.locale); }
@@ -143,6 +164,7 @@ template <typename A> void describe(A& a, Trigger& x) {
   base(a, x);
   a(x.relation, x.function, x.constraint, x.type, x.enabled, x.columns, x.args, x.when_sql, x.definition_sql, x.old_table,
     x.new_table, x.deferrable, x.initially_deferred);
+  if (a.version >= 2) a(x.parent);
 }
 template <typename A> void describe(A& a, Policy& x) {
   base(a, x);
@@ -181,7 +203,8 @@ std::string encode_object(const Object& object) {
 
 std::shared_ptr<const Object> decode_object(ObjectKind kind, std::string_view bytes) {
   Loader l{Reader(bytes)};
-  if (l.in.le<char>() != kVersion)
+  l.version = l.in.le<char>();
+  if (l.version < 1 || l.version > kVersion)
     throw Error(ErrorCode::kFeatureNotSupported, "catalog object has an unknown format version");
   std::shared_ptr<const Object> o;
   switch (kind) {
@@ -204,7 +227,8 @@ std::string encode_statistics(const RelationStatistics& s) {
 
 std::shared_ptr<const RelationStatistics> decode_statistics(std::string_view bytes) {
   Loader l{Reader(bytes)};
-  if (l.in.le<char>() != kVersion)
+  l.version = l.in.le<char>();
+  if (l.version < 1 || l.version > kVersion)
     throw Error(ErrorCode::kFeatureNotSupported, "statistics have an unknown format version");
   auto s = std::make_shared<RelationStatistics>();
   describe(l, *s);

@@ -22,6 +22,7 @@ enum class ObjectKind : uint8_t {
   kSchema = 1, kRelation, kType, kFunction, kOperator, kCast, kCollation, kRole, kDatabase, kExtension,
   kTrigger, kPolicy, kLanguage, kAggregate, kTextSearchConfig, kStatistics, kSetting, kSettings /* ALTER ROLE/DATABASE SET */,
   kConstraint /* of a table or domain; an address in dependencies only */, kDefault /* of a column, the same */,
+  kRule /* the same */,
 };
 
 struct AclItem {  // grantor grants privileges to grantee (0 = PUBLIC)
@@ -70,7 +71,9 @@ struct Column {
   std::map<std::string, std::string> options;
   std::optional<std::string> comment;
   std::optional<std::vector<AclItem>> acl;
-  bool inherited = false;
+  int16_t inherit_count = 0; // parents that have the column
+  bool local = true;         // declared by the table itself, whatever its parents have
+  bool inherited() const { return inherit_count > 0; }
 };
 
 enum class ConstraintKind : char { kCheck = 'c', kForeignKey = 'f', kPrimary = 'p', kUnique = 'u', kExclusion = 'x', kNotNull = 'n' };
@@ -89,6 +92,9 @@ struct Constraint {  // table and domain constraints
   bool deferrable = false, initially_deferred = false, validated = true, no_inherit = false;
   std::vector<Oid> equality_operators;    // f: pk = fk
   std::optional<std::string> comment;
+  int16_t inherit_count = 0;
+  bool local = true;
+  Oid parent = 0;                // of a partition: the partitioned table's constraint (p, u, x, f)
 };
 
 struct IndexColumn {
@@ -119,7 +125,28 @@ struct SequenceInfo {
   int16_t owner_column = 0;      // OWNED BY / serial / identity
   bool identity = false;
 };
-struct PartitionInfo { char strategy = 0; std::vector<int16_t> columns; std::vector<std::string> expressions; std::vector<Oid> opclasses, collations; };
+// Of a partitioned table: the key. columns[i] 0 takes the next of expressions.
+struct PartitionInfo { char strategy = 0 /* r range, l list, h hash */; std::vector<int16_t> columns; std::vector<std::string> expressions; std::vector<Oid> opclasses, collations; };
+// Of a partition: which keys are its own.
+struct PartitionDatum { char kind = 'v'; std::string value; };   // v value (the row codec's stored form), n NULL, < MINVALUE, > MAXVALUE
+struct PartitionBound {
+  char strategy = 0;
+  bool is_default = false;
+  int32_t modulus = 0, remainder = 0;           // hash
+  std::vector<PartitionDatum> lower, upper;     // range: lower is inclusive, upper is not
+  std::vector<PartitionDatum> values;           // list
+};
+// CREATE RULE: texts are deparsed as views' are; actions see OLD and NEW as relations of that name.
+struct Rule {
+  Oid oid = 0;
+  std::string name;
+  char event = '1';              // pg_rewrite.ev_type: 1 SELECT, 2 UPDATE, 3 INSERT, 4 DELETE
+  bool instead = false;
+  char enabled = 'O';
+  std::string condition_sql;
+  std::vector<std::string> actions_sql;
+  std::optional<std::string> comment;
+};
 
 struct Relation : Object {
   ObjectKind kind() const override { return ObjectKind::kRelation; }
@@ -139,9 +166,10 @@ struct Relation : Object {
   bool populated = true;         // matview
   std::optional<PartitionInfo> partitioning;
   std::string partition_bound;   // FOR VALUES ... text, for partitions
-  std::vector<Oid> parents;      // INHERITS / PARTITION OF
+  std::optional<PartitionBound> bound;
+  std::vector<Oid> parents;      // INHERITS / PARTITION OF; of an index: the partitioned index
   std::vector<Oid> triggers;
-  std::vector<std::pair<std::string, std::string>> rules;
+  std::vector<Rule> rules;       // beside a view's own
   bool row_security = false, force_row_security = false;
   std::map<std::string, std::string> options;  // reloptions: fillfactor, redis_key, ...
   // Doors' own metadata (Elasticsearch mappings and settings, Qdrant parameters), JSON by name.
@@ -197,6 +225,13 @@ struct Function : Object {
   // Aggregates (prokind a).
   Oid transition = 0, final = 0, combine = 0, transition_type = 0, sort_operator = 0;
   std::optional<std::string> initial;
+  char aggregate_kind = 'n';     // n normal, o ordered-set, h hypothetical
+  int16_t direct_args = 0;
+  bool final_extra = false, moving_final_extra = false;
+  char final_modify = 'r', moving_final_modify = 'r';
+  Oid serial = 0, deserial = 0, moving_transition = 0, moving_inverse = 0, moving_final = 0, moving_type = 0;
+  int32_t state_space = 0, moving_space = 0;
+  std::optional<std::string> moving_initial;
 };
 
 struct Operator : Object {
@@ -205,6 +240,7 @@ struct Operator : Object {
   Oid schema = kPublic;
   Oid left = 0, right = 0, result = 0, proc = 0, commutator = 0, negator = 0;
   bool can_merge = false, can_hash = false;
+  Oid restriction = 0, join = 0; // selectivity estimators
 };
 struct Cast : Object {
   ObjectKind kind() const override { return ObjectKind::kCast; }
@@ -252,6 +288,7 @@ struct Trigger : Object {
   std::vector<std::string> args;
   std::string when_sql, definition_sql, old_table, new_table;
   bool deferrable = false, initially_deferred = false;
+  Oid parent = 0;                // of a partition: the partitioned table's trigger
 };
 struct Policy : Object {
   ObjectKind kind() const override { return ObjectKind::kPolicy; }

@@ -186,6 +186,8 @@ class TableWriter {
   // files. Unique violations are found by finish(). Null when the table has triggers or foreign keys of its own.
   static std::unique_ptr<TableWriter> open_bulk(Oid relation, ExecContext& ctx);
   virtual ~TableWriter() = default;
+  // The rows to come are one statement's: fires BEFORE STATEMENT triggers of INSERT now, AFTER ones in finish().
+  virtual void begin_insert() = 0;
   // Fills in defaults of columns whose `given` flag is false, checks, writes. Returns the row id.
   virtual uint64_t insert(std::span<const NullableDatum> row, std::span<const bool> given) = 0;
   virtual void update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) = 0;
@@ -207,6 +209,9 @@ void analyze_relation(Oid relation, ExecContext& ctx);
 void build_index(Oid index, ExecContext& ctx);
 // Rewrites a table after a column type change: new row = exprs over the old row, into a new storage id.
 void rewrite_table(const catalog::Relation& from, catalog::Relation& to, const std::vector<ExprPtr>& columns, ExecContext& ctx);
+// Verifies that the rows of a table satisfy the bounds of a partition of `parent` (no rows of it, when `excluded`: what the
+// default partition has of a new one). Throws check_violation.
+void validate_partition(const catalog::Relation& table, const catalog::Relation& parent, const catalog::PartitionBound& bound, bool excluded, ExecContext& ctx);
 // Verifies existing rows: throws check_violation / not_null_violation / foreign_key_violation.
 void validate_constraint(const catalog::Relation& table, const catalog::Constraint& constraint, ExecContext& ctx);
 

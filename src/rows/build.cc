@@ -60,7 +60,8 @@ class EntrySorter {
   }
   [[noreturn]] void fail(bool creating, const std::function<std::string(uint64_t)>& values_of, std::string_view key,
                          std::string_view value) {
-    std::string values = values_of(entry_row_id(index_, key, value));
+    const uint64_t row_id = entry_row_id(index_, key, value);
+    std::string values = values_of(row_id);
     if (creating) {
       throw Error(ErrorCode::kUniqueViolation, fmt::format("could not create unique index \"{}\"", index_.name()))
           .detail(values.empty() ? "" : fmt::format("Key {}={} is duplicated.", table_.key_names(index_), values))
@@ -69,6 +70,7 @@ class EntrySorter {
     throw Error(ErrorCode::kUniqueViolation,
                 fmt::format("duplicate key value violates unique constraint \"{}\"", index_.name()))
         .detail(values.empty() ? "" : fmt::format("Key {}={} already exists.", table_.key_names(index_), values))
+        .context(fmt::format("{}{}", kLoadedRow, row_id))
         .names(table_.table().schema_name(), table_.table().relation().name, {}, {}, index_.name());
   }
 

@@ -8,6 +8,9 @@
 
 namespace stele::rows {
 
+// A duplicate key that BulkLoader::finish() finds names its row: the error's context is this and the row's id.
+inline constexpr std::string_view kLoadedRow = "loaded row ";
+
 // Writes the entries of an index whose storage id is new, from the rows that `view` shows. The caller
 // holds a lock that keeps writers out (SHARE), or indexes what they write beside it. Throws
 // unique_violation "could not create unique index".

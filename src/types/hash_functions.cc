@@ -155,6 +155,21 @@ uint32_t pg_hash_numeric(Datum v) {
   if (d.digits.empty()) return 0xffffffffu;
   return pg_hash_any(d.bytes()) ^ static_cast<uint32_t>(d.weight);
 }
+uint64_t pg_hash_value_extended(Oid type, Datum v, Oid collation, uint64_t seed, EvalContext& context) {
+  Arena arena;
+  Oid ops = type;
+  if (context.catalog != nullptr) {
+    const auto facts = context.catalog->type_facts(type);
+    if (facts.kind == 'e') ops = oid::kAnyEnum;
+    else if (facts.kind == 'r') ops = oid::kAnyRange;
+    else if (facts.kind == 'm') ops = oid::kAnyMultirange;
+    else if (facts.kind == 'c') ops = oid::kRecord;
+    else if (facts.category == 'A') ops = oid::kAnyArray;
+  }
+  std::shared_ptr<void> cache;
+  FnCall like{nullptr, nullptr, 0, nullptr, oid::kInt8, collation, -1, &arena, &context, &cache};
+  return hash_value(like, ops, type, v, &seed);
+}
 uint64_t pg_hash_numeric_extended(Datum v, uint64_t seed) {
   if (!numeric_is_finite(v)) return seed;
   const NumericDigits d(v);

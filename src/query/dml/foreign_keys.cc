@@ -139,10 +139,26 @@ void check_reference(const catalog::Relation& table, const catalog::Constraint& 
     if (fk.match == 'f' && nulls < fk.columns.size()) fail("MATCH FULL does not allow mixing of null and nonnull key values.");
     return;
   }
+  bool found = false;
+  const std::string shown = parent->name;
+  std::vector<int16_t> referenced = fk.referenced_columns;
+  if (parent->partitioning) {
+    // Unique keys contain the partition key, so that the key alone says which partition has it.
+    std::vector<NullableDatum> wanted(parent->columns.size(), NullableDatum{{}, true});
+    for (size_t i = 0; i < referenced.size(); ++i) wanted[static_cast<size_t>(referenced[i] - 1)] = row[static_cast<size_t>(fk.columns[i] - 1)];
+    Arena arena;
+    PartitionRouter router(parent, ctx);
+    auto leaf = state->relation(router.find(wanted, arena));
+    if (leaf) {
+      const auto positions = attribute_map(*parent, *leaf);
+      for (int16_t& c : referenced) c = positions[static_cast<size_t>(c - 1)];
+    }
+    parent = leaf;
+    if (!parent) fail(fmt::format("Key {}={} is not present in table \"{}\".", key_text(table, fk.columns), value_text(table, fk.columns, row, ctx), shown));
+  }
   rows::TableAccess access(shared_table(parent, *state), *ctx.txn, nullptr, ctx.eval);
   std::vector<size_t> order;
-  const rows::IndexDef* ix = index_over(access.table(), fk.referenced_columns, true, &order);
-  bool found = false;
+  const rows::IndexDef* ix = index_over(access.table(), referenced, true, &order);
   if (ix != nullptr && !ix->deferrable) {
     std::vector<NullableDatum> key;
     bool fit = true;
@@ -162,13 +178,13 @@ void check_reference(const catalog::Relation& table, const catalog::Constraint& 
   } else {
     std::vector<NullableDatum> values;
     for (int16_t c : fk.columns) values.push_back(row[static_cast<size_t>(c - 1)]);
-    find_rows(access, fk.referenced_columns, values, ctx, [&](uint64_t id, std::vector<NullableDatum>&) {
+    find_rows(access, referenced, values, ctx, [&](uint64_t id, std::vector<NullableDatum>&) {
       access.lock_row(id, storage::LockMode::kForKeyShare, ctx.wait);
       found = true;
       return false;
     });
   }
-  if (!found) fail(fmt::format("Key {}={} is not present in table \"{}\".", key_text(table, fk.columns), value_text(table, fk.columns, row, ctx), parent->name));
+  if (!found) fail(fmt::format("Key {}={} is not present in table \"{}\".", key_text(table, fk.columns), value_text(table, fk.columns, row, ctx), shown));
 }
 
 void act_on_references(const catalog::Relation& parent, const ForeignKeyRef& ref, std::span<const NullableDatum> old_row, const NullableDatum* new_row, ExecContext& ctx) {
@@ -181,9 +197,19 @@ void act_on_references(const catalog::Relation& parent, const ForeignKeyRef& ref
   if (action == 'a') {
     // Another row may have taken the key over meanwhile.
     auto self = state->relation(parent.oid);
-    rows::TableAccess access(shared_table(self, *state), *ctx.txn, nullptr, ctx.eval);
     bool replaced = false;
-    find_rows(access, fk.referenced_columns, values, ctx, [&](uint64_t, std::vector<NullableDatum>&) { replaced = true; return false; });
+    std::vector<std::shared_ptr<const catalog::Relation>> places{self};
+    if (auto top = state->relation(fk.referenced); top && top->partitioning && self->bound)
+      for (Oid child : inheritance_children(*state, top->oid))
+        if (child != self->oid) places.push_back(state->relation(child));
+    for (auto& place : places) {
+      if (replaced || !place || place->relkind != 'r') continue;
+      const auto positions = attribute_map(*self, *place);
+      std::vector<int16_t> columns;
+      for (int16_t c : fk.referenced_columns) columns.push_back(positions[static_cast<size_t>(c - 1)]);
+      rows::TableAccess access(shared_table(place, *state), *ctx.txn, nullptr, ctx.eval);
+      find_rows(access, columns, values, ctx, [&](uint64_t, std::vector<NullableDatum>&) { replaced = true; return false; });
+    }
     if (replaced) return;
   }
   struct Found { uint64_t id; };
@@ -193,9 +219,12 @@ void act_on_references(const catalog::Relation& parent, const ForeignKeyRef& ref
     return action != 'a' && action != 'r';
   });
   if (ids.empty()) return;
+  // Of a partition, the table that was declared to refer is the one above.
+  std::string referring = ref.table->name;
+  if (auto above = partition_ancestors(*state, *ref.table); fk.parent != 0 && !above.empty()) referring = above.back()->name;
   if (action == 'a' || action == 'r')
-    throw Error(ErrorCode::kForeignKeyViolation, fmt::format("update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"", parent.name, fk.name, ref.table->name))
-        .detail(fmt::format("Key {}={} is still referenced from table \"{}\".", key_text(parent, fk.referenced_columns), value_text(parent, fk.referenced_columns, old_row, ctx), ref.table->name))
+    throw Error(ErrorCode::kForeignKeyViolation, fmt::format("update or delete on table \"{}\" violates foreign key constraint \"{}\" on table \"{}\"", parent.name, fk.name, referring))
+        .detail(fmt::format("Key {}={} is still referenced from table \"{}\".", key_text(parent, fk.referenced_columns), value_text(parent, fk.referenced_columns, old_row, ctx), referring))
         .names(schema_name(*ref.table, ctx), ref.table->name, {}, {}, fk.name);
   Arena arena;
   for (uint64_t id : ids) {

@@ -5,7 +5,7 @@
 
 namespace stele::query {
 
-using OwnedRow = std::shared_ptr<std::vector<NullableDatum>>;   // with its own memory
+using OwnedRow = OwnedRowPtr;
 OwnedRow own_row(std::span<const NullableDatum> row, const std::vector<TypeInfo>& types);
 
 // Throws foreign_key_violation unless the referenced row exists; locks it FOR KEY SHARE.

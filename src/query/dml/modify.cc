@@ -1,7 +1,8 @@
 // ModifyTable: rows from below become inserts, updates and deletes.
 #include "base/error.h"
 #include "query/dml/recheck.h"
-#include "query/dml/writer.h"
+#include "query/dml/foreign_keys.h"
+#include "query/dml/routed.h"
 #include "query/exec/operator.h"
 #include "types/oids.h"
 
@@ -33,7 +34,7 @@ class ModifyOp final : public Operator {
         if (auto trigger = s.ctx->catalog->state()->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t)) instead_ |= (trigger->type & kInsteadTrigger) != 0;
     }
     if (table.relkind == 'v' && !instead_) throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("cannot {} view \"{}\"", info_.command == CommandKind::kInsert ? "insert into" : info_.command == CommandKind::kUpdate ? "update" : "delete from", table.name));
-    if (table.relkind == 'p' && info_.command == CommandKind::kInsert) throw Error(ErrorCode::kFeatureNotSupported, "INSERT into partitioned tables is not supported");
+    if (table.partitioning) router_ = std::make_unique<PartitionRouter>(n.table, *s.ctx);
     // Target columns first, then what came from below.
     for (auto& c : table.columns) {
       auto v = std::make_shared<VarExpr>();
@@ -102,7 +103,7 @@ class ModifyOp final : public Operator {
   struct Action { BatchFilter condition; ExprList values; std::vector<int16_t> columns; };
 
   WriterImpl& writer(Oid relation) {
-    auto& w = writers_[relation];
+    auto& w = writers_[relation];   // a reference that later writers leave valid
     if (!w) {
       auto table = relation == node.relation ? node.table : state.ctx->catalog->state()->relation(relation);
       // The transaction's own view of the table: an ALTER earlier in it counts.
@@ -116,6 +117,7 @@ class ModifyOp final : public Operator {
         }
         w->set_assigned(std::move(assigned));
       }
+      if (relation != node.relation) w->capture_for(writer(node.relation));
     }
     return *w;
   }
@@ -263,7 +265,7 @@ class ModifyOp final : public Operator {
   // --- INSERT
   void insert(const Batch& in, int r) {
     WriterImpl& w = writer(node.relation);
-    if (in.size > 1 && info_.returning.empty() && info_.command == CommandKind::kInsert && !info_.on_conflict) w.start_bulk_if_new();
+    if (in.size > 1 && info_.returning.empty() && info_.command == CommandKind::kInsert && !info_.on_conflict && !router_) w.start_bulk_if_new();
     w.row_arena().reset();
     std::vector<NullableDatum> row(w.columns());
     std::unique_ptr<bool[]> given(new bool[row.size()]());
@@ -273,32 +275,57 @@ class ModifyOp final : public Operator {
       row[i] = {in.columns[static_cast<size_t>(s)].values[r], in.columns[static_cast<size_t>(s)].nulls[r] != 0};
       given[i] = true;
     }
-    if (!w.prepare_insert(row, std::span<const bool>(given.get(), row.size()))) return;
+    w.fill_defaults(row, std::span<const bool>(given.get(), row.size()));
+    insert_filled(row, in, r);
+  }
+  // The row has the columns of the table that was named; it goes to the partition that takes it.
+  void insert_filled(std::vector<NullableDatum>& row, const Batch& in, int r) {
+    const Oid relation = router_ ? router_->route(row, route_arena()) : node.relation;
+    WriterImpl& w = writer(relation);
+    if (relation != node.relation) {
+      w.row_arena().reset();
+      row = map_row(row, positions(relation), w.columns());
+    }
+    if (!w.prepare_filled(row, relation != node.relation)) return;
     uint64_t id = 0;
-    if (!checks_.empty()) check_new_row(w, row, node.relation, true);
+    if (!checks_.empty()) check_new_row(w, row, relation, true);
     if (!info_.on_conflict) {
       w.insert_prepared(row, false, {}, &id);
-      if (!checks_.empty()) check_new_row(w, row, node.relation, false);
-      emit(row, id, node.relation, in, r);
+      if (!checks_.empty()) check_new_row(w, row, relation, false);
+      emit(row, id, relation, in, r);
       return;
     }
     std::vector<const rows::IndexDef*> arbiters;
     for (Oid ix : info_.on_conflict->arbiter_indexes)
-      if (auto* def = w.access().table().index(ix)) arbiters.push_back(def);
+      for (auto& def : w.access().table().indexes())
+        if (def.relation->oid == ix || descends(*def.relation, ix)) arbiters.push_back(&def);
     while (true) {
       auto conflict = w.insert_prepared(row, true, arbiters, &id);
       if (!conflict) {
-        touched_.insert({node.relation, id});
-        if (!checks_.empty()) check_new_row(w, row, node.relation, false);
-        emit(row, id, node.relation, in, r);
+        touched_.insert({relation, id});
+        if (!checks_.empty()) check_new_row(w, row, relation, false);
+        emit(row, id, relation, in, r);
         return;
       }
       if (!info_.on_conflict->do_update) {
         refuse_unseen(w, conflict->row_id);
         return;
       }
-      if (update_conflicting(w, conflict->row_id, row, in, r)) return;
+      if (update_conflicting(w, relation, conflict->row_id, row, in, r)) return;
     }
+  }
+  Arena& route_arena() { route_arena_.reset(); return route_arena_; }
+  // Whether an index of a partition was made for that of a table above it.
+  bool descends(const catalog::Relation& index, Oid from) const {
+    auto state_now = state.ctx->catalog->state();
+    for (auto r = state_now->relation(index.oid); r && !r->parents.empty(); r = state_now->relation(r->parents[0]))
+      if (r->parents[0] == from) return true;
+    return false;
+  }
+  const std::vector<int16_t>& positions(Oid relation) {
+    auto [it, fresh] = positions_.try_emplace(relation);
+    if (fresh) it->second = attribute_map(*node.table, writer(relation).table());
+    return it->second;
   }
   void compile_conflict() {
     auto& oc = *info_.on_conflict;
@@ -326,11 +353,11 @@ class ModifyOp final : public Operator {
       throw Error(ErrorCode::kSerializationFailure, "could not serialize access due to concurrent update");
   }
   // False: the row went away meanwhile, try the insert again.
-  bool update_conflicting(WriterImpl& w, uint64_t id, const std::vector<NullableDatum>& proposed, const Batch& in, int r) {
-    if (touched_.contains({node.relation, id}))
+  bool update_conflicting(WriterImpl& w, Oid relation, uint64_t id, const std::vector<NullableDatum>& proposed, const Batch& in, int r) {
+    if (touched_.contains({relation, id}))
       throw Error(ErrorCode::kCardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time")
           .hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.");
-    w.access().lock_row(id, w.key_strength(conflict_columns_), state.ctx->wait);
+    w.access().lock_row(id, w.key_strength(own_columns(conflict_columns_, relation)), state.ctx->wait);
     Arena arena;
     std::vector<NullableDatum> old;
     storage::Lsn lsn = 0;
@@ -340,20 +367,29 @@ class ModifyOp final : public Operator {
     std::vector<Datum> values;
     std::vector<uint8_t> nulls;
     auto put = [&](const NullableDatum& d) { values.push_back(d.value); nulls.push_back(d.is_null ? 1 : 0); };
-    for (size_t i = 0; i < target_columns_; ++i) put(old[i]);
+    // Expressions name the columns of the table that was named.
+    const std::vector<int16_t>* at = relation == node.relation ? nullptr : &positions(relation);
+    auto place = [&](size_t i) { return at == nullptr ? static_cast<int>(i) : (*at)[i] - 1; };
+    auto put_row = [&](const std::vector<NullableDatum>& row) {
+      for (size_t i = 0; i < target_columns_; ++i) put(place(i) < 0 ? NullableDatum{{}, true} : row[static_cast<size_t>(place(i))]);
+    };
+    put_row(old);
     put({Datum::from_int(static_cast<int64_t>(id)), false});
-    put({Datum::from_oid(node.relation), false});
+    put({Datum::from_oid(relation), false});
     put({});
-    for (size_t i = 0; i < target_columns_; ++i) put(proposed[i]);
+    put_row(proposed);
     Batch one;
     one.size = 1;
     for (size_t i = 0; i < values.size(); ++i) one.columns.push_back({&values[i], &nulls[i]});
     if (!conflict_where_.empty() && conflict_where_.select(one, arena, state) == 0) return true;
     conflict_set_.eval(one, arena, state);
     std::vector<NullableDatum> row = old;
-    for (size_t i = 0; i < conflict_columns_.size(); ++i) row[static_cast<size_t>(conflict_columns_[i] - 1)] = {conflict_set_.vecs[i]->values[0], conflict_set_.vecs[i]->nulls[0] != 0};
-    touched_.insert({node.relation, id});
-    if (w.update_row(id, old, row)) emit(row, id, node.relation, in, r);
+    for (size_t i = 0; i < conflict_columns_.size(); ++i) row[static_cast<size_t>(place(static_cast<size_t>(conflict_columns_[i] - 1)))] = {conflict_set_.vecs[i]->values[0], conflict_set_.vecs[i]->nulls[0] != 0};
+    touched_.insert({relation, id});
+    bool moves = false;
+    if (w.update_or_move(id, old, row, router_ ? &moves : nullptr)) emit(row, id, relation, in, r);
+    if (moves)
+      throw Error(ErrorCode::kFeatureNotSupported, "invalid ON UPDATE specification").detail("The result tuple would appear in a different partition than the original tuple.");
     return true;
   }
 
@@ -402,6 +438,7 @@ class ModifyOp final : public Operator {
     Target t = target_of(in, r);
     std::vector<int16_t> assigned;
     for (auto& [c, s] : info_.assignments) assigned.push_back(c);
+    assigned = own_columns(assigned, t.relation);
     Arena arena;
     Recheck recheck;
     std::vector<NullableDatum> old;
@@ -417,10 +454,35 @@ class ModifyOp final : public Operator {
       if (at >= 0) row[static_cast<size_t>(at)] = {cur->columns[static_cast<size_t>(s)].values[row_at], cur->columns[static_cast<size_t>(s)].nulls[row_at] != 0};
     }
     touched_.insert({t.relation, t.id});
-    if (!w.update_row(t.id, old, row)) return;
+    bool moves = false;
+    if (!w.update_or_move(t.id, old, row, router_ ? &moves : nullptr)) {
+      if (moves) move(w, t, old, row, *cur, row_at);
+      return;
+    }
     for (bool policies : {true, false})
       if (!checks_.empty()) check_new_row(w, row, t.relation, policies);
     emit(row, t.id, t.relation, *cur, row_at);
+  }
+  // The new row belongs into another partition: it leaves this one and is inserted there.
+  void move(WriterImpl& from, Target t, const std::vector<NullableDatum>& old, const std::vector<NullableDatum>& row, const Batch& in, int r) {
+    WriterImpl& root = writer(node.relation);
+    root.row_arena().reset();
+    std::vector<NullableDatum> named(root.columns());
+    const auto& at = positions(t.relation);
+    for (size_t i = 0; i < named.size(); ++i)
+      named[i] = at[i] > 0 ? row[static_cast<size_t>(at[i] - 1)] : NullableDatum{{}, true};
+    const auto kept = own_row(named, types_);   // the writers' memory is about to be used again
+    if (!from.erase_row(t.id, old, row.data())) return;
+    named = *kept;
+    insert_filled(named, in, r);
+  }
+  // Columns of the named table, as a child numbers them.
+  std::vector<int16_t> own_columns(const std::vector<int16_t>& columns, Oid relation) {
+    if (relation == node.relation) return columns;
+    std::vector<int16_t> out;
+    for (int16_t c : columns)
+      if (int16_t own = positions(relation)[static_cast<size_t>(c - 1)]; own > 0) out.push_back(own);
+    return out;
   }
   void erase(const Batch& in, int r) {
     if (in.columns[static_cast<size_t>(info_.row_id_slot)].nulls[r]) return;
@@ -471,10 +533,8 @@ class ModifyOp final : public Operator {
         row[static_cast<size_t>(a->columns[i] - 1)] = {a->values.vecs[i]->values[0], a->values.vecs[i]->nulls[0] != 0};
         given[static_cast<size_t>(a->columns[i] - 1)] = true;
       }
-      if (!w.prepare_insert(row, std::span<const bool>(given.get(), row.size()))) return;
-      uint64_t id = 0;
-      w.insert_prepared(row, false, {}, &id);
-      ++processed_;
+      w.fill_defaults(row, std::span<const bool>(given.get(), row.size()));
+      insert_filled(row, one, 0);
       return;
     }
     if (spec.command == CommandKind::kSelect) return;
@@ -488,7 +548,9 @@ class ModifyOp final : public Operator {
     std::vector<NullableDatum> row = old;
     const std::vector<int>& map = column_map(t.relation);
     for (size_t i = 0; i < a->columns.size(); ++i) row[static_cast<size_t>(map[static_cast<size_t>(a->columns[i] - 1)])] = {a->values.vecs[i]->values[0], a->values.vecs[i]->nulls[0] != 0};
-    if (w.update_row(t.id, old, row)) ++processed_;
+    bool moves = false;
+    if (w.update_or_move(t.id, old, row, router_ ? &moves : nullptr)) ++processed_;
+    if (moves) move(w, t, old, row, one, 0);
   }
   static void slice(const Batch& in, int r, Batch& one) {
     one.size = 1;
@@ -508,6 +570,9 @@ class ModifyOp final : public Operator {
 
   const ModifyInfo& info_;
   OperatorPtr child_;
+  std::unique_ptr<PartitionRouter> router_;   // the target is partitioned
+  Arena route_arena_;
+  std::map<Oid, std::vector<int16_t>> positions_;
   std::map<Oid, std::unique_ptr<WriterImpl>> writers_;
   std::map<Oid, std::vector<int>> maps_;
   std::vector<ExprPtr> layout_, conflict_layout_;

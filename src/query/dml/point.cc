@@ -243,7 +243,7 @@ void make_point_plan(PlannedStatement& stmt, ExecContext& ctx) {
       p->columns.push_back(static_cast<const VarExpr&>(*e).column);
     }
   } else {
-    if (n->type != NodeType::kModifyTable || !n->modify->returning.empty() || n->modify->on_conflict || !n->modify->check_options.empty() || n->table->relkind != 'r' || !n->modify->child_relations.empty() || !n->modify->can_set_tag) return;
+    if (n->type != NodeType::kModifyTable || !n->modify->returning.empty() || n->modify->on_conflict || !n->modify->check_options.empty() || n->table->relkind != 'r' || n->table->bound || !n->modify->child_relations.empty() || !n->modify->can_set_tag) return;
     const PlanNode& project = *n->children[0];
     if (project.type != NodeType::kProject || project.children.empty()) return;
     const PlanNode& source = *project.children[0];

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "query/dml/foreign_keys.h"
+#include "query/dml/routed.h"
 #include "types/oids.h"
 #include "types/type_io.h"
 
@@ -31,8 +32,9 @@ std::vector<ForeignKeyRef> referencing(const catalog::State& state, Oid relation
     cache.refs.clear();
     state.for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
       auto r = std::static_pointer_cast<const catalog::Relation>(o);
+      if (r->partitioning) return;
       for (auto& c : r->constraints)
-        if (c.kind == catalog::ConstraintKind::kForeignKey) cache.refs.emplace(c.referenced, ForeignKeyRef{r, &c});
+        if (c.kind == catalog::ConstraintKind::kForeignKey) cache.refs.emplace(c.referenced, ForeignKeyRef{r, &c, nullptr});
     });
     cache.state = &state;
     cache.version = state.version();
@@ -40,6 +42,17 @@ std::vector<ForeignKeyRef> referencing(const catalog::State& state, Oid relation
   std::vector<ForeignKeyRef> out;
   auto [a, b] = cache.refs.equal_range(relation);
   for (auto it = a; it != b; ++it) out.push_back(it->second);
+  auto self = state.relation(relation);
+  if (!self || !self->bound) return out;
+  for (auto& above : partition_ancestors(state, *self)) {
+    const auto positions = attribute_map(*above, *self);
+    auto [c, d] = cache.refs.equal_range(above->oid);
+    for (auto it = c; it != d; ++it) {
+      auto own = std::make_shared<catalog::Constraint>(*it->second.constraint);
+      for (int16_t& column : own->referenced_columns) column = positions[static_cast<size_t>(column - 1)];
+      out.push_back({it->second.table, own.get(), own});
+    }
+  }
   return out;
 }
 
@@ -81,6 +94,7 @@ struct WriterImpl::Pending {
 std::unique_ptr<TableWriter> TableWriter::open(Oid relation, ExecContext& ctx) {
   auto table = ctx.catalog->state()->relation(relation);
   if (!table) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation with OID {} does not exist", relation));
+  if (table->partitioning) return std::make_unique<RoutedWriter>(std::move(table), ctx);
   return std::make_unique<WriterImpl>(std::move(table), ctx);
 }
 
@@ -128,12 +142,39 @@ WriterImpl::WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecConte
   for (Oid t : table_->triggers)
     if (auto tr = catalog_->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t); tr && tr->enabled != 'D') {
       trigger_bits_ |= 1 << 16 | tr->type;
+      before_insert_ |= (tr->type & (kRowTrigger | kBefore | kInsertEvent)) == (kRowTrigger | kBefore | kInsertEvent);
       row_triggers_ |= (tr->type & kRowTrigger) != 0 && (tr->type & kBefore) == 0;
       transitions_ |= !tr->old_table.empty() || !tr->new_table.empty();
     }
   compile_exprs();
+  if (table_->bound)
+    if (auto parent = catalog_->relation(table_->parents[0])) above_ = std::make_unique<PartitionRouter>(parent, ctx_);
 }
 WriterImpl::~WriterImpl() = default;
+
+void WriterImpl::begin_insert() {
+  statement_insert_ = true;
+  fire_statement(kBefore | kInsertEvent);
+}
+
+void WriterImpl::capture_for(WriterImpl& root) {
+  if (!root.transitions_) return;
+  root_ = &root;
+  from_root_ = attribute_map(root.table(), *table_);
+}
+
+// A child's change, in the form of this table's rows.
+void WriterImpl::capture(int event, const OwnedRowPtr& old_row, const OwnedRowPtr& new_row) {
+  if ((trigger_bits_ & event) == 0) return;
+  auto& t = transition_rows_[event == kInsertEvent ? 0 : event == kUpdateEvent ? 1 : 2];
+  if (old_row) t.old_rows.push_back(old_row);
+  if (new_row) t.new_rows.push_back(new_row);
+}
+
+void WriterImpl::fail_partition(std::span<const NullableDatum> row) {
+  throw Error(ErrorCode::kCheckViolation, fmt::format("new row for relation \"{}\" violates partition constraint", table_->name))
+      .detail(failing_row(row)).names(schema_name(*table_, ctx_), table_->name);
+}
 
 void WriterImpl::compile_exprs() {
   Layout layout;
@@ -253,6 +294,18 @@ void WriterImpl::fire_statement(int bits) { fire(bits, nullptr, nullptr); }
 
 // Remembers a change for AFTER ROW triggers and transition tables.
 void WriterImpl::note_change(int event, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) {
+  if (root_ != nullptr) {
+    auto mapped = [&](std::span<const NullableDatum> row) -> OwnedRow {
+      if (row.empty()) return nullptr;
+      OwnedRow mine = own_row(row, types_);
+      auto out = std::make_shared<std::vector<NullableDatum>>();
+      for (int16_t c : from_root_) out->push_back(c > 0 ? (*mine)[static_cast<size_t>(c - 1)] : NullableDatum{});
+      struct Both { OwnedRow memory; std::shared_ptr<std::vector<NullableDatum>> row; };
+      auto both = std::make_shared<Both>(Both{mine, out});
+      return OwnedRow(both, both->row.get());
+    };
+    root_->capture(event, mapped(old_row), mapped(new_row));
+  }
   if ((trigger_bits_ & event) == 0) return;
   OwnedRow o = old_row.empty() ? nullptr : own_row(old_row, types_), n = new_row.empty() ? nullptr : own_row(new_row, types_);
   if (transitions_) {
@@ -264,6 +317,11 @@ void WriterImpl::note_change(int event, std::span<const NullableDatum> old_row, 
 }
 
 bool WriterImpl::prepare_insert(std::vector<NullableDatum>& row, std::span<const bool> given) {
+  fill_defaults(row, given);
+  return prepare_filled(row, false);
+}
+
+void WriterImpl::fill_defaults(std::vector<NullableDatum>& row, std::span<const bool> given) {
   for (size_t i = 0; i < row.size(); ++i) {
     if (i < given.size() && given[i]) continue;
     row[i] = {};
@@ -276,9 +334,20 @@ bool WriterImpl::prepare_insert(std::vector<NullableDatum>& row, std::span<const
     }
     row[i] = v;
   }
+}
+
+bool WriterImpl::prepare_filled(std::vector<NullableDatum>& row, bool routed) {
   if (!fire(kRowTrigger | kBefore | kInsertEvent, nullptr, &row)) return false;
+  if (above_ && before_insert_ && routed && !in_partition(*table_, row, ctx_, arena_, above_.get())) {
+    std::string name;
+    for (Oid t : table_->triggers)
+      if (auto tr = catalog_->get_as<catalog::Trigger>(catalog::ObjectKind::kTrigger, t); tr && (tr->type & (kRowTrigger | kBefore | kInsertEvent)) == (kRowTrigger | kBefore | kInsertEvent) && (name.empty() || tr->name < name)) name = tr->name;
+    throw Error(ErrorCode::kFeatureNotSupported, "moving row to another partition during a BEFORE FOR EACH ROW trigger is not supported")
+        .detail(fmt::format("Before executing trigger \"{}\", the row was to be in partition \"{}.{}\".", name, schema_name(*table_, ctx_), table_->name));
+  }
   compute_generated(row);
   check_row(row);
+  if (above_ && !routed && !in_partition(*table_, row, ctx_, arena_, above_.get())) fail_partition(row);
   return true;
 }
 
@@ -321,11 +390,19 @@ uint64_t WriterImpl::insert(std::span<const NullableDatum> in, std::span<const b
 }
 
 bool WriterImpl::update_row(uint64_t row_id, std::span<const NullableDatum> old_row, std::vector<NullableDatum>& row) {
+  return update_or_move(row_id, old_row, row, nullptr);
+}
+bool WriterImpl::update_or_move(uint64_t row_id, std::span<const NullableDatum> old_row, std::vector<NullableDatum>& row, bool* moves) {
   if (trigger_bits_ & kUpdateEvent) {
     std::vector<NullableDatum> old(old_row.begin(), old_row.end());
     if (!fire(kRowTrigger | kBefore | kUpdateEvent, &old, &row)) return false;
   }
   compute_generated(row);
+  if (above_ && !in_partition(*table_, row, ctx_, arena_, above_.get())) {
+    if (moves == nullptr) fail_partition(row);
+    *moves = true;
+    return false;
+  }
   check_row(row);
   try {
     access_->update(row_id, old_row, row, ctx_.wait);
@@ -343,13 +420,13 @@ void WriterImpl::update(uint64_t row_id, std::span<const NullableDatum> old_row,
   std::vector<NullableDatum> row(new_row.begin(), new_row.end());
   update_row(row_id, old_row, row);
 }
-bool WriterImpl::erase_row(uint64_t row_id, std::span<const NullableDatum> old_row) {
+bool WriterImpl::erase_row(uint64_t row_id, std::span<const NullableDatum> old_row, const NullableDatum* moved_to) {
   if (trigger_bits_ & kDeleteEvent) {
     std::vector<NullableDatum> old(old_row.begin(), old_row.end());
     if (!fire(kRowTrigger | kBefore | kDeleteEvent, &old, nullptr)) return false;
   }
   access_->erase(row_id, old_row);
-  if (!incoming_.empty()) queue_references(old_row, nullptr);
+  if (!incoming_.empty()) queue_references(old_row, moved_to);
   note_change(kDeleteEvent, old_row, {});
   return true;
 }
@@ -423,6 +500,10 @@ void WriterImpl::queue_references(std::span<const NullableDatum> old_row, const 
 }
 
 void WriterImpl::finish() {
+  struct Statement {   // AFTER STATEMENT triggers come last
+    WriterImpl& w;
+    void done() { if (std::exchange(w.statement_insert_, false)) w.fire_statement(kInsertEvent); }
+  } statement{*this};
   if (loader_) {
     try {
       loader_->finish();
@@ -431,7 +512,7 @@ void WriterImpl::finish() {
       throw;
     }
     loader_.reset();
-    return;
+    return statement.done();
   }
   if (access_->has_deferred()) {
     Oid waits = 0;
@@ -474,6 +555,7 @@ void WriterImpl::finish() {
     if (t.new_row) copy = *t.new_row;
     fire(t.bits, t.old_row.get(), t.new_row ? &copy : nullptr);
   }
+  statement.done();
 }
 
 }  // namespace stele::query

@@ -1,6 +1,7 @@
 // TableWriter's implementation, for ModifyTable and point statements.
 #pragma once
 
+#include "query/dml/partitions.h"
 #include "query/exec/table_cache.h"
 #include "rows/build.h"
 
@@ -9,11 +10,15 @@ namespace stele::query {
 struct ForeignKeyRef {          // a constraint of `table` that refers to another one
   std::shared_ptr<const catalog::Relation> table;
   const catalog::Constraint* constraint;
+  std::shared_ptr<const catalog::Constraint> own;   // keeps `constraint` when it was made for a partition
 };
-// Constraints that refer to the relation.
+// Constraints that refer to the relation, or to a partitioned table above it: referenced_columns are the relation's.
+// Those of partitioned tables are left out, their partitions have the same.
 std::vector<ForeignKeyRef> referencing(const catalog::State& state, Oid relation);
 // The default of a column as an expression: DEFAULT text, identity's nextval, or null for none.
 ExprPtr column_default(const catalog::Relation& table, const catalog::Column& column, ExecContext& ctx);
+
+using OwnedRowPtr = std::shared_ptr<std::vector<NullableDatum>>;   // with its own memory
 
 class WriterImpl final : public TableWriter {
  public:
@@ -23,6 +28,7 @@ class WriterImpl final : public TableWriter {
   void update(uint64_t row_id, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) override;
   void erase(uint64_t row_id, std::span<const NullableDatum> old_row) override;
   void finish() override;
+  void begin_insert() override;
   // From here on insert() goes through sorted files.
   bool start_bulk();
   // The same for a table without indexes that was made or emptied in this transaction.
@@ -34,10 +40,20 @@ class WriterImpl final : public TableWriter {
   // Steps of insert(): fills defaults, fires BEFORE triggers, computes generated columns, checks. False: a
   // trigger suppressed the row. The row's memory is the writer's until reset_row().
   bool prepare_insert(std::vector<NullableDatum>& row, std::span<const bool> given);
+  // The two halves of it: what is not given, by the defaults of the table that was named; and the rest, for a row that
+  // `routed` says was found to belong here.
+  void fill_defaults(std::vector<NullableDatum>& row, std::span<const bool> given);
+  bool prepare_filled(std::vector<NullableDatum>& row, bool routed);
   std::optional<rows::UniqueConflict> insert_prepared(const std::vector<NullableDatum>& row, bool on_conflict, std::span<const rows::IndexDef* const> arbiters, uint64_t* row_id);
   // As update() and erase(), telling whether a BEFORE trigger let it happen; new_row becomes what was written.
   bool update_row(uint64_t row_id, std::span<const NullableDatum> old_row, std::vector<NullableDatum>& new_row);
-  bool erase_row(uint64_t row_id, std::span<const NullableDatum> old_row);
+  // As update_row() of a partition whose rows may go elsewhere: *moves is set, and nothing written, when the new row
+  // belongs into another partition.
+  bool update_or_move(uint64_t row_id, std::span<const NullableDatum> old_row, std::vector<NullableDatum>& new_row, bool* moves);
+  // `moved_to`: the row lives on in another partition, in these columns' form.
+  bool erase_row(uint64_t row_id, std::span<const NullableDatum> old_row, const NullableDatum* moved_to = nullptr);
+  // Changes show in the transition tables of the table that the statement names.
+  void capture_for(WriterImpl& root);
   // Newest version of a row; false when it is gone.
   bool fetch_newest(uint64_t row_id, std::vector<NullableDatum>& row, Arena& arena, storage::Lsn* lsn);
   storage::LockMode update_strength(std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) const;
@@ -62,6 +78,8 @@ class WriterImpl final : public TableWriter {
   bool fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row);
   void note_change(int event, std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row);
   bool same(size_t column, NullableDatum a, NullableDatum b) const;
+  void capture(int event, const OwnedRowPtr& old_row, const OwnedRowPtr& new_row);
+  [[noreturn]] void fail_partition(std::span<const NullableDatum> row);
 
   std::shared_ptr<const catalog::Relation> table_;
   ExecContext& ctx_;
@@ -81,6 +99,10 @@ class WriterImpl final : public TableWriter {
   int trigger_bits_ = 0;
   bool row_triggers_ = false, transitions_ = false;
   std::vector<int16_t> assigned_;
+  WriterImpl* root_ = nullptr;          // whose transition tables show our changes
+  std::vector<int16_t> from_root_;      // its columns among ours
+  std::unique_ptr<PartitionRouter> above_;   // of a partition: to see whether a row is its own
+  bool before_insert_ = false, statement_insert_ = false;
   struct TransitionRows { std::vector<TriggerRow> old_rows, new_rows; };
   TransitionRows transition_rows_[3];   // INSERT, UPDATE, DELETE
   std::vector<Datum> values_;

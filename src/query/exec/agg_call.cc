@@ -445,7 +445,7 @@ std::unique_ptr<AggCall> make_agg_call(const AggSource& a, ExecState& state) {
   if (proc == nullptr || agg == nullptr) {
     auto f = ctx.catalog->state()->function(a.func);
     if (!f || f->transition == 0) throw Error(ErrorCode::kUndefinedFunction, fmt::format("cache lookup failed for aggregate {}", a.func));
-    return std::make_unique<TransitionCall>(f->transition, f->final, f->transition_type, f->initial, false, a, state);
+    return std::make_unique<TransitionCall>(f->transition, f->final, f->transition_type, f->initial, f->final_extra, a, state);
   }
   if (proc->name == "count") {
     if (a.arg_types.empty() || a.star) return std::make_unique<CountStar>();

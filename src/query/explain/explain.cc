@@ -12,6 +12,7 @@ struct Prop;
 // Values: text (quoted in JSON), plain (numbers, booleans), list of texts, or child nodes.
 struct Node {
   std::string title;                    // text format's first line, without costs
+  std::vector<std::string> targets;     // the lines after it: tables that are changed
   std::vector<Prop> props;
   std::vector<Node> children;
   std::string subplan_name;             // "InitPlan 1", "SubPlan 2", "CTE x"
@@ -55,7 +56,7 @@ class Explainer {
     ExprPtr e = resolve_params(original);
     std::vector<std::string> names = names_;
     if (own < 0) qualified = true;
-    if (own > 0) { if (!opt_.verbose) names[static_cast<size_t>(own - 1)] = ""; }
+    if (own > 0) names[static_cast<size_t>(own - 1)] = opt_.verbose ? own_name_.empty() ? names[static_cast<size_t>(own - 1)] : own_name_ : "";
     else if (!qualified) std::fill(names.begin(), names.end(), "");
     // Subplans print by their label.
     for_each_subplan(e);
@@ -103,9 +104,16 @@ class Explainer {
   }
   // Conditions of a scan over one relation; of any other node.
   std::string quals(const std::vector<ExprPtr>& list, int own = 0) {
-    if (list.size() == 1) return wrap(text(list[0], multiple(), own));
+    // What is printed without parentheses of its own stands without them here.
+    auto one = [&](const ExprPtr& q) {
+      const std::string t = text(q, multiple(), own);
+      const bool bare = q->kind == ExprKind::kVar || q->kind == ExprKind::kCase || q->kind == ExprKind::kCoalesce ||
+                        (q->kind == ExprKind::kFunc && static_cast<const FuncExpr&>(*q).format == FuncFormat::kCall);
+      return bare ? t : wrap(t);
+    };
+    if (list.size() == 1) return one(list[0]);
     std::string out;
-    for (auto& q : list) out += (out.empty() ? "" : " AND ") + wrap(text(q, multiple(), own));
+    for (auto& q : list) out += (out.empty() ? "" : " AND ") + one(q);
     return "(" + out + ")";
   }
   static std::string wrap(const std::string& s) {
@@ -194,11 +202,27 @@ class Explainer {
     add_json(n, "Alias", p.rti > 0 ? names_[static_cast<size_t>(p.rti - 1)] : p.alias);
   }
 
+  static bool inherits(const PlanNode& append) {
+    const auto& first = append.children.empty() ? nullptr : append.children[0]->table;
+    return append.set_targets.empty() && first && !first->bound;
+  }
+
   Node describe(const PlanNode& p) {
     // A projection shows as the node below it.
     if (p.type == NodeType::kProject && !p.children.empty()) {
       const PlanNode& below = *p.children[0];
       for (auto& t : p.set_targets) for_each_subplan(t);
+      if (below.type == NodeType::kAppend && inherits(below) && std::any_of(p.set_targets.begin(), p.set_targets.end(), [](auto& t) { return t->kind != ExprKind::kVar; })) {
+        // An Append computes nothing; partitions alone take over what is above it.
+        Node n;
+        n.title = "Result";
+        n.props.push_back({Prop::kText, "Node Type", "Result", {}, false, true});
+        n.cost = n.actual = &p;
+        if (opt_.verbose) output(n, p.set_targets);
+        take_subplans(n);
+        n.children.push_back(describe(below));
+        return n;
+      }
       Node n = describe(below);
       if (below.type != NodeType::kResult || !below.children.empty()) n.cost = &p;
       else n.cost = &p;
@@ -208,6 +232,7 @@ class Explainer {
     }
     Node n;
     n.cost = n.actual = &p;
+    own_name_ = scan_rti(p) > 0 && !p.column_map.empty() ? p.alias : std::string();
     if (p.rti > 0) ++relations_;
     relations_ = std::max(relations_, static_cast<int>(plan_.range_table.size()) > 1 ? count_relations() : relations_);
     std::string node;
@@ -273,6 +298,12 @@ class Explainer {
         const char* op = p.modify->command == CommandKind::kInsert ? "Insert" : p.modify->command == CommandKind::kUpdate ? "Update" : p.modify->command == CommandKind::kDelete ? "Delete" : "Merge";
         n.title = std::string(op) + rel_suffix(p);
         add_json(n, "Operation", op);
+        if (p.modify->command != CommandKind::kInsert && p.table && (p.table->partitioning || !p.modify->child_relations.empty())) {
+          std::vector<const PlanNode*> below;
+          targets_below(p, p.modify->rti, below);
+          if (below.size() != 1 || below[0]->relation != p.relation)
+            for (auto* t : below) n.targets.push_back(std::string(op) + rel_suffix(*t));
+        }
         break;
       }
     }
@@ -500,6 +531,7 @@ class Explainer {
     }
     out += "\n";
     std::string inner(static_cast<size_t>(indent + 2), ' ');
+    for (auto& t : n.targets) out += inner + t + "\n";
     for (auto& p : n.props) {
       if (!p.text_format) continue;
       std::string v = p.value;
@@ -510,6 +542,14 @@ class Explainer {
       out += inner + p.name + ": " + v + "\n";
     }
     for (auto& c : n.children) print_text(c, indent + 2, false, out);
+  }
+  // The tables that an UPDATE or DELETE may find rows in, when there are more or others than the one that it names.
+  static void targets_below(const PlanNode& n, int rti, std::vector<const PlanNode*>& out) {
+    if (n.rti == rti && n.table && scan_rti(n) == rti) {
+      if (std::none_of(out.begin(), out.end(), [&](auto* x) { return x->alias == n.alias; })) out.push_back(&n);
+      return;
+    }
+    for (auto& c : n.children) targets_below(*c, rti, out);
   }
   static std::string quote(const std::string& s) {
     std::string out = "\"";
@@ -653,6 +693,7 @@ class Explainer {
   std::set<int> shown_;
   std::vector<const SubPlanExpr*> pending_;
   int relations_ = 0;
+  std::string own_name_;   // an inheritance child's alias, while its conditions are printed
 };
 }  // namespace
 

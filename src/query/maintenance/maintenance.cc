@@ -191,7 +191,14 @@ void rewrite_table(const catalog::Relation& from, catalog::Relation& to, const s
     }
     loader->add(row);
   }
-  loader->finish();
+  try {
+    loader->finish();
+  } catch (const Error& e) {
+    if (e.code() != ErrorCode::kUniqueViolation || !e.context().starts_with(rows::kLoadedRow)) throw;
+    std::string detail = e.detail();
+    if (size_t at = detail.rfind(" already exists."); at != std::string::npos) detail.replace(at, std::string::npos, " is duplicated.");
+    throw Error(ErrorCode::kUniqueViolation, fmt::format("could not create unique index \"{}\"", e.constraint_name())).detail(detail).names(schema_name(to, ctx), to.name, {}, {}, e.constraint_name());
+  }
 }
 
 void validate_constraint(const catalog::Relation& table, const catalog::Constraint& constraint, ExecContext& ctx) {

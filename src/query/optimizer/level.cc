@@ -17,39 +17,6 @@ std::vector<std::unique_ptr<ScanProvider>>& providers() {
 void register_scan_provider(std::unique_ptr<ScanProvider> p) { providers().push_back(std::move(p)); }
 const std::vector<std::unique_ptr<ScanProvider>>& scan_providers() { return providers(); }
 
-std::vector<Oid> inheritance_children(const catalog::State& state, Oid relation) {
-  // Parents name no children; one pass over the relations a catalogue version.
-  static std::mutex mutex;
-  static const catalog::State* cached = nullptr;
-  static uint64_t cached_version = 0;
-  static std::multimap<Oid, Oid> children;
-  std::lock_guard lock(mutex);
-  if (cached != &state || cached_version != state.version()) {
-    children.clear();
-    state.for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
-      auto& r = static_cast<const catalog::Relation&>(*o);
-      if (r.relkind != 'r' && r.relkind != 'p') return;
-      for (Oid p : r.parents) children.emplace(p, r.oid);
-    });
-    cached = &state;
-    cached_version = state.version();
-  }
-  std::vector<Oid> out;
-  std::function<void(Oid)> add = [&](Oid r) {
-    auto [a, b] = children.equal_range(r);
-    std::vector<Oid> direct;
-    for (auto it = a; it != b; ++it) direct.push_back(it->second);
-    std::sort(direct.begin(), direct.end());
-    for (Oid c : direct) {
-      if (std::find(out.begin(), out.end(), c) != out.end()) continue;
-      out.push_back(c);
-      add(c);
-    }
-  };
-  add(relation);
-  return out;
-}
-
 void too_many_relations() { throw Error(ErrorCode::kStatementTooComplex, fmt::format("a query level cannot join more than {} relations", kMaxRelations)); }
 
 NodePtr Level::plan(Query q, double fraction) {
@@ -61,16 +28,8 @@ NodePtr Level::plan(Query q, double fraction) {
   bind_search_calls();
   flatten_join_vars();
   if (q_.set_operation) return plan_set_operation();
-  // Pulling subqueries up makes no fewer relations: what cannot be planned is refused before that work.
-  size_t leaves = 0;
-  std::function<void(const FromPtr&)> count = [&](const FromPtr& item) {
-    if (!item) return;
-    if (!item->is_join) { ++leaves; return; }
-    count(item->left);
-    count(item->right);
-  };
-  for (auto& item : q_.from) count(item);
-  if (leaves > kMaxRelations) too_many_relations();
+  limit_relations();
+  base_leaves_ = count_leaves();
   prepare_modify();
   pull_up_sublinks();
   flatten_join_vars();

@@ -72,16 +72,9 @@ void Level::set_base_paths(RelInfo& rel) {
       }
       rel.tuples = std::max(rel.tuples, 1.0);
       set_base_size(rel);
-      if (q_.result_relation != rel.rti || true) {
-        auto children = rte.inherit && rel.table ? inheritance_children(*planner_.state, rte.relation) : std::vector<Oid>{};
-        if (!children.empty()) { inherit_path(rel, children); break; }
-        if (rel.table && rel.table->relkind == 'p') {
-          node->type = NodeType::kResult;
-          node->one_time.push_back(make_bool(false));
-          rel.rows = 1;
-          add_path(rel, node);
-          break;
-        }
+      if (rel.table && rte.relation >= oid::kFirstUserOid && (rel.table->partitioning || (rte.inherit && !direct_children(*planner_.state, rte.relation).empty()))) {
+        inherit_path(rel);
+        break;
       }
       node->type = NodeType::kSeqScan;
       node->relation = rte.relation;
@@ -193,61 +186,6 @@ void Level::set_base_paths(RelInfo& rel) {
   set_cheapest(rel);
 }
 
-void Level::inherit_path(RelInfo& rel, const std::vector<Oid>& children) {
-  auto append = std::make_shared<PlanNode>();
-  append->type = NodeType::kAppend;
-  append->rti = rel.rti;
-  append->relids = rel.relids;
-  std::vector<Oid> all;
-  if (rel.table->relkind != 'p') all.push_back(rel.table->oid);
-  all.insert(all.end(), children.begin(), children.end());
-  rel.tuples = 0;
-  int n = 0;
-  for (Oid child : all) {
-    auto table = planner_.relation(child);
-    if (!table || table->relkind == 'p') continue;
-    auto stats = planner_.state->statistics(child);
-    RelInfo one = rel;
-    one.paths.clear();
-    one.table = table;
-    one.stats = stats;
-    one.tuples = std::max(1.0, stats && stats->rows >= 0 ? stats->rows : 1000);
-    one.pages = stats && stats->pages > 0 ? stats->pages : std::max(1.0, std::ceil(one.tuples * 80 / 8192));
-    std::vector<ExprPtr> quals;
-    for (auto& c : rel.quals) quals.push_back(c->expr);
-    double sel = list_selectivity(quals);
-    one.rows = std::max(1.0, std::round(one.tuples * sel));
-    auto scan = std::make_shared<PlanNode>();
-    scan->type = NodeType::kSeqScan;
-    scan->rti = rel.rti;
-    scan->relids = rel.relids;
-    scan->relation = child;
-    scan->table = table;
-    scan->alias = fmt::format("{}_{}", rel.rte->alias, ++n);
-    for (auto& c : rel.quals) scan->quals.push_back(c->expr);
-    if (child != rel.table->oid) {
-      for (auto& c : rel.table->columns) {
-        const catalog::Column* own = c.dropped ? nullptr : table->column(c.name);
-        scan->column_map.push_back(own != nullptr ? own->number : int16_t{0});
-      }
-    }
-    scan->rows = one.rows;
-    scan->width = rel.width;
-    scan->total = one.pages + one.tuples * (planner_.settings().cpu_tuple_cost + qual_cost(scan->quals, planner_));
-    append->children.push_back(scan);
-    append->rows = (append->children.size() == 1 ? 0 : append->rows) + scan->rows;
-    append->total += scan->total;
-    rel.tuples += one.tuples;
-  }
-  append->width = rel.width;
-  rel.rows = std::max(1.0, append->rows);
-  if (append->children.empty()) {
-    append->type = NodeType::kResult;
-    append->one_time.push_back(make_bool(false));
-  }
-  add_path(rel, append);
-}
-
 void Level::add_path(RelInfo& rel, NodePtr path) {
   constexpr double kFuzz = 1.01;
   auto prefix = [](const std::vector<PathKey>& a, const std::vector<PathKey>& b) {   // a is a prefix of b
@@ -268,6 +206,22 @@ void Level::set_cheapest(RelInfo& rel) {
   if (!rel.cheapest) throw Error(ErrorCode::kInternalError, "no access path for a relation");
 }
 
+namespace {
+// An expression over a child's own columns, in terms of its parent's; null when it needs one that the parent lacks.
+ExprPtr child_expr(const RelInfo& rel, const ExprPtr& e) {
+  if (rel.parent_columns.empty() || !e) return e;
+  bool missing = false;
+  ExprPtr out = rewrite(e, [&](const ExprPtr& x, int) -> ExprPtr {
+    if (x->kind != ExprKind::kVar || static_cast<const VarExpr&>(*x).relation != rel.rti || static_cast<const VarExpr&>(*x).column <= 0) return nullptr;
+    auto v = std::make_shared<VarExpr>(static_cast<const VarExpr&>(*x));
+    v->column = rel.parent_columns[static_cast<size_t>(v->column - 1)];
+    missing |= v->column == 0;
+    return v;
+  });
+  return missing ? nullptr : out;
+}
+}  // namespace
+
 // Indexes.
 std::vector<ExprPtr> Level::index_keys(const RelInfo& rel, const catalog::Relation& index) {
   auto it = index_key_cache_.find(index.oid);
@@ -276,11 +230,12 @@ std::vector<ExprPtr> Level::index_keys(const RelInfo& rel, const catalog::Relati
   for (auto& k : index.index->keys) {
     if (k.column != 0) {
       const catalog::Column* c = rel.table->column(k.column);
-      keys.push_back(make_var(rel.rti, k.column, c->type, c->typmod, c->collation));
+      const int16_t named = rel.parent_columns.empty() ? k.column : rel.parent_columns[static_cast<size_t>(k.column - 1)];
+      keys.push_back(named > 0 ? make_var(rel.rti, named, c->type, c->typmod, c->collation) : nullptr);
       continue;
     }
     ExprPtr e = planner_.ctx.bind_expression ? planner_.ctx.bind_expression(*rel.table, k.expression_sql, 0) : nullptr;
-    if (e) e = planner_.simplify(offset_relations(e, rel.rti - 1));
+    if (e) e = child_expr(rel, planner_.simplify(offset_relations(e, rel.rti - 1)));
     keys.push_back(e);
   }
   return keys;
@@ -412,7 +367,8 @@ bool Level::index_usable(RelInfo& rel, const catalog::Relation& index) {
   if (!planner_.ctx.bind_expression) return false;
   ExprPtr predicate = planner_.ctx.bind_expression(*rel.table, index.index->predicate_sql, oid::kBool);
   if (!predicate) return false;
-  predicate = planner_.simplify(offset_relations(predicate, rel.rti - 1));
+  predicate = child_expr(rel, planner_.simplify(offset_relations(predicate, rel.rti - 1)));
+  if (!predicate) return false;
   std::vector<ExprPtr> parts, quals;
   split_and(predicate, parts);
   for (auto& c : rel.quals) quals.push_back(c->expr);
@@ -453,7 +409,9 @@ bool Level::covers(const RelInfo& rel, const catalog::Relation& index) {
   if (!planner_.settings().enable_indexonlyscan || q_.result_relation == rel.rti || !q_.row_locks.empty()) return false;
   auto it = used_columns_.find(rel.rti);
   if (it == used_columns_.end()) return true;
-  for (int16_t col : it->second) {
+  for (int16_t named : it->second) {
+    const int16_t col = named > 0 && !rel.column_map.empty() ? rel.column_map[static_cast<size_t>(named - 1)] : named;
+    if (named > 0 && col == 0) return false;
     if (col <= 0) {
       if (col == system_column::kRowId || col == system_column::kTableOid) continue;
       return false;
@@ -478,7 +436,8 @@ NodePtr Level::make_index_path(RelInfo& rel, const std::shared_ptr<const catalog
   n->relids = rel.relids;
   n->relation = rel.table->oid;
   n->table = rel.table;
-  n->alias = rel.rte->alias;
+  n->alias = rel.alias.empty() ? rel.rte->alias : rel.alias;
+  n->column_map = rel.column_map;
   n->index = index;
   n->conds = m.conds;
   n->backward = backward;
@@ -643,7 +602,8 @@ void Level::index_paths(RelInfo& rel) {
     n->relids = rel.relids;
     n->relation = rel.table->oid;
     n->table = rel.table;
-    n->alias = rel.rte->alias;
+    n->alias = rel.alias.empty() ? rel.rte->alias : rel.alias;
+    n->column_map = rel.column_map;
     for (auto& q : rel.quals) n->quals.push_back(q->expr);
     n->rows = rel.rows;
     n->width = rel.width;

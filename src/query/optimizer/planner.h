@@ -6,7 +6,9 @@
 
 #include <map>
 
+#include "query/dml/partitions.h"
 #include "query/eval/eval.h"
+#include "query/inheritance.h"
 #include "query/exec/state.h"
 #include "query/plan/plan.h"
 #include "query/rewrite.h"
@@ -57,6 +59,9 @@ struct RelInfo {
   Relids lateral = 0;         // base relations it refers to
   std::vector<NodePtr> paths;
   NodePtr cheapest;           // unparameterised, by total cost
+  // Of an inheritance child, whose conditions name the columns of the parent (rti): parent's attribute -> own, and back.
+  std::vector<int16_t> column_map, parent_columns;
+  std::string alias;          // of a child, in EXPLAIN
 };
 
 struct CteScope {             // visible WITH names, innermost last
@@ -90,7 +95,11 @@ class Level {
   void adopt(Query q);                       // offsets into the global range table
   void expand_views();
   void expand_ctes();
-  void expand_set_inheritance();
+  // collapse.cc: what joins too many relations is split
+  size_t count_leaves() const;
+  FromPtr collapse(const FromPtr& item);
+  void limit_relations();
+  size_t base_leaves_ = 0, pulled_ = 0;      // relations as written; those that pulled-up subqueries and sublinks brought
   std::vector<int> rtis_;                    // global number of each entry of q_.range_table
   void rewrite_all(const Rewriter& f);       // over the level, range table included
   void flatten_join_vars();
@@ -153,7 +162,9 @@ class Level {
   void index_paths(RelInfo& rel);
   void system_index_paths(RelInfo& rel);
   void subquery_path(RelInfo& rel);
-  void inherit_path(RelInfo& rel, const std::vector<Oid>& children);
+  void inherit_path(RelInfo& rel);               // inherit.cc
+  void expand_inheritance(const std::shared_ptr<const catalog::Relation>& table, RelInfo& rel, std::vector<std::shared_ptr<const catalog::Relation>>& out);
+  void child_paths(RelInfo& child);
   void add_path(RelInfo& rel, NodePtr path);
   void set_cheapest(RelInfo& rel);
   bool push_into_subquery(const ExprPtr& clause, int rti, Query& sub);
@@ -281,8 +292,9 @@ NodePtr finalize(const NodePtr& path, const std::vector<ExprPtr>& need, Level& l
 void pull_needed(const ExprPtr& e, std::vector<ExprPtr>& out);
 void add_distinct(std::vector<ExprPtr>& list, const ExprPtr& e);
 
-// inherit.cc: every descendant, in oid order.
-std::vector<Oid> inheritance_children(const catalog::State& state, Oid relation);
+// prune.cc: the positions of PartitionMap::partitions() where rows that satisfy the conditions can be; conditions name
+// the table's columns as relation rti.
+std::vector<int> prune_partitions(const PartitionMap& map, const std::vector<ExprPtr>& quals, int rti, Planner& planner);
 
 // cost.cc
 void cost_sort(PlanNode& n, const PlanNode& input, double limit, Planner& p);

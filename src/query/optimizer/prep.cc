@@ -291,7 +291,8 @@ FromPtr Level::pull_sublinks_qual(ExprPtr& qual, FromPtr item, int depth) {
     if (inner->kind != ExprKind::kSubLink) { kept.push_back(part); continue; }
     auto& link = static_cast<const SubLinkExpr&>(*inner);
     if (link.link == SubLinkKind::kAny && !negated && !refers_level(*link.subquery, 1) && has_vars(link.test) && !has_volatile(link.test, planner_.ctx) &&
-        !has_sublink(link.test)) {
+        !has_sublink(link.test) && base_leaves_ + pulled_ < kMaxRelations) {
+      ++pulled_;
       auto rte = std::make_shared<RangeTableEntry>();
       rte->kind = RteKind::kSubquery;
       rte->alias = "ANY_subquery";
@@ -337,7 +338,8 @@ FromPtr Level::pull_sublinks_qual(ExprPtr& qual, FromPtr item, int depth) {
         rest.order_by.clear();
         rest.distinct.clear();
         rest.limit_count = nullptr;
-        if (!refers_level(rest, 1) && has_upper_vars(sub.where) && !has_volatile(sub.where, planner_.ctx)) {
+        if (!refers_level(rest, 1) && has_upper_vars(sub.where) && !has_volatile(sub.where, planner_.ctx) && base_leaves_ + pulled_ + sub.range_table.size() <= kMaxRelations) {
+          pulled_ += sub.range_table.size();
           int offset = static_cast<int>(planner_.rtable.size());
           // Own Vars are still at level 0 with local numbers; the outer level's came down to level 0 too, so
           // number the subquery's own relations before the shift.
@@ -455,6 +457,8 @@ FromPtr Level::pull_up_from(const FromPtr& item, bool nullable) {
   }
   auto rte = planner_.rtable[item->relation - 1];
   if (rte->kind != RteKind::kSubquery || !is_simple_subquery(*rte->subquery, *rte, nullable)) return item;
+  if (base_leaves_ + pulled_ + rte->subquery->range_table.size() > kMaxRelations) return item;
+  pulled_ += rte->subquery->range_table.size();
   Query sub = *rte->subquery;
   offset_relations(sub, static_cast<int>(planner_.rtable.size()));
   shift_levels(sub, -1, 1);

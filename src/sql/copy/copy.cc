@@ -3,6 +3,7 @@
 
 #include "base/codec.h"
 #include "catalog/objects.h"
+#include "rows/build.h"
 #include "rows/table_access.h"
 #include "sql/copy/formats.h"
 #include "sql/session/session_impl.h"
@@ -228,6 +229,7 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
     std::unique_ptr<query::TableWriter> writer;
     if (more && fresh_storage(*relation)) writer = query::TableWriter::open_bulk(relation->oid, exec_);
     if (writer == nullptr) writer = query::TableWriter::open(relation->oid, exec_);
+    writer->begin_insert();
     const size_t width = relation->columns.size();
     std::vector<NullableDatum> row(width);
     auto given = std::make_unique<bool[]>(width);
@@ -235,13 +237,17 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
     const catalog::Column* current_column = nullptr;   // for the error's context
     std::string_view current_value;
     uint64_t line = 0;
+    bool finishing = false;
+    std::vector<std::pair<uint64_t, uint64_t>> lines;   // row id, line: of a load that finds duplicates in the end
     auto insert = [&] {
       if (where != nullptr) {
         const NullableDatum keep = query::evaluate_row(where, row, exec_, arena);
         if (keep.is_null || !keep.value.as_bool()) return;
       }
-      writer->insert(row, {given.get(), width});
+      const uint64_t id = writer->insert(row, {given.get(), width});
       ++rows;
+      // Where the line of a row is no longer a constant step from its id.
+      if (lines.empty() || id - lines.back().first != line - lines.back().second) lines.emplace_back(id, line);
     };
     try {
       if (binary) {
@@ -322,7 +328,18 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
           current_value = {};
         }
       }
+      finishing = true;
+      writer->finish();
     } catch (Error& e) {
+      if (finishing) {
+        // A sorted load finds duplicate keys in the end, and says whose they are.
+        if (!e.context().starts_with(rows::kLoadedRow)) throw;
+        const uint64_t id = std::stoull(e.context().substr(rows::kLoadedRow.size()));
+        auto at = std::upper_bound(lines.begin(), lines.end(), id, [](uint64_t a, const auto& b) { return a < b.first; });
+        if (at != lines.begin()) --at;
+        e.set_context(fmt::format("COPY {}, line {}", relation->name, at->second + (id - at->first)));
+        throw;
+      }
       if (e.context().empty() && line > 0) {
         std::string context = fmt::format("COPY {}, line {}", relation->name, line);
         if (current_column != nullptr) context += fmt::format(", column {}: \"{}\"", current_column->name, shortened(current_value));
@@ -331,7 +348,6 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
       }
       throw;
     }
-    writer->finish();
     if (rows > 0) database_.note_changes({{relation->oid, rows}});
   }
   next_command();

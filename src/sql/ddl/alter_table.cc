@@ -1,4 +1,5 @@
-// ALTER TABLE and its kin, RENAME, SET SCHEMA, OWNER TO.
+// ALTER TABLE and its kin.
+#include "query/inheritance.h"
 #include "rows/codec.h"
 #include "rows/sequences.h"
 #include "sql/ddl/ddl.h"
@@ -41,11 +42,13 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   Ptr<Relation> found = table_for(s->relation, light ? LockMode::kShareUpdateExclusive : LockMode::kAccessExclusive, s->missing_ok);
   if (found == nullptr) return tag;
   auto wrong = [&](const char* word) { fail(ErrorCode::kWrongObjectType, "\"" + found->name + "\" is not " + word); };
-  if (s->objtype == pg::OBJECT_INDEX && found->relkind != 'i') wrong("an index");
+  if (s->objtype == pg::OBJECT_INDEX && !found->index) wrong("an index");
   if (s->objtype == pg::OBJECT_VIEW && found->relkind != 'v') wrong("a view");
   if (s->objtype == pg::OBJECT_SEQUENCE && found->relkind != 'S') wrong("a sequence");
   if (s->objtype == pg::OBJECT_TYPE && found->relkind != 'c') wrong("a composite type");
   auto r = edit(found);
+  recurse_ = s->relation->inh;
+  recursing_ = false;
   // PostgreSQL's passes: drops, type changes, columns, then constraints.
   auto pass = [](const pg::AlterTableCmd* c) {
     switch (c->subtype) {
@@ -60,8 +63,11 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   for (int p = 0; p <= 6; ++p)
     for (const Node* n : PG_LIST(s, cmds))
       if (pass(n->alter_table_cmd) == p) {
+        check_alter_child(*r, n->alter_table_cmd);
+        const Relation before = *r;
         alter_command(r, n->alter_table_cmd, s);
         if (state()->relation(r->oid) == nullptr) return tag;
+        alter_children(before, before, n->alter_table_cmd, s);
         r = edit(state()->relation(r->oid));
         host.next_command();
       }
@@ -139,7 +145,7 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
       put(std::make_shared<Relation>(*r));
     }
   }
-  if (c.not_null && !rewritten && !r->columns.back().missing_value) {
+  if (c.not_null && !rewritten && !r->columns.back().missing_value && r->relkind == 'r') {
     host.next_command();
     Constraint nn;
     nn.kind = ConstraintKind::kNotNull;
@@ -152,22 +158,7 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
     else if (k->contype == pg::CONSTR_FOREIGN) add_foreign_key(r, k, column, true);
     else add_index_constraint(r, k, column, true);
   }
-  // Children get the column as an inherited one.
-  std::vector<Ptr<Relation>> children;
-  state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
-    auto child = std::static_pointer_cast<const Relation>(o);
-    if (std::find(child->parents.begin(), child->parents.end(), r->oid) != child->parents.end()) children.push_back(child);
-  });
-  for (auto& child : children) {
-    if (child->column(std::string_view(c.name)) != nullptr) continue;
-    auto m = edit(child);
-    Column copy = r->columns.back();
-    copy.number = static_cast<int16_t>(m->columns.size() + 1);
-    copy.inherited = true;
-    m->columns.push_back(copy);
-    ++m->schema_version;
-    put(m);
-  }
+  add_inherited_column(*state()->relation(r->oid), r->column(static_cast<int16_t>(c.number)) != nullptr ? *state()->relation(r->oid)->column(c.number) : c, d);
 }
 
 // Fills the relation anew from the rows of its old form, under new storage ids for it and its indexes.
@@ -192,7 +183,6 @@ void Ddl::alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCm
   if (found == nullptr) fail(ErrorCode::kUndefinedColumn, std::string("column \"") + c->name + "\" of relation \"" + r->name + "\" does not exist");
   Column old = *found;
   const pg::ColumnDef* d = c->def->column_def;
-  if (old.inherited) fail(ErrorCode::kInvalidTableDefinition, "cannot alter inherited column \"" + old.name + "\"");
   BindContext b = bind();
   ResolvedType t = resolve_type(d->type_name, b);
   if (view().type(t.type).typtype == 'p') fail(ErrorCode::kInvalidTableDefinition, "column \"" + old.name + "\" has pseudo-type " + view().format_type(t.type));
@@ -296,7 +286,7 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
         notice(std::string("column \"") + c->name + "\" of relation \"" + r->name + "\" does not exist, skipping");
         return;
       }
-      if (f->inherited) fail(ErrorCode::kInvalidTableDefinition, "cannot drop inherited column \"" + f->name + "\"");
+      drop_inherited_column(*r, f->name);
       drop_column(r, f->number, cascade);
       return;
     }
@@ -334,7 +324,7 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
       Constraint nn;
       nn.kind = ConstraintKind::kNotNull;
       nn.columns = {col.number};
-      validate_constraint(*r, nn, host.exec());
+      if (r->relkind == 'r') validate_constraint(*r, nn, host.exec());
       col.not_null = true;
       break;
     }
@@ -390,13 +380,20 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
           found = true;
           if (x.kind != ConstraintKind::kForeignKey && x.kind != ConstraintKind::kCheck)
             fail(ErrorCode::kWrongObjectType, "constraint \"" + x.name + "\" of relation \"" + r->name + "\" is not a foreign key or check constraint");
-          if (!x.validated) validate_constraint(*r, x, host.exec());
+          if (!x.validated && r->relkind == 'r') validate_constraint(*r, x, host.exec());
           x.validated = true;
         }
       if (!found) fail(ErrorCode::kUndefinedObject, std::string("constraint \"") + c->name + "\" of relation \"" + r->name + "\" does not exist");
       break;
     }
-    case pg::AT_DropConstraint: case pg::AT_DropConstraintRecurse: drop_constraint(r, c->name, cascade, c->missing_ok); return;
+    case pg::AT_DropConstraint: case pg::AT_DropConstraintRecurse: {
+      std::optional<Constraint> gone;
+      for (const Constraint& k : r->constraints)
+        if (k.name == c->name) gone = k;
+      drop_constraint(r, c->name, cascade, c->missing_ok);
+      if (gone) drop_inherited_constraint(*r, *gone);
+      return;
+    }
     case pg::AT_ChangeOwner: {
       Oid owner = role_spec(c->newowner);
       if (!host.superuser() && !is_member(host.current_user(), owner))
@@ -453,26 +450,8 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
       if (!found) fail(ErrorCode::kUndefinedObject, std::string("trigger \"") + c->name + "\" for table \"" + r->name + "\" does not exist");
       return;
     }
-    case pg::AT_AddInherit: {
-      Ptr<Relation> parent = relation(c->def->range_var);
-      for (const Column& pc : parent->columns) {
-        if (pc.dropped) continue;
-        const Column* mine = r->column(std::string_view(pc.name));
-        if (mine == nullptr) fail(ErrorCode::kDatatypeMismatch, "child table is missing column \"" + pc.name + "\"");
-        if (mine->type != pc.type) fail(ErrorCode::kDatatypeMismatch, "child table \"" + r->name + "\" has different type for column \"" + pc.name + "\"");
-        r->columns[mine->number - 1].inherited = true;
-      }
-      r->parents.push_back(parent->oid);
-      depend({ObjectKind::kRelation, r->oid, 0}, {ObjectKind::kRelation, parent->oid, 0});
-      break;
-    }
-    case pg::AT_DropInherit: {
-      Ptr<Relation> parent = relation(c->def->range_var);
-      if (std::erase(r->parents, parent->oid) == 0)
-        fail(ErrorCode::kUndefinedTable, "relation \"" + parent->name + "\" is not a parent of relation \"" + r->name + "\"");
-      for (Column& x : r->columns) x.inherited = false;
-      break;
-    }
+    case pg::AT_AddInherit: add_inherit(r, c->def->range_var); return;
+    case pg::AT_DropInherit: drop_inherit(r, c->def->range_var); return;
     case pg::AT_AddIdentity: {
       Column& col = column();
       if (!col.not_null) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" must be declared NOT NULL before identity can be added");
@@ -532,397 +511,12 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
       for (Oid o : sequences) changes().drop(ObjectKind::kRelation, o);
       return;
     }
-    case pg::AT_AttachPartition: case pg::AT_DetachPartition: fail(ErrorCode::kFeatureNotSupported, "partitioned tables are not supported");
+    case pg::AT_AttachPartition: attach_partition(r, c->def->partition_cmd); return;
+    case pg::AT_DetachPartition: detach_partition(r, c->def->partition_cmd); return;
+    case pg::AT_DetachPartitionFinalize: fail(ErrorCode::kObjectNotInPrerequisiteState, std::string("partition \"") + c->def->partition_cmd->name->relname + "\" is not pending detach in partitioned table \"" + r->name + "\"");
     default: fail(ErrorCode::kFeatureNotSupported, "this form of ALTER TABLE is not supported");
   }
   put(std::make_shared<Relation>(*r));
-}
-
-// Stored SQL names columns and relations: for a rename it is bound with the old names and printed with the new.
-void Ddl::rename(const pg::RenameStmt* s) {
-  std::string to = s->newname;
-  if (to.size() > 63) to.resize(63);
-  // Views and expressions that mention the object, bound before the change.
-  struct BoundView { Oid oid; std::shared_ptr<Query> query; };
-  std::vector<BoundView> views;
-  auto bind_views = [&](Oid relation_oid) {
-    std::set<Oid> seen;
-    for (const auto& d : state()->dependents_of({ObjectKind::kRelation, relation_oid, 0})) {
-      if (d.dependent.kind != ObjectKind::kRelation || !seen.insert(d.dependent.oid).second) continue;
-      auto v = state()->relation(d.dependent.oid);
-      if (v == nullptr || v->view_sql.empty()) continue;
-      ParseTreePtr tree = parse_sql(v->view_sql);
-      CatalogView sv = stored_view();
-      BindContext b = bind();
-      b.view = &sv;
-      b.text = tree->text;
-      views.push_back({v->oid, bind_statement(tree->statements[0].node, b)});
-    }
-  };
-  auto print_views = [&](Oid relation_oid, const std::string& old_column, const std::string& new_column) {
-    for (BoundView& v : views) {
-      std::function<void(Query&)> patch = [&](Query& q) {
-        for (auto& rte : q.range_table) {
-          if (rte->kind == RteKind::kRelation && rte->relation == relation_oid) {
-            auto r = state()->relation(relation_oid);
-            if (!rte->has_alias) rte->alias = r->name;
-            for (auto& c : rte->column_aliases)
-              if (!old_column.empty() && c == old_column) c = new_column;
-          }
-          if (rte->subquery != nullptr) patch(*std::const_pointer_cast<Query>(rte->subquery));
-        }
-        for (auto& c : q.ctes) patch(*std::const_pointer_cast<Query>(c.query));
-      };
-      patch(*v.query);
-      CatalogView sv = stored_view();
-      auto m = edit(state()->relation(v.oid));
-      std::vector<std::string> names;
-      for (const Column& c : m->columns) names.push_back(c.name);
-      m->view_sql = deparse_query(*v.query, sv, *host.exec().eval, {.pretty = false, .indent = false}, names);
-      put(m);
-    }
-  };
-  switch (s->rename_type) {
-    case pg::OBJECT_TABLE: case pg::OBJECT_VIEW: case pg::OBJECT_MATVIEW: case pg::OBJECT_INDEX: case pg::OBJECT_SEQUENCE: case pg::OBJECT_FOREIGN_TABLE: {
-      Ptr<Relation> found = table_for(s->relation, LockMode::kAccessExclusive, s->missing_ok);
-      if (found == nullptr) return;
-      if (name_used(found->schema, to)) fail(ErrorCode::kDuplicateTable, "relation \"" + to + "\" already exists");
-      bind_views(found->oid);
-      auto r = edit(found);
-      std::string old = r->name;
-      r->name = to;
-      put(r);
-      if (r->row_type != 0)
-        if (auto t = state()->type(r->row_type)) {
-          auto m = edit(t);
-          m->name = to;
-          put(m);
-        }
-      if (r->index)
-        if (auto t = state()->relation(r->index->table)) {
-          auto m = edit(t);
-          bool changed = false;
-          for (Constraint& c : m->constraints)
-            if (c.index == r->oid && c.kind != ConstraintKind::kForeignKey) {
-              c.name = to;
-              changed = true;
-            }
-          if (changed) put(m);
-        }
-      // Defaults that call nextval on it.
-      if (r->relkind == 'S')
-        for (const auto& d : state()->dependents_of({ObjectKind::kRelation, r->oid, 0})) {
-          if (d.dependent.kind != ObjectKind::kDefault) continue;
-          auto t = state()->relation(d.dependent.oid);
-          if (t == nullptr) continue;
-          auto m = edit(t);
-          std::string schema = quote_identifier(view().schema_name(r->schema)) + ".";
-          std::string from_text = quote_literal(schema + quote_identifier(old)), to_text = quote_literal(schema + quote_identifier(to));
-          std::string& sql = m->columns[d.dependent.sub - 1].default_sql;
-          if (size_t at = sql.find(from_text); at != std::string::npos) sql.replace(at, from_text.size(), to_text);
-          put(m);
-        }
-      print_views(r->oid, {}, {});
-      return;
-    }
-    case pg::OBJECT_COLUMN: case pg::OBJECT_ATTRIBUTE: {
-      Ptr<Relation> found = table_for(s->relation, LockMode::kAccessExclusive, s->missing_ok);
-      if (found == nullptr) return;
-      auto r = edit(found);
-      const Column* c = r->column(std::string_view(s->subname));
-      if (c == nullptr) fail(ErrorCode::kUndefinedColumn, std::string("column \"") + s->subname + "\" does not exist");
-      if (r->column(std::string_view(to)) != nullptr) fail(ErrorCode::kDuplicateColumn, "column \"" + to + "\" of relation \"" + r->name + "\" already exists");
-      if (c->inherited) fail(ErrorCode::kInvalidTableDefinition, std::string("cannot rename inherited column \"") + s->subname + "\"");
-      bind_views(r->oid);
-      // Expressions of the relation itself and its indexes.
-      auto bound = [&](const std::string& sql, ExprContext kind) -> ExprPtr {
-        ParsedExpression p = parse_expression(sql);
-        CatalogView sv = stored_view();
-        BindContext b = bind();
-        b.view = &sv;
-        b.text = sql;
-        return bind_expression(p.node, found.get(), kind, b);
-      };
-      std::vector<std::pair<size_t, ExprPtr>> checks, generated;
-      for (size_t i = 0; i < r->constraints.size(); ++i)
-        if (!r->constraints[i].check_sql.empty()) checks.emplace_back(i, bound(r->constraints[i].check_sql, ExprContext::kCheckConstraint));
-      for (size_t i = 0; i < r->columns.size(); ++i)
-        if (r->columns[i].generated && !r->columns[i].dropped) generated.emplace_back(i, bound(r->columns[i].default_sql, ExprContext::kGeneratedColumn));
-      int16_t number = c->number;
-      std::string old = c->name;
-      if (auto key = r->options.find("redis_key"); key != r->options.end())
-        if (size_t at = key->second.find("{" + old + "}"); at != std::string::npos) key->second.replace(at + 1, old.size(), to);
-      struct IndexText { std::shared_ptr<Relation> index; std::vector<std::pair<size_t, ExprPtr>> keys; ExprPtr predicate; };
-      std::vector<IndexText> indexes;
-      for (Oid i : r->indexes) {
-        IndexText t{edit(state()->relation(i)), {}, nullptr};
-        for (size_t k = 0; k < t.index->index->keys.size(); ++k) {
-          auto& key = t.index->index->keys[k];
-          if (!key.expression_sql.empty()) t.keys.emplace_back(k, bound(key.expression_sql, ExprContext::kIndexExpression));
-          if (key.column == number && t.index->columns[k].name == old) t.index->columns[k].name = to;
-        }
-        if (!t.index->index->predicate_sql.empty()) t.predicate = bound(t.index->index->predicate_sql, ExprContext::kIndexPredicate);
-        indexes.push_back(std::move(t));
-      }
-      r->columns[number - 1].name = to;
-      for (auto& [i, e] : checks) r->constraints[i].check_sql = stored_sql(e, r.get());
-      for (auto& [i, e] : generated) r->columns[i].default_sql = stored_sql(e, r.get());
-      put(r);
-      for (auto& t : indexes) {
-        for (auto& [k, e] : t.keys) t.index->index->keys[k].expression_sql = stored_sql(e, r.get());
-        if (t.predicate != nullptr) t.index->index->predicate_sql = stored_sql(t.predicate, r.get());
-        put(t.index);
-      }
-      print_views(r->oid, old, to);
-      if (r->relkind == 'v' || r->relkind == 'm') {
-        // The view's own text names its output.
-        ParseTreePtr tree = parse_sql(r->view_sql);
-        CatalogView sv = stored_view();
-        BindContext b = bind();
-        b.view = &sv;
-        b.text = tree->text;
-        auto q = bind_statement(tree->statements[0].node, b);
-        std::vector<std::string> names;
-        for (const Column& x : r->columns) names.push_back(x.name);
-        auto m = edit(Ptr<Relation>(r));
-        m->view_sql = deparse_query(*q, sv, *host.exec().eval, {.pretty = false, .indent = false}, names);
-        put(m);
-      }
-      std::vector<Ptr<Relation>> children;
-      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
-        auto child = std::static_pointer_cast<const Relation>(o);
-        if (std::find(child->parents.begin(), child->parents.end(), r->oid) != child->parents.end()) children.push_back(child);
-      });
-      for (auto& child : children) {
-        auto m = edit(child);
-        for (Column& x : m->columns)
-          if (x.name == old) x.name = to;
-        put(m);
-      }
-      return;
-    }
-    case pg::OBJECT_TABCONSTRAINT: {
-      Ptr<Relation> found = table_for(s->relation, LockMode::kAccessExclusive, s->missing_ok);
-      if (found == nullptr) return;
-      auto r = edit(found);
-      if (constraint_exists(*r, to)) fail(ErrorCode::kDuplicateObject, "constraint \"" + to + "\" for relation \"" + r->name + "\" already exists");
-      for (Constraint& c : r->constraints)
-        if (c.name == s->subname) {
-          c.name = to;
-          if (c.index != 0 && c.kind != ConstraintKind::kForeignKey) {
-            if (name_used(r->schema, to)) fail(ErrorCode::kDuplicateTable, "relation \"" + to + "\" already exists");
-            auto index = edit(state()->relation(c.index));
-            index->name = to;
-            put(index);
-          }
-          put(r);
-          return;
-        }
-      fail(ErrorCode::kUndefinedObject, std::string("constraint \"") + s->subname + "\" for table \"" + r->name + "\" does not exist");
-    }
-    case pg::OBJECT_SCHEMA: {
-      auto o = std::static_pointer_cast<const catalog::Schema>(state()->find(ObjectKind::kSchema, 0, s->subname));
-      if (o == nullptr) fail(ErrorCode::kInvalidSchemaName, std::string("schema \"") + s->subname + "\" does not exist");
-      check_owner(*o, "schema");
-      if (state()->find(ObjectKind::kSchema, 0, to) != nullptr) fail(ErrorCode::kDuplicateSchema, "schema \"" + to + "\" already exists");
-      if (to.starts_with("pg_")) fail(ErrorCode::kReservedName, "unacceptable schema name \"" + to + "\"", -1, "The prefix \"pg_\" is reserved for system schemas.");
-      std::vector<Oid> inside;
-      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& x) {
-        if (x->schema_oid() == o->oid) inside.push_back(x->oid);
-      });
-      for (Oid i : inside) bind_views(i);
-      auto m = edit(o);
-      m->name = to;
-      put(m);
-      for (Oid i : inside) print_views(i, {}, {});
-      return;
-    }
-    case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
-      std::vector<std::string> names = pg::strings(PG_LIST(s->object->list, items));
-      const TypeRow* row = names.size() > 1 ? view().find_type(view().schema(names[names.size() - 2]), names.back()) : view().find_type(names.back());
-      if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + names.back() + "\" does not exist");
-      auto t = edit(state()->type(row->oid));
-      check_owner(*t, "type");
-      if (view().find_type(t->schema, to) != nullptr) fail(ErrorCode::kDuplicateObject, "type \"" + to + "\" already exists");
-      t->name = to;
-      put(t);
-      if (t->relation != 0)
-        if (auto r = state()->relation(t->relation)) {
-          auto m = edit(r);
-          m->name = to;
-          put(m);
-        }
-      return;
-    }
-    case pg::OBJECT_DOMCONSTRAINT: {
-      std::vector<std::string> names = pg::strings(PG_LIST(s->object->list, items));
-      const TypeRow* row = view().find_type(names.back());
-      if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + names.back() + "\" does not exist");
-      auto t = edit(state()->type(row->oid));
-      for (Constraint& c : t->constraints)
-        if (c.name == s->subname) c.name = to;
-      put(t);
-      return;
-    }
-    case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_AGGREGATE: case pg::OBJECT_ROUTINE: {
-      BindContext b = bind();
-      Oid f = find_function(s->object->object_with_args, 0, b, false);
-      auto o = state()->function(f);
-      if (o == nullptr) fail(ErrorCode::kInsufficientPrivilege, "must be owner of function");
-      check_owner(*o, "function");
-      auto m = edit(o);
-      m->name = to;
-      put(m);
-      return;
-    }
-    case pg::OBJECT_ROLE: {
-      auto r = edit(role_named(s->subname));
-      if (state()->find(ObjectKind::kRole, 0, to) != nullptr) fail(ErrorCode::kDuplicateObject, "role \"" + to + "\" already exists");
-      r->name = to;
-      put(r);
-      return;
-    }
-    case pg::OBJECT_DATABASE: {
-      auto d = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, s->subname));
-      if (d == nullptr) fail(ErrorCode::kInvalidCatalogName, std::string("database \"") + s->subname + "\" does not exist");
-      auto m = edit(d);
-      m->name = to;
-      put(m);
-      return;
-    }
-    case pg::OBJECT_TRIGGER: case pg::OBJECT_POLICY: {
-      Ptr<Relation> r = relation(s->relation);
-      if (s->rename_type == pg::OBJECT_TRIGGER) {
-        auto o = std::static_pointer_cast<const catalog::Trigger>(state()->find(ObjectKind::kTrigger, r->oid, s->subname));
-        if (o == nullptr) fail(ErrorCode::kUndefinedObject, std::string("trigger \"") + s->subname + "\" for table \"" + r->name + "\" does not exist");
-        auto m = edit(o);
-        m->name = to;
-        put(m);
-      } else {
-        auto o = std::static_pointer_cast<const catalog::Policy>(state()->find(ObjectKind::kPolicy, r->oid, s->subname));
-        if (o == nullptr) fail(ErrorCode::kUndefinedObject, std::string("policy \"") + s->subname + "\" for table \"" + r->name + "\" does not exist");
-        auto m = edit(o);
-        m->name = to;
-        put(m);
-      }
-      return;
-    }
-    default: fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be renamed");
-  }
-}
-
-void Ddl::set_schema(const pg::AlterObjectSchemaStmt* s) {
-  Oid schema = view().schema(s->newschema);
-  if (schema == 0) fail(ErrorCode::kInvalidSchemaName, std::string("schema \"") + s->newschema + "\" does not exist");
-  check_schema_create(schema);
-  switch (s->object_type) {
-    case pg::OBJECT_TABLE: case pg::OBJECT_VIEW: case pg::OBJECT_MATVIEW: case pg::OBJECT_SEQUENCE: case pg::OBJECT_INDEX: {
-      Ptr<Relation> found = table_for(s->relation, LockMode::kAccessExclusive, s->missing_ok);
-      if (found == nullptr) return;
-      if (found->schema == schema) return;
-      if (name_used(schema, found->name)) fail(ErrorCode::kDuplicateTable, "relation \"" + found->name + "\" already exists in schema \"" + s->newschema + "\"");
-      struct BoundView { Oid oid; std::shared_ptr<Query> query; };
-      std::vector<BoundView> views;
-      for (const auto& d : state()->dependents_of({ObjectKind::kRelation, found->oid, 0})) {
-        auto v = d.dependent.kind == ObjectKind::kRelation ? state()->relation(d.dependent.oid) : nullptr;
-        if (v == nullptr || v->view_sql.empty()) continue;
-        ParseTreePtr tree = parse_sql(v->view_sql);
-        CatalogView sv = stored_view();
-        BindContext b = bind();
-        b.view = &sv;
-        b.text = tree->text;
-        views.push_back({v->oid, bind_statement(tree->statements[0].node, b)});
-      }
-      auto move = [&](Oid oid) {
-        auto m = edit(state()->relation(oid));
-        m->schema = schema;
-        put(m);
-        if (m->row_type != 0)
-          if (auto t = state()->type(m->row_type)) {
-            auto mt = edit(t);
-            mt->schema = schema;
-            put(mt);
-            if (auto a = state()->type(t->array)) {
-              auto ma = edit(a);
-              ma->schema = schema;
-              put(ma);
-            }
-          }
-      };
-      std::vector<Oid> owned = found->indexes;
-      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
-        auto& seq = static_cast<const Relation&>(*o);
-        if (seq.relkind == 'S' && seq.sequence->owner_table == found->oid) owned.push_back(seq.oid);
-      });
-      move(found->oid);
-      for (Oid o : owned) move(o);
-      for (BoundView& v : views) {
-        CatalogView sv = stored_view();
-        auto m = edit(state()->relation(v.oid));
-        std::vector<std::string> names;
-        for (const Column& c : m->columns) names.push_back(c.name);
-        m->view_sql = deparse_query(*v.query, sv, *host.exec().eval, {.pretty = false, .indent = false}, names);
-        put(m);
-      }
-      changes().drop_dependencies_of({ObjectKind::kRelation, found->oid, 0});
-      depend({ObjectKind::kRelation, found->oid, 0}, {ObjectKind::kSchema, schema, 0});
-      return;
-    }
-    case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
-      std::vector<std::string> names = pg::strings(PG_LIST(s->object->list, items));
-      const TypeRow* row = names.size() > 1 ? view().find_type(view().schema(names[names.size() - 2]), names.back()) : view().find_type(names.back());
-      if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + names.back() + "\" does not exist");
-      auto t = edit(state()->type(row->oid));
-      t->schema = schema;
-      put(t);
-      return;
-    }
-    case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_AGGREGATE: case pg::OBJECT_ROUTINE: {
-      BindContext b = bind();
-      auto o = state()->function(find_function(s->object->object_with_args, 0, b, false));
-      if (o == nullptr) return;
-      auto m = edit(o);
-      m->schema = schema;
-      put(m);
-      return;
-    }
-    default: return;
-  }
-}
-
-void Ddl::set_owner(const pg::AlterOwnerStmt* s) {
-  Oid owner = role_spec(s->newowner);
-  auto own = [&](auto o) {
-    if (o == nullptr) return;
-    check_owner(*o, "object");
-    auto m = edit(o);
-    m->owner = owner;
-    put(m);
-  };
-  auto last = [&] {
-    return s->object->node_case == pg::kString ? std::string(pg::str(s->object)) : pg::strings(PG_LIST(s->object->list, items)).back();
-  };
-  switch (s->object_type) {
-    case pg::OBJECT_SCHEMA: {
-      auto o = std::static_pointer_cast<const catalog::Schema>(state()->find(ObjectKind::kSchema, 0, last()));
-      if (o == nullptr) fail(ErrorCode::kInvalidSchemaName, "schema \"" + last() + "\" does not exist");
-      own(o);
-      return;
-    }
-    case pg::OBJECT_DATABASE: own(std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, last()))); return;
-    case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
-      const TypeRow* row = view().find_type(last());
-      if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + last() + "\" does not exist");
-      own(state()->type(row->oid));
-      return;
-    }
-    case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_AGGREGATE: case pg::OBJECT_ROUTINE: {
-      BindContext b = bind();
-      own(state()->function(find_function(s->object->object_with_args, 0, b, false)));
-      return;
-    }
-    default: return;
-  }
 }
 
 }  // namespace stele::sql

@@ -1,4 +1,5 @@
 // CHECK, PRIMARY KEY, UNIQUE and FOREIGN KEY.
+#include "query/inheritance.h"
 #include "sql/ddl/ddl.h"
 
 namespace stele::sql {
@@ -33,14 +34,23 @@ void Ddl::add_check(std::shared_ptr<Relation>& r, const pg::Constraint* c, const
     if (x.kind == ExprKind::kVar) used.insert(static_cast<const VarExpr&>(x).column);
     return false;
   });
+  if (c->is_no_inherit && r->partitioning) fail(ErrorCode::kInvalidTableDefinition, "cannot add NO INHERIT constraint to partitioned table \"" + r->name + "\"");
   Constraint k;
   k.kind = ConstraintKind::kCheck;
   std::vector<std::string> names;
   if (used.size() == 1 && *used.begin() > 0) names.push_back(r->column(*used.begin())->name);
   (void)column;
   k.oid = catalog().allocate_oid();
-  k.name = constraint_name(*r, c, "check", names);
   k.check_sql = stored_sql(e, r.get());
+  // One that is inherited under this name may be written again.
+  for (Constraint& have : r->constraints)
+    if (pg::has(c->conname) && have.name == c->conname && have.kind == ConstraintKind::kCheck && have.inherit_count > 0 && have.check_sql == k.check_sql && !have.local) {
+      notice("merging constraint \"" + have.name + "\" with inherited definition");
+      have.local = true;
+      put(std::make_shared<Relation>(*r));
+      return;
+    }
+  k.name = constraint_name(*r, c, "check", names);
   for (int16_t n : used)
     if (n > 0) k.columns.push_back(n);
   k.no_inherit = c->is_no_inherit;
@@ -58,23 +68,7 @@ void Ddl::add_check(std::shared_ptr<Relation>& r, const pg::Constraint* c, const
     if (x.kind == ExprKind::kFunc) depend(self, {ObjectKind::kFunction, static_cast<const FuncExpr&>(x).func, 0});
     return false;
   });
-  // Children have it too.
-  if (!c->is_no_inherit) {
-    std::vector<Ptr<Relation>> children;
-    state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
-      auto child = std::static_pointer_cast<const Relation>(o);
-      if (std::find(child->parents.begin(), child->parents.end(), r->oid) != child->parents.end() && child->relkind == 'r') children.push_back(child);
-    });
-    for (auto& child : children) {
-      auto m = edit(child);
-      if (constraint_exists(*m, k.name)) continue;
-      Constraint copy = k;
-      copy.oid = catalog().allocate_oid();
-      m->constraints.push_back(copy);
-      put(m);
-      depend({ObjectKind::kConstraint, copy.oid, 0}, {ObjectKind::kRelation, m->oid, 0}, DependencyKind::kAuto);
-    }
-  }
+  if (!c->is_no_inherit) add_inherited_check(*r, k);
 }
 
 void Ddl::add_index_constraint(std::shared_ptr<Relation>& r, const pg::Constraint* c, const std::string& column, bool existing_rows) {
@@ -145,6 +139,7 @@ void Ddl::add_index_constraint(std::shared_ptr<Relation>& r, const pg::Constrain
     }
     std::vector<std::string> label_names = names;
     for (const Node* n : PG_LIST(c, including)) label_names.emplace_back(pg::str(n));
+    check_partition_unique(*r, k.columns, primary ? "PRIMARY KEY" : "UNIQUE");
     k.oid = catalog().allocate_oid();
     if (pg::has(c->conname)) {
       k.name = constraint_name(*r, c, primary ? "pkey" : "key", names);
@@ -167,7 +162,7 @@ void Ddl::add_index_constraint(std::shared_ptr<Relation>& r, const pg::Constrain
     put(std::make_shared<Relation>(*r));
     index = make_index(*r, k.name, info);
     k.index = index->oid;
-    if (existing_rows) build(*index);
+    if (existing_rows && r->relkind != 'p') build(*index);
   }
   if (primary)
     for (int16_t n : k.columns) {
@@ -183,6 +178,33 @@ void Ddl::add_index_constraint(std::shared_ptr<Relation>& r, const pg::Constrain
   depend({ObjectKind::kConstraint, k.oid, 0}, {ObjectKind::kRelation, r->oid, 0}, DependencyKind::kAuto);
   for (int16_t n : k.columns) depend({ObjectKind::kConstraint, k.oid, 0}, {ObjectKind::kRelation, r->oid, n}, DependencyKind::kAuto);
   changes().add_dependency({{ObjectKind::kRelation, index->oid, 0}, {ObjectKind::kConstraint, k.oid, 0}, DependencyKind::kInternal});
+  if (!r->partitioning) return;
+  if (!recurse_ && !direct_children(*state(), r->oid).empty()) {
+    auto incomplete = edit(state()->relation(index->oid));
+    incomplete->index->valid = false;
+    put(incomplete);
+    return;
+  }
+  const auto parent = state()->relation(r->oid);
+  for (Oid child : direct_children(*state(), r->oid)) {
+    if (primary) {
+      // NOT NULL holds in the partitions too.
+      auto m = edit(state()->relation(child));
+      const auto positions = query::attribute_map(*parent, *m);
+      for (int16_t n : k.columns) {
+        Column& col = m->columns[positions[static_cast<size_t>(n - 1)] - 1];
+        if (col.not_null) continue;
+        Constraint nn;
+        nn.kind = ConstraintKind::kNotNull;
+        nn.columns = {col.number};
+        if (m->relkind == 'r') validate_constraint(*m, nn, host.exec());
+        col.not_null = true;
+      }
+      put(m);
+    }
+    partition_index(*state()->relation(index->oid), *parent, child);
+  }
+  r = edit(state()->relation(r->oid));
 }
 
 void Ddl::add_foreign_key(std::shared_ptr<Relation>& r, const pg::Constraint* c, const std::string& column, bool validate) {
@@ -274,11 +296,19 @@ void Ddl::add_foreign_key(std::shared_ptr<Relation>& r, const pg::Constraint* c,
     if (fkc.generated && (k.on_delete == 'n' || k.on_delete == 'd'))
       fail(ErrorCode::kSyntaxError, "invalid ON DELETE action for foreign key constraint containing generated column");
   }
+  if (r->partitioning && !recurse_ && pk->partitioning == std::nullopt)
+    fail(ErrorCode::kWrongObjectType, "cannot use ONLY for foreign key on partitioned table \"" + r->name + "\" referencing relation \"" + pk->name + "\"");
+  if (r->partitioning && c->skip_validation && validate)
+    fail(ErrorCode::kWrongObjectType, "cannot add NOT VALID foreign key on partitioned table \"" + r->name + "\" referencing relation \"" + pk->name + "\"", -1, "This feature is not yet supported on partitioned tables.");
   k.validated = !c->skip_validation || !validate;
-  if (validate && !c->skip_validation) validate_constraint(*r, k, host.exec());
+  if (validate && !c->skip_validation && r->relkind == 'r') validate_constraint(*r, k, host.exec());
   r->constraints.push_back(k);
   put(std::make_shared<Relation>(*r));
   ObjectAddress self{ObjectKind::kConstraint, k.oid, 0};
+  if (r->partitioning) {
+    for (Oid child : direct_children(*state(), r->oid)) clone_foreign_key(k, *state()->relation(r->oid), child);
+    r = edit(state()->relation(r->oid));
+  }
   changes().add_dependency({self, {ObjectKind::kRelation, r->oid, 0}, DependencyKind::kAuto});
   for (int16_t n : k.columns) changes().add_dependency({self, {ObjectKind::kRelation, r->oid, n}, DependencyKind::kAuto});
   for (int16_t n : k.referenced_columns) changes().add_dependency({self, {ObjectKind::kRelation, k.referenced, n}, DependencyKind::kNormal});

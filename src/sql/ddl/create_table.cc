@@ -1,4 +1,5 @@
 // CREATE TABLE: columns, LIKE, INHERITS, defaults, identity and serial columns.
+#include "query/inheritance.h"
 #include "rows/codec.h"
 #include "sql/ddl/ddl.h"
 #include "sql/redis/row_keys.h"
@@ -33,6 +34,8 @@ Column Ddl::make_column(const pg::ColumnDef* d, const std::string& table) {
 void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
   NewColumn n;
   n.def = d;
+  bool with_options = false;
+  ++t.written;
   // serial types are integers with a sequence of their own.
   std::string serial;
   if (d->type_name != nullptr && d->type_name->n_names >= 1 && !d->type_name->pct_type && d->type_name->n_names == 1) {
@@ -46,11 +49,19 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
     n.column.name = d->colname;
     n.column.type = n.serial_type;
     n.column.not_null = true;
+  } else if (d->type_name == nullptr) {
+    // A column of the parent or the type, with more to say of it.
+    auto found = std::find_if(t.columns.begin(), t.columns.end(), [&](const NewColumn& o) { return o.column.name == d->colname; });
+    if (found == t.columns.end()) fail(ErrorCode::kUndefinedColumn, std::string("column \"") + d->colname + "\" does not exist");
+    if (found->def != nullptr) fail(ErrorCode::kDuplicateColumn, std::string("column \"") + d->colname + "\" specified more than once");
+    n.column = found->column;
+    n.inherited_default = found->inherited_default;
+    with_options = true;
   } else {
     n.column = make_column(d, t.relation->name);
   }
   for (const NewColumn& other : t.columns)
-    if (other.column.name == n.column.name && !other.column.inherited) fail(ErrorCode::kDuplicateColumn, "column \"" + n.column.name + "\" specified more than once");
+    if (!with_options && other.column.name == n.column.name && !other.column.inherited()) fail(ErrorCode::kDuplicateColumn, "column \"" + n.column.name + "\" specified more than once");
   for (const char* sys : {"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
     if (n.column.name == sys) fail(ErrorCode::kDuplicateColumn, "column name \"" + n.column.name + "\" conflicts with a system column name");
   bool saw_null = false, saw_default = false, saw_identity = false, saw_generated = false;
@@ -110,10 +121,23 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
   // A column that is inherited too merges with its parent's.
   for (NewColumn& other : t.columns)
     if (other.column.name == n.column.name) {
-      if (other.column.type != n.column.type)
+      if (with_options) {
+        if (n.default_expr != nullptr || n.generated != nullptr) n.inherited_default.clear();
+        other = n;
+        return;
+      }
+      if (other.column.inherited()) {
+        if (&other - t.columns.data() + 1 == t.written) notice("merging column \"" + n.column.name + "\" with inherited definition");
+        else notice("moving and merging column \"" + n.column.name + "\" with inherited definition", "User-specified column moved to the position of the inherited column.");
+      }
+      if (other.column.type != n.column.type || other.column.typmod != n.column.typmod)
         fail(ErrorCode::kDatatypeMismatch, "column \"" + n.column.name + "\" has a type conflict", -1,
-             view().format_type(other.column.type) + " versus " + view().format_type(n.column.type));
-      notice("merging column \"" + n.column.name + "\" with inherited definition");
+             view().format_type(other.column.type, other.column.typmod) + " versus " + view().format_type(n.column.type, n.column.typmod));
+      if (other.column.collation != n.column.collation)
+        fail(ErrorCode::kCollationMismatch, "column \"" + n.column.name + "\" has a collation conflict", -1,
+             "\"" + view().collation_name(other.column.collation) + "\" versus \"" + view().collation_name(n.column.collation) + "\"");
+      n.column.inherit_count = other.column.inherit_count;
+      n.column.local = true;
       n.column.not_null = n.column.not_null || other.column.not_null;
       n.column.number = other.column.number;
       if (n.default_expr == nullptr) n.inherited_default = other.inherited_default;
@@ -125,7 +149,7 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
 
 void Ddl::like(NewTable& t, const pg::TableLikeClause* l) {
   Ptr<Relation> source = relation(l->relation);
-  if (source->relkind == 'S' || source->relkind == 'i')
+  if (source->relkind == 'S' || source->index)
     fail(ErrorCode::kWrongObjectType, "relation \"" + source->name + "\" is invalid in LIKE clause", l->relation->location,
          std::string("This operation is not supported for ") + (source->relkind == 'S' ? "sequences." : "indexes."));
   uint32_t o = l->options;
@@ -139,7 +163,7 @@ void Ddl::like(NewTable& t, const pg::TableLikeClause* l) {
     n.column.missing_value.reset();
     n.column.acl.reset();
     n.column.default_sql.clear();
-    n.column.inherited = false;
+    n.column.inherit_count = 0;
     n.column.generated = false;
     n.column.identity = catalog::Identity::kNone;
     if (c.generated) {
@@ -253,9 +277,13 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   r.schema = target.schema;
   r.owner = host.current_user();
   r.relkind = 'r';
+  r.acl = default_acl('r', r.owner, r.schema);
   r.persistence = target.temporary ? 't' : std::string_view(s->relation->relpersistence) == "u" ? 'u' : 'p';
   r.temp_session = target.temporary ? host.temp_session() : 0;
-  if (s->partspec != nullptr || s->partbound != nullptr) fail(ErrorCode::kFeatureNotSupported, "partitioned tables are not supported");
+  if (s->partspec != nullptr) {
+    r.relkind = 'p';
+    if (s->n_inh_relations > 0 && s->partbound == nullptr) fail(ErrorCode::kInvalidObjectDefinition, "cannot create partitioned table as inheritance child");
+  }
   if (s->oncommit == pg::ONCOMMIT_DELETE_ROWS) r.on_commit = 1;
   if (s->oncommit == pg::ONCOMMIT_DROP) r.on_commit = 2;
   if (s->oncommit != pg::ONCOMMIT_NOOP && s->oncommit != 0 && !target.temporary)
@@ -263,11 +291,29 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   r.options = options(PG_LIST(s, options));
   r.options.erase("oids");
   r.oid = catalog().allocate_oid();
-  r.storage_id = catalog().allocate_storage_id();
+  if (r.relkind == 'r') r.storage_id = catalog().allocate_storage_id();
   // Inherited columns come first.
   for (const Node* n : PG_LIST(s, inh_relations)) {
     Ptr<Relation> parent = relation(n->range_var);
-    host.lock_relation(parent->oid, LockMode::kShareUpdateExclusive);
+    host.lock_relation(parent->oid, s->partbound != nullptr ? LockMode::kAccessExclusive : LockMode::kShareUpdateExclusive);
+    changes().refresh();
+    parent = state()->relation(parent->oid);
+    if (parent == nullptr) fail(ErrorCode::kUndefinedTable, std::string("relation \"") + n->range_var->relname + "\" does not exist");
+    if (s->partbound != nullptr) {
+      if (!parent->partitioning) fail(ErrorCode::kWrongObjectType, "\"" + parent->name + "\" is not partitioned");
+    } else {
+      if (parent->relkind != 'r' && parent->relkind != 'p') fail(ErrorCode::kWrongObjectType, "inherited relation \"" + parent->name + "\" is not a table or foreign table");
+      if (parent->partitioning) fail(ErrorCode::kWrongObjectType, "cannot inherit from partitioned table \"" + parent->name + "\"");
+      if (parent->bound) fail(ErrorCode::kWrongObjectType, "cannot inherit from partition \"" + parent->name + "\"");
+    }
+    check_owner(*parent, "table");
+    const char* as = s->partbound != nullptr ? "create a {} relation as partition of {} relation \"{}\"" : nullptr;
+    if (r.persistence != 't' && parent->persistence == 't')
+      fail(ErrorCode::kWrongObjectType, as != nullptr ? "cannot create a permanent relation as partition of temporary relation \"" + parent->name + "\"" : "cannot inherit from temporary relation \"" + parent->name + "\"");
+    if (r.persistence == 't' && parent->persistence != 't' && as != nullptr)
+      fail(ErrorCode::kWrongObjectType, "cannot create a temporary relation as partition of permanent relation \"" + parent->name + "\"");
+    if (std::find(r.parents.begin(), r.parents.end(), parent->oid) != r.parents.end())
+      fail(ErrorCode::kDuplicateTable, "relation \"" + parent->name + "\" would be inherited from more than once");
     r.parents.push_back(parent->oid);
     for (const Column& c : parent->columns) {
       if (c.dropped) continue;
@@ -278,13 +324,23 @@ void Ddl::create_table(const pg::CreateStmt* s) {
           if (o.column.type != c.type)
             fail(ErrorCode::kDatatypeMismatch, "inherited column \"" + c.name + "\" has a type conflict", -1,
                  view().format_type(o.column.type) + " versus " + view().format_type(c.type));
+          if (o.column.collation != c.collation)
+            fail(ErrorCode::kCollationMismatch, "inherited column \"" + c.name + "\" has a collation conflict", -1,
+                 "\"" + view().collation_name(o.column.collation) + "\" versus \"" + view().collation_name(c.collation) + "\"");
+          ++o.column.inherit_count;
+          o.column.not_null = o.column.not_null || c.not_null;
+          if (o.inherited_default.empty()) o.inherited_default = c.default_sql;
+          else if (!c.default_sql.empty() && c.default_sql != o.inherited_default) o.default_conflict = true;
           merged = true;
         }
       if (merged) continue;
       NewColumn nc;
       nc.column = c;
-      nc.column.inherited = true;
+      nc.column.inherit_count = 1;
+      nc.column.local = false;
       nc.column.missing_value.reset();
+      nc.column.acl.reset();
+      nc.column.comment.reset();
       nc.column.default_sql.clear();
       nc.column.identity = catalog::Identity::kNone;
       nc.inherited_default = c.default_sql;
@@ -292,7 +348,17 @@ void Ddl::create_table(const pg::CreateStmt* s) {
     }
     for (Constraint c : parent->constraints)
       if (c.kind == ConstraintKind::kCheck && !c.no_inherit) {
+        auto same = std::find_if(r.constraints.begin(), r.constraints.end(), [&](const Constraint& o) { return o.name == c.name; });
+        if (same != r.constraints.end()) {
+          if (same->check_sql != c.check_sql) fail(ErrorCode::kDuplicateObject, "check constraint name \"" + c.name + "\" appears multiple times but with different expressions");
+          ++same->inherit_count;
+          continue;
+        }
         c.oid = catalog().allocate_oid();
+        c.inherit_count = 1;
+        c.local = false;
+        c.comment.reset();
+        c.validated = true;
         r.constraints.push_back(c);
       }
   }
@@ -318,7 +384,11 @@ void Ddl::create_table(const pg::CreateStmt* s) {
     }
   }
   for (const Node* n : PG_LIST(s, constraints)) t.constraints.push_back(n->constraint);
+  for (const NewColumn& n : t.columns)
+    if (n.default_conflict && n.default_expr == nullptr && n.generated == nullptr)
+      fail(ErrorCode::kInvalidColumnDefinition, "column \"" + n.column.name + "\" inherits conflicting default values", -1, {}, "To resolve the conflict, specify a default explicitly.");
   if (t.columns.size() > 1600) fail(ErrorCode::kTooManyColumns, "tables can have at most 1600 columns");
+  t.statement = s;
   finish_columns(t);
 }
 
@@ -328,11 +398,28 @@ void Ddl::finish_columns(NewTable& t) {
     t.columns[i].column.number = static_cast<int16_t>(i + 1);
     r.columns.push_back(t.columns[i].column);
   }
+  // Columns of inherited checks have the child's numbers.
+  for (Constraint& c : r.constraints)
+    for (Oid p : r.parents)
+      if (auto parent = state()->relation(p); parent != nullptr && std::any_of(parent->constraints.begin(), parent->constraints.end(), [&](const Constraint& o) { return o.name == c.name; })) {
+        const auto positions = query::attribute_map(*parent, r);
+        const auto& from = *std::find_if(parent->constraints.begin(), parent->constraints.end(), [&](const Constraint& o) { return o.name == c.name; });
+        c.columns.clear();
+        for (int16_t n : from.columns)
+          if (positions[static_cast<size_t>(n - 1)] > 0) c.columns.push_back(positions[static_cast<size_t>(n - 1)]);
+      }
+  Ptr<Relation> partition_of;
+  if (t.statement != nullptr && t.statement->partbound != nullptr) {
+    partition_of = state()->relation(r.parents[0]);
+    r.bound = partition_bound(r.name, *partition_of, t.statement->partbound, &r.partition_bound);
+    check_default_partition(*partition_of, *r.bound, 0);
+  }
+  if (t.statement != nullptr && t.statement->partspec != nullptr) partition_key(r, t.statement->partspec);
   make_row_types(r);
   put(std::make_shared<Relation>(r));
   ObjectAddress self{ObjectKind::kRelation, r.oid, 0};
   depend(self, {ObjectKind::kSchema, r.schema, 0});
-  for (Oid p : r.parents) depend(self, {ObjectKind::kRelation, p, 0});
+  for (Oid p : r.parents) depend(self, {ObjectKind::kRelation, p, 0}, partition_of != nullptr ? DependencyKind::kAuto : DependencyKind::kNormal);
   for (const Column& c : r.columns) {
     const TypeRow* type = view().find_type(c.type);
     if (type != nullptr && type->element >= oid::kFirstUserOid) type = view().find_type(type->element);
@@ -430,6 +517,10 @@ void Ddl::finish_columns(NewTable& t) {
     if (c->contype == pg::CONSTR_FOREIGN) add_foreign_key(shared, c, column, false);
   for (const pg::Constraint* c : t.constraints)
     if (c->contype == pg::CONSTR_FOREIGN) add_foreign_key(shared, c, {}, false);
+  if (partition_of != nullptr) {
+    host.next_command();
+    clone_to_partition(r.oid, *partition_of);
+  }
   redis::check_table_options(*state()->relation(shared->oid), *state());
 }
 
@@ -441,6 +532,7 @@ std::shared_ptr<Relation> Ddl::table_from_columns(const Target& t, const std::ve
   r->schema = t.schema;
   r->owner = host.current_user();
   r->relkind = relkind;
+  if (relkind == 'r' || relkind == 'm' || relkind == 'v') r->acl = default_acl('r', r->owner, r->schema);
   r->persistence = t.temporary ? 't' : 'p';
   r->temp_session = t.temporary ? host.temp_session() : 0;
   if (relkind == 'r' || relkind == 'm') r->storage_id = catalog().allocate_storage_id();

@@ -58,6 +58,8 @@ class Ddl {
   // A view over the current state whose path is pg_catalog only: for stored SQL.
   CatalogView stored_view();
   std::string stored_sql(const query::ExprPtr& e, const Relation* r);
+  // The first value of a query's first row as text; empty: none.
+  std::string query_text(const std::string& sql);
 
   // names.cc
   struct Target { Oid schema = 0; std::string name; bool temporary = false; };
@@ -84,7 +86,7 @@ class Ddl {
 
   // create_table.cc
   struct NewColumn { Column column; const pg::ColumnDef* def = nullptr; bool serial = false; Oid serial_type = 0; const Node* default_expr = nullptr;
-    const Node* generated = nullptr; const pg::Constraint* identity = nullptr; std::string inherited_default; };
+    const Node* generated = nullptr; const pg::Constraint* identity = nullptr; std::string inherited_default; bool default_conflict = false; };
   struct NewTable {
     std::shared_ptr<Relation> relation;
     std::vector<NewColumn> columns;
@@ -92,6 +94,8 @@ class Ddl {
     std::vector<std::pair<const pg::Constraint*, std::string>> column_constraints;  // with their column
     std::vector<std::pair<Ptr<Relation>, bool>> like_indexes;
     std::vector<Oid> like_sources;
+    const pg::CreateStmt* statement = nullptr;
+    int written = 0;   // columns in the statement itself
   };
   void create_table(const pg::CreateStmt* s);
   void column_from(NewTable& t, const pg::ColumnDef* d);
@@ -133,7 +137,9 @@ class Ddl {
   void add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool missing_ok);
   void rewrite(const Relation& from, std::shared_ptr<Relation>& r, const std::vector<query::ExprPtr>& columns);
   void alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c);
+  // rename.cc
   void rename(const pg::RenameStmt* s);
+  void rename_column(const Ptr<Relation>& found, const std::string& from, const std::string& to);
   void set_schema(const pg::AlterObjectSchemaStmt* s);
   void set_owner(const pg::AlterOwnerStmt* s);
 
@@ -165,6 +171,9 @@ class Ddl {
   void alter_role_set(Oid role, const std::string& database, const pg::VariableSetStmt* set);
   void drop_role(const pg::DropRoleStmt* s);
   void grant(const pg::GrantStmt* s);
+  // default_privileges.cc
+  void alter_default_privileges(const pg::AlterDefaultPrivilegesStmt* s);
+  std::optional<std::vector<catalog::AclItem>> default_acl(char type, Oid owner, Oid schema);
   void grant_role(const pg::GrantRoleStmt* s);
   void reassign_owned(const pg::ReassignOwnedStmt* s);
   void drop_owned(const pg::DropOwnedStmt* s);
@@ -173,11 +182,43 @@ class Ddl {
   // routines.cc
   std::string create_function(const pg::CreateFunctionStmt* s);
   void alter_function(const pg::AlterFunctionStmt* s);
-  std::string define(const pg::DefineStmt* s);
-  void create_cast(const pg::CreateCastStmt* s);
   void function_setting(catalog::Function& f, const pg::VariableSetStmt* set);
+  // operators.cc
+  std::string define(const pg::DefineStmt* s);
+  const ProcRow* support_function(const std::vector<std::string>& name, const std::vector<Oid>& args);
+  Oid support_result(const ProcRow& p, const std::vector<Oid>& args);
+  void create_aggregate(const pg::DefineStmt* s);
+  void create_operator(const pg::DefineStmt* s);
+  void create_cast(const pg::CreateCastStmt* s);
   // triggers.cc
   void create_trigger(const pg::CreateTrigStmt* s);
+
+  // partitions.cc
+  void partition_key(Relation& r, const pg::PartitionSpec* s);
+  // Checks a bound against the partitions that are there; *shown is its text as pg_get_expr prints it.
+  catalog::PartitionBound partition_bound(const std::string& name, const Relation& parent, const pg::PartitionBoundSpec* s, std::string* shown);
+  void clone_to_partition(Oid partition, const Relation& parent);
+  void partition_index(const Relation& above, const Relation& parent, Oid partition);
+  void clone_foreign_key(const Constraint& above, const Relation& parent, Oid partition);
+  void clone_trigger(const catalog::Trigger& above, const Relation& parent, Oid partition);
+  void check_default_partition(const Relation& parent, const catalog::PartitionBound& bound, Oid except);
+  void attach_partition(std::shared_ptr<Relation>& parent, const pg::PartitionCmd* c);
+  void detach_partition(std::shared_ptr<Relation>& parent, const pg::PartitionCmd* c);
+  void check_detach_references(const Relation& partition, const Relation& parent);
+  void attach_index(std::shared_ptr<Relation>& parent, const pg::PartitionCmd* c);
+  void merge_into_existing(Relation& child, const Relation& parent, bool partition);
+  void check_partition_unique(const Relation& table, const std::vector<int16_t>& columns, const char* what);
+
+  // inherit.cc: changes of a parent that its children follow
+  bool recurse_ = true, recursing_ = false;   // of the ALTER TABLE command at work: without ONLY; on a child of the table named
+  void check_alter_child(const Relation& r, const pg::AlterTableCmd* c);
+  void alter_children(const Relation& parent, const Relation& before, const pg::AlterTableCmd* c, const pg::AlterTableStmt* s);
+  void add_inherited_column(const Relation& parent, const Column& column, const pg::ColumnDef* d);
+  void drop_inherited_column(const Relation& parent, const std::string& name);
+  void add_inherited_check(const Relation& parent, const Constraint& check);
+  void drop_inherited_constraint(const Relation& parent, const Constraint& constraint);
+  void add_inherit(std::shared_ptr<Relation>& r, const pg::RangeVar* parent);
+  void drop_inherit(std::shared_ptr<Relation>& r, const pg::RangeVar* parent);
 
   // misc.cc
   void create_schema(const pg::CreateSchemaStmt* s);

@@ -14,28 +14,32 @@ void Ddl::erase_storage(const Relation& r) {
 void Ddl::drop(const std::vector<ObjectAddress>& targets, bool cascade) {
   struct Found { ObjectAddress address; ObjectAddress because; bool silent; };
   std::vector<Found> order;
-  std::set<ObjectAddress> seen(targets.begin(), targets.end());
+  std::set<ObjectAddress> seen(targets.begin(), targets.end()), silenced;
   auto s = state();
-  // Everything an internal dependency ties together goes at once; others are reported.
+  // Everything an internal dependency ties together goes at once; others are reported. As PostgreSQL does, the newest
+  // dependents are visited first and each is noted after its own: reports and removals go backwards through that list.
   std::function<void(const ObjectAddress&)> visit = [&](const ObjectAddress& a) {
     std::vector<catalog::Dependency> deps = s->dependents_of(a);
-    std::stable_sort(deps.begin(), deps.end(), [](const auto& x, const auto& y) { return x.dependent.oid < y.dependent.oid; });
+    std::stable_sort(deps.begin(), deps.end(), [](const auto& x, const auto& y) { return x.dependent.oid > y.dependent.oid; });
     for (const auto& d : deps) {
       ObjectAddress dep = d.dependent;
       if (dep == a || (dep.kind == a.kind && dep.oid == a.oid && a.sub == 0)) continue;
       if (seen.contains(dep) || (dep.sub > 0 && dep.kind == ObjectKind::kRelation && seen.contains({dep.kind, dep.oid, 0}))) {
         // Reached again through a silent way: no longer a reason to stop.
-        if (d.kind != DependencyKind::kNormal)
+        if (d.kind != DependencyKind::kNormal) {
+          silenced.insert(dep);
           for (Found& f : order)
             if (f.address == dep) f.silent = true;
+        }
         continue;
       }
       seen.insert(dep);
-      order.push_back({dep, a, d.kind != DependencyKind::kNormal});
       visit(dep);
+      order.push_back({dep, a, d.kind != DependencyKind::kNormal || silenced.contains(dep)});
     }
   };
-  for (const ObjectAddress& t : targets) visit(t);
+  for (auto t = targets.rbegin(); t != targets.rend(); ++t) visit(*t);
+  std::reverse(order.begin(), order.end());
   // A dependent that some removed object owns silently does not block either.
   for (Found& f : order) {
     if (f.silent) continue;
@@ -122,7 +126,7 @@ void Ddl::drop_now(const ObjectAddress& a) {
         }
       }
       erase_storage(*r);
-      if (r->relkind == 'r' || r->relkind == 'm')
+      if (r->relkind == 'r' || r->relkind == 'm' || r->relkind == 'p')
         for (Oid i : r->indexes)
           if (auto index = s->relation(i)) {
             erase_storage(*index);
@@ -221,12 +225,17 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       if (std::string_view(w.kinds).find(r->relkind) == std::string_view::npos) {
         const char* actual = relkind_word(r->relkind);
         fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not " + (w.kinds[0] == 'i' ? "an " : "a ") + w.word, -1, {},
-             std::string("Use DROP ") + upper(actual) + " to remove " + (r->relkind == 'i' ? "an " : "a ") + actual + ".");
+             std::string("Use DROP ") + upper(actual) + " to remove " + (r->index ? "an " : "a ") + actual + ".");
       }
       if (r->oid < oid::kFirstUserOid) fail(ErrorCode::kInsufficientPrivilege, "permission denied: \"" + r->name + "\" is a system catalog");
       check_owner(*r, w.word);
-      host.lock_relation(r->relkind == 'i' ? r->index->table : r->oid, LockMode::kAccessExclusive);
-      if (r->relkind == 'i') {
+      host.lock_relation(r->index ? r->index->table : r->oid, LockMode::kAccessExclusive);
+      if (r->index && !r->parents.empty()) {
+        auto above = state()->relation(r->parents[0]);
+        fail(ErrorCode::kDependentObjectsStillExist, "cannot drop index " + qualified(*r) + " because index " + qualified(*above) + " requires it", -1, {},
+             "You can drop index " + qualified(*above) + " instead.");
+      }
+      if (r->index) {
         auto t = state()->relation(r->index->table);
         for (const Constraint& c : t->constraints)
           if (c.index == r->oid && c.kind != ConstraintKind::kForeignKey)
@@ -331,6 +340,10 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
         }
         auto o = state()->find(s->remove_type == pg::OBJECT_POLICY ? ObjectKind::kPolicy : ObjectKind::kTrigger, r->oid, object);
         if (o == nullptr) { missing(ErrorCode::kUndefinedObject, std::string(word) + " \"" + object + "\" for " + (s->missing_ok || s->remove_type == pg::OBJECT_RULE ? "relation" : "table") + " \"" + table + "\""); break; }
+        if (s->remove_type == pg::OBJECT_TRIGGER)
+          if (Oid parent = static_cast<const catalog::Trigger&>(*o).parent; parent != 0)
+            fail(ErrorCode::kDependentObjectsStillExist, "cannot drop " + describe({ObjectKind::kTrigger, o->oid, 0}) + " because " + describe({ObjectKind::kTrigger, parent, 0}) + " requires it", -1, {},
+                 "You can drop " + describe({ObjectKind::kTrigger, parent, 0}) + " instead.");
         targets.push_back({o->kind(), o->oid, 0});
         break;
       }

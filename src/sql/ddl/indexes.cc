@@ -1,4 +1,5 @@
 // CREATE INDEX and index relations in general.
+#include "query/inheritance.h"
 #include "sql/ddl/ddl.h"
 #include "sql/index_methods.h"
 
@@ -26,10 +27,10 @@ std::shared_ptr<Relation> Ddl::make_index(Relation& table, const std::string& na
   i->name = name;
   i->schema = table.schema;
   i->owner = table.owner;
-  i->relkind = 'i';
+  i->relkind = table.partitioning ? 'I' : 'i';
   i->persistence = table.persistence;
   i->temp_session = table.temp_session;
-  i->storage_id = catalog().allocate_storage_id();
+  if (!table.partitioning) i->storage_id = catalog().allocate_storage_id();
   info.table = table.oid;
   auto column_name = [&](const catalog::IndexColumn& k) -> std::string {
     if (k.column != 0) return table.column(k.column)->name;
@@ -212,10 +213,32 @@ void Ddl::create_index(const pg::IndexStmt* s) {
     for (const std::string& n : names) joined += (joined.empty() ? "" : "_") + n;
     name = choose_name(table->name, joined, "idx", table->schema);
   }
+  if (found->partitioning) {
+    if (s->concurrent) fail(ErrorCode::kFeatureNotSupported, "cannot create index on partitioned table \"" + found->name + "\" concurrently");
+    std::vector<int16_t> columns;
+    for (auto& k : info.keys) columns.push_back(k.column);
+    if (info.unique) check_partition_unique(*table, columns, "UNIQUE");
+  }
   auto index = make_index(*table, name, info);
   auto with_options = edit(state()->relation(index->oid));
   with_options->options = options(PG_LIST(s, options));
   put(with_options);
+  if (found->partitioning) {
+    const auto children = direct_children(*state(), found->oid);
+    if (!s->relation->inh) {
+      if (children.empty()) return;
+      auto incomplete = edit(state()->relation(index->oid));
+      incomplete->index->valid = false;
+      put(incomplete);
+      return;
+    }
+    const Relation above = *state()->relation(index->oid), parent = *state()->relation(found->oid);
+    for (Oid child : children) {
+      host.lock_relation(child, LockMode::kShare);
+      partition_index(above, parent, child);
+    }
+    return;
+  }
   if (IndexMethod* m = index_method(info.method)) {
     host.next_command();
     m->build(*with_options, host.exec());

@@ -1,4 +1,5 @@
 // Schemas, COMMENT, TRUNCATE, LOCK, maintenance, policies, extensions.
+#include "query/inheritance.h"
 #include "rows/keys.h"
 #include "rows/sequences.h"
 #include "rows/table.h"
@@ -30,6 +31,7 @@ void Ddl::create_schema(const pg::CreateSchemaStmt* s) {
   o->oid = catalog().allocate_oid();
   o->name = name;
   o->owner = owner;
+  o->acl = default_acl('n', owner, 0);
   put(o);
   host.next_command();
   for (Node* n : PG_LIST(s, schema_elts)) {
@@ -160,13 +162,24 @@ void Ddl::truncate(const pg::TruncateStmt* s) {
       fail(ErrorCode::kInsufficientPrivilege, "permission denied for table " + r->name);
     host.lock_relation(r->oid, LockMode::kAccessExclusive);
     add(r);
+    if (!n->range_var->inh && r->partitioning)
+      fail(ErrorCode::kWrongObjectType, "cannot truncate only a partitioned table", -1, {}, "Do not specify the ONLY keyword, or use TRUNCATE ONLY on the partitions directly.");
     if (n->range_var->inh)
-      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
-        auto c = std::static_pointer_cast<const Relation>(o);
-        if (std::find(c->parents.begin(), c->parents.end(), r->oid) != c->parents.end()) add(c);
-      });
+      for (Oid child : query::inheritance_children(*state(), r->oid)) {
+        host.lock_relation(child, LockMode::kAccessExclusive);
+        add(state()->relation(child));
+      }
   }
   changes().refresh();
+  // A partition's rows are referred to through the tables above it.
+  auto refers_to = [&](Oid referenced) {
+    return std::any_of(tables.begin(), tables.end(), [&](Oid t) {
+      if (t == referenced) return true;
+      for (auto& above : query::partition_ancestors(*state(), *state()->relation(t)))
+        if (above->oid == referenced) return true;
+      return false;
+    });
+  };
   // Tables that refer to these must be among them.
   for (bool again = true; again;) {
     again = false;
@@ -176,7 +189,7 @@ void Ddl::truncate(const pg::TruncateStmt* s) {
       auto r = std::static_pointer_cast<const Relation>(o);
       if (from != nullptr || std::find(tables.begin(), tables.end(), r->oid) != tables.end()) return;
       for (const Constraint& c : r->constraints)
-        if (c.kind == ConstraintKind::kForeignKey && std::find(tables.begin(), tables.end(), c.referenced) != tables.end()) {
+        if (c.kind == ConstraintKind::kForeignKey && c.parent == 0 && refers_to(c.referenced)) {
           from = r;
           to = c.referenced;
         }
@@ -206,6 +219,7 @@ void Ddl::truncate(const pg::TruncateStmt* s) {
   for (Oid t : tables) {
     auto old = state()->relation(t);
     auto r = edit(old);
+    if (r->partitioning) continue;
     erase_storage(*r);
     rows::Table::make(old, *state())->notify_truncated(txn());
     r->storage_id = catalog().allocate_storage_id();
@@ -278,7 +292,7 @@ void Ddl::reindex(const pg::ReindexStmt* s) {
   if (s->kind == pg::REINDEX_OBJECT_INDEX || s->kind == pg::REINDEX_OBJECT_TABLE) {
     Ptr<Relation> r = relation(s->relation);
     if (s->kind == pg::REINDEX_OBJECT_INDEX) {
-      if (r->relkind != 'i') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not an index");
+      if (!r->index) fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not an index");
       indexes.push_back(r->oid);
     } else {
       if (r->relkind != 'r' && r->relkind != 'm') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a table or materialized view");
@@ -404,7 +418,7 @@ std::string Ddl::other(const Node* n) {
     }
     case pg::kAlterSystemStmt: return "ALTER SYSTEM";
     case pg::kCreateStatsStmt: return "CREATE STATISTICS";
-    case pg::kAlterDefaultPrivilegesStmt: return "ALTER DEFAULT PRIVILEGES";
+    case pg::kAlterDefaultPrivilegesStmt: alter_default_privileges(n->alter_default_privileges_stmt); return "ALTER DEFAULT PRIVILEGES";
     case pg::kAlterTypeStmt: return "ALTER TYPE";
     case pg::kAlterPolicyStmt: {
       const pg::AlterPolicyStmt* s = n->alter_policy_stmt;

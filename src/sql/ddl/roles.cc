@@ -127,7 +127,7 @@ void Ddl::drop_role(const pg::DropRoleStmt* s) {
     std::string owned;
     auto scan = [&](ObjectKind kind) {
       state()->for_each(kind, [&](const Ptr<catalog::Object>& o) {
-        if (kind == ObjectKind::kRelation && static_cast<const Relation&>(*o).relkind == 'i') return;
+        if (kind == ObjectKind::kRelation && static_cast<const Relation&>(*o).index) return;
         if (o->owner == r->oid) owned += (owned.empty() ? "" : "\n") + ("owner of " + describe({kind, o->oid, 0}));
         else if (o->acl)
           for (auto& i : *o->acl)
@@ -308,7 +308,7 @@ void Ddl::drop_owned(const pg::DropOwnedStmt* s) {
     for (ObjectKind k : {ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction})
       state()->for_each(k, [&](const Ptr<catalog::Object>& o) {
         if (o->owner != role) return;
-        if (k == ObjectKind::kRelation && static_cast<const Relation&>(*o).relkind == 'i') return;
+        if (k == ObjectKind::kRelation && static_cast<const Relation&>(*o).index) return;
         targets.push_back({k, o->oid, 0});
       });
   }

@@ -1,4 +1,4 @@
-// CREATE FUNCTION and PROCEDURE in SQL and PL/pgSQL; casts.
+// CREATE FUNCTION and PROCEDURE in SQL and PL/pgSQL.
 #include "sql/ddl/ddl.h"
 #include "sql/plpgsql/call.h"
 #include "sql/plpgsql/scanner.h"
@@ -194,6 +194,7 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
     f->comment = existing->comment;
   } else {
     f->oid = catalog().allocate_oid();
+    f->acl = default_acl('f', f->owner, f->schema);
   }
   put(f);
   if (host.settings().raw("check_function_bodies").value_or("on") != "off") {
@@ -267,32 +268,6 @@ void Ddl::function_setting(catalog::Function& f, const pg::VariableSetStmt* set)
   host.settings().set(set->name, value, true);
   host.settings().rollback_to(mark);
   f.settings[set->name] = value;
-}
-
-std::string Ddl::define(const pg::DefineStmt* s) {
-  switch (s->kind) {
-    case pg::OBJECT_AGGREGATE: fail(ErrorCode::kFeatureNotSupported, "user-defined aggregates are not supported");
-    case pg::OBJECT_OPERATOR: fail(ErrorCode::kFeatureNotSupported, "user-defined operators are not supported");
-    default: fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be created");
-  }
-}
-
-void Ddl::create_cast(const pg::CreateCastStmt* s) {
-  BindContext b = bind();
-  auto c = std::make_shared<catalog::Cast>();
-  c->source = resolve_type(s->sourcetype, b).type;
-  c->target = resolve_type(s->targettype, b).type;
-  if (view().find_cast(c->source, c->target))
-    fail(ErrorCode::kDuplicateObject, "cast from type " + view().format_type(c->source) + " to type " + view().format_type(c->target) + " already exists");
-  c->context = s->context == pg::COERCION_IMPLICIT ? 'i' : s->context == pg::COERCION_ASSIGNMENT ? 'a' : 'e';
-  c->method = s->inout ? 'i' : s->func != nullptr ? 'f' : 'b';
-  if (s->func != nullptr) c->func = find_function(s->func, 'f', b, false);
-  c->oid = catalog().allocate_oid();
-  put(c);
-  ObjectAddress self{ObjectKind::kCast, c->oid, 0};
-  depend(self, {ObjectKind::kType, c->source, 0});
-  depend(self, {ObjectKind::kType, c->target, 0});
-  if (c->func != 0) depend(self, {ObjectKind::kFunction, c->func, 0});
 }
 
 }  // namespace stele::sql

@@ -93,6 +93,7 @@ std::shared_ptr<Relation> Ddl::make_sequence(const Target& t, Oid type, std::spa
   r->schema = t.schema;
   r->owner = host.current_user();
   r->relkind = 'S';
+  r->acl = default_acl('S', r->owner, r->schema);
   r->persistence = t.temporary ? 't' : persistence;
   r->temp_session = t.temporary ? host.temp_session() : 0;
   // An identity's options may name the sequence.

@@ -1,4 +1,5 @@
 // CREATE TRIGGER, and its text.
+#include "query/inheritance.h"
 #include "sql/ddl/ddl.h"
 
 namespace stele::sql {
@@ -116,6 +117,8 @@ void Ddl::create_trigger(const pg::CreateTrigStmt* s) {
     if (s->when_clause != nullptr) fail(ErrorCode::kFeatureNotSupported, "INSTEAD OF triggers cannot have WHEN conditions");
     if (s->n_columns > 0) fail(ErrorCode::kFeatureNotSupported, "INSTEAD OF triggers cannot have column lists");
   }
+  if (s->row && s->n_transition_rels > 0 && r->bound) fail(ErrorCode::kFeatureNotSupported, "ROW triggers with transition tables are not supported on partitions");
+  if (s->row && s->n_transition_rels > 0 && !r->parents.empty()) fail(ErrorCode::kFeatureNotSupported, "ROW triggers with transition tables are not supported on inheritance children");
   auto t = std::make_shared<catalog::Trigger>();
   t->name = name;
   t->relation = r->oid;
@@ -210,6 +213,18 @@ void Ddl::create_trigger(const pg::CreateTrigStmt* s) {
   for (int16_t c : t->columns) depend(self, {ObjectKind::kRelation, r->oid, c});
   depend(self, {ObjectKind::kFunction, t->function, 0});
   if (s->constrrel != nullptr) depend(self, {ObjectKind::kRelation, relation(s->constrrel)->oid, 0}, DependencyKind::kAuto);
+  if (!r->partitioning || !s->row) return;
+  const auto parent = state()->relation(r->oid);
+  for (Oid child : query::direct_children(*state(), r->oid)) {
+    // A replaced trigger's clones are made anew.
+    std::vector<Oid> old;
+    state()->for_each(ObjectKind::kTrigger, [&](const Ptr<catalog::Object>& o) {
+      auto& clone = static_cast<const catalog::Trigger&>(*o);
+      if (clone.parent == t->oid && clone.relation == child) old.push_back(clone.oid);
+    });
+    for (Oid o : old) drop({{ObjectKind::kTrigger, o, 0}}, true);
+    clone_trigger(*t, *parent, child);
+  }
 }
 
 }  // namespace stele::sql

@@ -14,6 +14,7 @@ std::shared_ptr<catalog::Type> Ddl::make_type(const Target& t, char typtype) {
   type->schema = t.schema;
   type->owner = host.current_user();
   type->typtype = typtype;
+  type->acl = default_acl('T', type->owner, t.schema);
   return type;
 }
 

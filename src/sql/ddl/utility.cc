@@ -1,5 +1,6 @@
 // The dispatch of utility statements and what all of them share.
 #include "sql/ddl/ddl.h"
+#include "types/type_io.h"
 
 namespace stele::sql {
 
@@ -24,6 +25,18 @@ CatalogView Ddl::stored_view() { return CatalogView(state(), {catalog::kPgCatalo
 std::string Ddl::stored_sql(const query::ExprPtr& e, const Relation* r) {
   CatalogView v = stored_view();
   return deparse_expression(e, r, v, *host.exec().eval, {.pretty = false, .indent = false});
+}
+
+std::string Ddl::query_text(const std::string& sql) {
+  ParseTreePtr tree = parse_sql(sql);
+  BindContext b = bind();
+  b.text = tree->text;
+  std::string out;
+  host.run(bind_statement(tree->statements.at(0).node, b), {}, {}, [&](std::span<const NullableDatum> row, std::span<const query::OutputColumn> columns) {
+    if (!row[0].is_null) type_output(columns[0].type, row[0].value, out, *host.exec().eval);
+    return false;
+  });
+  return out;
 }
 
 std::string Ddl::run(const Node* n) {

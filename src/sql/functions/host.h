@@ -23,6 +23,7 @@ std::string shown_expression(EvalContext& eval, const std::string& sql, const ca
 std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, bool pretty);
 
 void register_object_text_functions(FunctionRegistry& r);
+void register_partition_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);
 void register_session_functions(FunctionRegistry& r);
 void register_search_functions(FunctionRegistry& r);

@@ -377,19 +377,6 @@ Datum get_ruledef(FnCall& c) {
   });
   return text_or_null(c, out);
 }
-Datum get_partkeydef(FnCall& c) {
-  auto r = host_of(c).view().state()->relation(c.arg(0).as_oid());
-  if (!r || !r->partitioning) return c.null();
-  auto& p = *r->partitioning;
-  std::string keys;
-  size_t expression = 0;
-  for (auto n : p.columns) {
-    if (!keys.empty()) keys += ", ";
-    if (n != 0) keys += quote_identifier(r->column(n)->name);
-    else if (expression < p.expressions.size()) keys += "(" + p.expressions[expression++] + ")";
-  }
-  return c.text(fmt::format("{} ({})", p.strategy == 'l' ? "LIST" : p.strategy == 'h' ? "HASH" : "RANGE", keys));
-}
 Datum always_null(FnCall& c) { return c.null(); }
 
 std::optional<std::string> comment_of(FnCall& c, Oid object, Oid class_oid, int sub) {
@@ -436,7 +423,7 @@ Datum describe_object(FnCall& c) {
   if (cls == 1259) {
     auto r = view.relation(object);
     if (!r) return c.null();
-    const char* kind = r->relkind == 'v' ? "view" : r->relkind == 'm' ? "materialized view" : r->relkind == 'i' ? "index"
+    const char* kind = r->relkind == 'v' ? "view" : r->relkind == 'm' ? "materialized view" : r->index ? "index"
                      : r->relkind == 'S' ? "sequence" : r->relkind == 'c' ? "composite type" : "table";
     std::string name = fmt::format("{} {}", kind, visible_relation_name(*r, view));
     if (sub != 0 && r->column(static_cast<int16_t>(sub)))
@@ -481,8 +468,6 @@ void register_object_text_functions(FunctionRegistry& r) {
   r.add("pg_get_triggerdef_ext", get_triggerdef);
   r.add("pg_get_ruledef", get_ruledef);
   r.add("pg_get_ruledef_ext", get_ruledef);
-  r.add("pg_get_partkeydef", get_partkeydef);
-  r.add("pg_get_partition_constraintdef", always_null);
   r.add("pg_get_statisticsobjdef", always_null);
   r.add("pg_get_statisticsobjdef_columns", always_null);
   r.add("pg_get_replica_identity_index", always_null);

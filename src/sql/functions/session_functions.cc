@@ -286,30 +286,6 @@ Datum null_result(FnCall& c) { return c.null(); }
 Datum now(FnCall& c) { return Datum::from_int(c.context->now_us); }
 Datum my_temp_schema(FnCall& c) { return Datum::from_oid(host_of(c).view().temp_schema()); }
 
-// A partition and the tables above it, up to the root; nothing for other relations.
-class Ancestors final : public SetRows {
- public:
-  explicit Ancestors(FnCall& c) {
-    auto state = host_of(c).view().state();
-    auto r = state->relation(c.arg(0).as_oid());
-    if (!r || (r->partition_bound.empty() && !r->partitioning)) return;
-    while (r) {
-      oids_.push_back(r->oid);
-      r = r->partition_bound.empty() || r->parents.empty() ? nullptr : state->relation(r->parents[0]);
-    }
-  }
-  bool next(FnCall&, Datum* out, bool* nulls) override {
-    if (at_ == oids_.size()) return false;
-    out[0] = Datum::from_oid(oids_[at_++]);
-    nulls[0] = false;
-    return true;
-  }
- private:
-  std::vector<Oid> oids_;
-  size_t at_ = 0;
-};
-std::unique_ptr<SetRows> partition_ancestors(FnCall& c) { return std::make_unique<Ancestors>(c); }
-
 // ---- Encodings and types ----
 Datum encoding_to_char(FnCall& c) { return c.text(c.int_arg(0) == 6 ? "UTF8" : c.int_arg(0) == 0 ? "SQL_ASCII" : ""); }
 Datum char_to_encoding(FnCall& c) {
@@ -468,7 +444,6 @@ void register_session_functions(FunctionRegistry& r) {
   r.add("pg_notify", notify);
   r.add("pg_notification_queue_usage", zero_float);
   r.add_set("pg_listening_channels", listening_channels);
-  r.add_set("pg_partition_ancestors", partition_ancestors);
   r.add("inet_client_addr", client_addr);
   r.add("inet_client_port", client_port);
   r.add("inet_server_addr", server_addr);
@@ -489,7 +464,7 @@ void register_session_functions(FunctionRegistry& r) {
                         "pg_stat_get_tuples_updated", "pg_stat_get_tuples_deleted", "pg_stat_get_live_tuples", "pg_stat_get_dead_tuples",
                         "pg_trigger_depth", "pg_stat_get_blocks_fetched", "pg_stat_get_blocks_hit"})
     r.add(n, zero);
-  for (const char* n : {"pg_tablespace_location", "pg_relation_filepath", "pg_partition_root", "pg_collation_actual_version",
+  for (const char* n : {"pg_tablespace_location", "pg_relation_filepath", "pg_collation_actual_version",
                         "pg_database_collation_actual_version", "pg_last_wal_replay_lsn", "pg_last_wal_receive_lsn", "pg_stat_get_last_analyze_time"})
     r.add(n, null_result);
   r.add("pg_stat_get_snapshot_timestamp", now);

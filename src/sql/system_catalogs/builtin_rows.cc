@@ -87,8 +87,9 @@ void pg_aggregate(Rows& out) {
   }
   out.each<catalog::Function>(ObjectKind::kFunction, [&](const catalog::Function& f) {
     if (f.prokind != 'a') return;
-    out(f.oid, 'n', 0, f.transition, f.final, f.combine, 0, 0, 0, 0, 0, false, false, 'r', 'r', f.sort_operator,
-        f.transition_type, 0, 0, 0, f.initial, nullptr);
+    out(f.oid, f.aggregate_kind, f.direct_args, f.transition, f.final, f.combine, f.serial, f.deserial, f.moving_transition, f.moving_inverse,
+        f.moving_final, f.final_extra, f.moving_final_extra, f.final_modify, f.moving_final_modify, f.sort_operator, f.transition_type,
+        f.state_space, f.moving_type, f.moving_space, f.initial, f.moving_initial);
   });
 }
 

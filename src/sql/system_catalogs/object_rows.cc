@@ -69,7 +69,7 @@ void class_row(Rows& out, const Relation& r, const std::set<Oid>& parents, const
       tuples, 0, 0, !r.indexes.empty(), false, r.persistence, r.relkind, static_cast<int>(columns.size()), checks,
       r.relkind == 'v' || r.relkind == 'm' || !r.rules.empty(), !r.triggers.empty() || foreign, children,
       r.row_security, r.force_row_security, r.populated, r.index ? 'n' : has_storage(r.relkind) && r.relkind != 'S' ? r.replica_identity : 'n',
-      !r.partition_bound.empty(), 0, r.relkind == 'r' || r.relkind == 'm' ? 3 : 0, r.relkind == 'r' || r.relkind == 'm' ? 1 : 0,
+      r.bound || (r.index && !r.parents.empty()), 0, r.relkind == 'r' || r.relkind == 'm' ? 3 : 0, r.relkind == 'r' || r.relkind == 'm' ? 1 : 0,
       out.acl(r.acl), out.options(r.options),
       r.partition_bound.empty() ? std::optional<std::string>() : r.partition_bound);
 }
@@ -85,7 +85,7 @@ void pg_class(Rows& out) {
   out.each_relation([&](const Relation& r) {
     for (auto& c : r.constraints)
       if (c.kind == ConstraintKind::kForeignKey) referenced.insert(c.referenced);
-    if (!r.index) parents.insert(r.parents.begin(), r.parents.end());
+    parents.insert(r.parents.begin(), r.parents.end());
   });
   out.each_relation([&](const Relation& r) { class_row(out, r, parents, referenced); });
 }
@@ -106,7 +106,7 @@ void attribute_row(Rows& out, Oid relation, const Column& c) {
   std::string name = c.dropped ? fmt::format("........pg.dropped.{}........", c.number) : c.name;
   out(relation, name, c.dropped ? 0 : c.type, c.statistics_target, len, c.number, c.dimensions, -1, c.typmod, by_value,
       align, storage, "", c.not_null, !c.default_sql.empty(), c.missing_value.has_value(), static_cast<char>(c.identity),
-      c.generated ? 's' : '\0', c.dropped, !c.inherited, c.inherited ? 1 : 0, c.collation, out.acl(c.acl),
+      c.generated ? 's' : '\0', c.dropped, c.local, c.inherit_count, c.collation, out.acl(c.acl),
       out.options(c.options), nullptr, nullptr);
 }
 
@@ -177,7 +177,7 @@ void constraint_row(Rows& out, const Constraint& c, Oid schema, Oid relation, Oi
   auto oids = [&](auto& v) { return out.oid_array(v); };
   std::vector<Oid> none;
   out(c.oid, c.name, schema, static_cast<char>(c.kind), c.deferrable, c.initially_deferred, c.validated, relation, type,
-      c.index, 0, c.referenced, foreign ? c.on_update : ' ', foreign ? c.on_delete : ' ', foreign ? c.match : ' ', true, 0,
+      c.index, c.parent, c.referenced, foreign ? c.on_update : ' ', foreign ? c.on_delete : ' ', foreign ? c.match : ' ', c.local, c.inherit_count,
       c.kind != ConstraintKind::kCheck ? true : c.no_inherit, out.if_any(c.columns, int2s),
       out.if_any(c.referenced_columns, int2s), out.if_any(foreign ? c.equality_operators : none, oids),
       out.if_any(foreign ? c.equality_operators : none, oids), out.if_any(foreign ? c.equality_operators : none, oids),
@@ -350,6 +350,13 @@ void pg_partitioned_table(Rows& out) {
         expressions.empty() ? std::optional<std::string>() : expressions);
   });
 }
+void pg_default_acl(Rows& out) {
+  out.each<catalog::Setting>(ObjectKind::kSetting, [&](const catalog::Setting& s) {
+    if (!s.name.starts_with("default_acl/")) return;
+    const size_t schema = s.name.find('/', 12);
+    out(s.oid, s.owner, static_cast<Oid>(std::stoul(s.name.substr(schema + 1))), s.name.back(), out.acl(s.acl));
+  });
+}
 void pg_extension(Rows& out) {
   out(13562, "plpgsql", kBootstrapRole, kPgCatalog, false, "1.0", nullptr, nullptr);
   out.each<catalog::Extension>(ObjectKind::kExtension, [&](const catalog::Extension& e) {
@@ -361,7 +368,7 @@ void pg_trigger(Rows& out) {
     std::string args;
     for (auto& a : t.args) args.append(a).push_back('\0');
     auto name = [](const std::string& s) { return s.empty() ? std::optional<std::string>() : s; };
-    out(t.oid, t.relation, 0, t.name, t.function, t.type, t.enabled, false, 0, 0, t.constraint, t.deferrable,
+    out(t.oid, t.relation, t.parent, t.name, t.function, t.type, t.enabled, false, 0, 0, t.constraint, t.deferrable,
         t.initially_deferred, static_cast<int>(t.args.size()), out.int2vector(t.columns), args, name(t.when_sql),
         name(t.old_table), name(t.new_table));
   });
@@ -388,7 +395,7 @@ Producer object_producer(std::string_view name) {
       P(pg_class), P(pg_attribute), P(pg_attrdef), P(pg_index), P(pg_constraint), P(pg_namespace), P(pg_sequence),
       P(pg_enum), P(pg_authid), P(pg_auth_members), P(pg_database), P(pg_tablespace), P(pg_db_role_setting),
       P(pg_description), P(pg_shdescription), P(pg_depend), P(pg_shdepend), P(pg_inherits), P(pg_partitioned_table),
-      P(pg_extension), P(pg_trigger), P(pg_policy), P(pg_rewrite)
+      P(pg_extension), P(pg_default_acl), P(pg_trigger), P(pg_policy), P(pg_rewrite)
 #undef P
   };
   auto it = kProducers.find(name);

@@ -100,9 +100,10 @@ void pg_policies(Rows& out) {
         out.name_array(roles), command, text(p.using_sql), text(p.check_sql));
   });
 }
+std::string rule_definition(const Relation&, const catalog::Rule& rule, Rows&) { return rule.name; }
 void pg_rules(Rows& out) {
   out.each_relation([&](const Relation& r) {
-    for (auto& [name, definition] : r.rules) out(out.schema_name(r.schema), r.name, name, definition);
+    for (auto& rule : r.rules) out(out.schema_name(r.schema), r.name, rule.name, rule_definition(r, rule, out));
   });
 }
 void pg_stats(Rows& out) {
