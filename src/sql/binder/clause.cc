@@ -217,13 +217,14 @@ std::vector<SortGroupRef> Binder::distinct_clause(std::vector<TargetEntry>& t, c
   return out;
 }
 
-static int node_location(const Node* n) {
+int node_location(const Node* n) {
   switch (n->node_case) {
     case pg::kColumnRef: return n->column_ref->location;
     case pg::kAConst: return n->a_const->location;
     case pg::kFuncCall: return n->func_call->location;
     case pg::kAExpr: return n->a_expr->lexpr != nullptr ? node_location(n->a_expr->lexpr) : n->a_expr->location;
     case pg::kTypeCast: return node_location(n->type_cast->arg);
+    case pg::kRangeVar: return n->range_var->location;
     default: return -1;
   }
 }
