@@ -59,8 +59,17 @@ int Binder::find_target(Scope& s, const Node* n, std::vector<TargetEntry>& t, Ex
     }
   }
   ExprPtr e = expr(s, n, kind);
+  // Coercions that nobody wrote do not make an entry another one.
+  auto plain = [](const ExprPtr& x) {
+    ExprPtr y = x;
+    for (;;) {
+      if (y->kind == ExprKind::kRelabel && as<UnaryExpr>(y).format == FuncFormat::kImplicitCast) y = as<UnaryExpr>(y).arg;
+      else if (y->kind == ExprKind::kFunc && as<FuncExpr>(y).format == FuncFormat::kImplicitCast && !as<FuncExpr>(y).args.empty()) y = as<FuncExpr>(y).args[0];
+      else return y;
+    }
+  };
   for (size_t i = 0; i < t.size(); ++i)
-    if (equal(e, t[i].expr)) return static_cast<int>(i);
+    if (equal(e, t[i].expr) || equal(e, plain(t[i].expr))) return static_cast<int>(i);
   t.push_back(make_target(s, e, "?column?", true));
   return static_cast<int>(t.size()) - 1;
 }
