@@ -58,6 +58,8 @@ ColumnType resolve_type(Oid type, const catalog::State& state) {
         out.ops = &type_ops_enum();
         break;
       case 'c': out.ops = &type_ops_record(); break;
+      case 'r': out.ops = &type_ops(oid::kAnyRange); break;
+      case 'm': out.ops = &type_ops(oid::kAnyMultirange); break;
       default: out.ops = user->element != 0 ? &type_ops_array() : &type_ops(type); break;
     }
     return out;

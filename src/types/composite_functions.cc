@@ -35,7 +35,8 @@ Datum enum_out(FnCall& c) {
 
 template <Oid kType>
 Datum reg_input(std::string_view text, int32_t, Arena&, EvalContext& ctx) {
-  if (text == "-") return Datum::from_oid(0);
+  constexpr bool kOperator = kType == oid::kRegoper || kType == oid::kRegoperator;
+  if (text == (kOperator ? "0" : "-")) return Datum::from_oid(0);
   if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
     uint64_t v = 0;
     for (char ch : text) {

@@ -328,10 +328,10 @@ Datum instant_at_zone(FnCall& c) {  // timestamptz -> timestamp
   ZoneReference z = resolve_zone(c.text_arg(0));
   return Datum::from_int(checked_timestamptz(ts - zone_offset_utc(z, ts, nullptr) * kUsPerSecond));
 }
-int interval_zone(const Interval& v) {
+int interval_zone(const Interval& v, IntervalStyle style) {
   if (v.months != 0 || v.days != 0) {
     std::string text;
-    format_interval(v, text, IntervalStyle::kPostgres);
+    format_interval(v, text, style);
     throw Error(ErrorCode::kInvalidParameterValue, fmt::format("interval time zone \"{}\" must not include months or days", text));
   }
   return static_cast<int>(-(v.us / kUsPerSecond));
@@ -576,18 +576,18 @@ void add_casts(FunctionRegistry& r) {
   r.add("timestamptz_zone", instant_at_zone);
   r.add("timestamp_izone", [](FnCall& c) {
     if (!timestamp_finite(c.int_arg(1))) return c.arg(1);
-    return Datum::from_int(checked_timestamptz(c.int_arg(1) + interval_zone(interval_arg(c.arg(0))) * kUsPerSecond));
+    return Datum::from_int(checked_timestamptz(c.int_arg(1) + interval_zone(interval_arg(c.arg(0)), c.context->interval_style) * kUsPerSecond));
   });
   r.add("timestamptz_izone", [](FnCall& c) {
     if (!timestamp_finite(c.int_arg(1))) return c.arg(1);
-    return Datum::from_int(checked_timestamptz(c.int_arg(1) - interval_zone(interval_arg(c.arg(0))) * kUsPerSecond));
+    return Datum::from_int(checked_timestamptz(c.int_arg(1) - interval_zone(interval_arg(c.arg(0)), c.context->interval_style) * kUsPerSecond));
   });
   r.add("timetz_zone", [](FnCall& c) {
     ZoneReference z = resolve_zone(c.text_arg(0));
     return timetz_datum(*c.arena, move_zone(timetz_arg(c.arg(1)), zone_offset_utc(z, c.context->now_us, nullptr)));
   });
   r.add("timetz_izone", [](FnCall& c) {
-    return timetz_datum(*c.arena, move_zone(timetz_arg(c.arg(1)), interval_zone(interval_arg(c.arg(0)))));
+    return timetz_datum(*c.arena, move_zone(timetz_arg(c.arg(1)), interval_zone(interval_arg(c.arg(0)), c.context->interval_style)));
   });
 }
 

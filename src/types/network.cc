@@ -97,6 +97,7 @@ Inet parse(std::string_view text, bool cidr) {
       uint8_t first = a.address[0];
       int by_class = first >= 240 ? 32 : first >= 224 ? 8 : first >= 192 ? 24 : first >= 128 ? 16 : 8;
       bits = std::max(by_class, static_cast<int>(octets) * 8);
+      if (by_class == 8 && bits == 8 && first == 224) bits = 4;  // the multicast block as a whole
       if (octets == 4) bits = 32;
     }
   }

@@ -272,11 +272,11 @@ class NumericSeries : public SetRows {
     auto check = [&](int i, const char* what) {
       if (!numeric_is_finite(c.arg(i)))
         throw Error(ErrorCode::kInvalidParameterValue,
-                    fmt::format("{} value cannot be {}", what, numeric_is_nan(c.arg(i)) ? "NaN" : "infinity"));
+                    fmt::format("{} cannot be {}", what, numeric_is_nan(c.arg(i)) ? "NaN" : "infinity"));
       return decimal_of(c.arg(i));
     };
-    next_ = check(0, "start");
-    stop_ = check(1, "stop");
+    next_ = check(0, "start value");
+    stop_ = check(1, "stop value");
     step_ = c.nargs > 2 ? check(2, "step size") : Decimal::from_int(1);
     if (step_.is_zero()) throw Error(ErrorCode::kInvalidParameterValue, "step size cannot equal zero");
   }

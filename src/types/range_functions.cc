@@ -194,7 +194,23 @@ Datum multirange_in(FnCall& c) {
       if (i >= s.size()) p.fail("Unexpected end of input.");
       if (s[i] != '[' && s[i] != '(' && strncasecmp(s.data() + i, "empty", std::min<size_t>(5, s.size() - i)) != 0)
         p.fail("Expected range start.");
-      ranges.push_back(p.parse(i));
+      if (s[i] == '[' || s[i] == '(') {
+        // Errors inside a range are about it alone.
+        size_t end = i + 1;
+        for (bool quoted = false;; ++end) {
+          if (end < s.size() && s[end] == '\\') ++end;
+          else if (end < s.size() && s[end] == '"') quoted = !quoted;
+          else if (end < s.size() && !quoted && (s[end] == ')' || s[end] == ']')) break;
+          if (end >= s.size()) p.fail("Unexpected end of input.");
+        }
+        const std::string_view one = s.substr(i, end - i + 1);
+        size_t from = 0;
+        ranges.push_back(RangeParser(one, range, c.nargs > 2 ? static_cast<int32_t>(c.int_arg(2)) : -1, c, one, "range").parse(from));
+        i = end + 1;
+        p.spaces(i);
+      } else {
+        ranges.push_back(p.parse(i));
+      }
       if (i >= s.size()) p.fail("Unexpected end of input.");
       if (s[i] == '}') {
         ++i;

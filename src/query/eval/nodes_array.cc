@@ -237,6 +237,7 @@ EvalPtr compile_subscript(const SubscriptExpr& e, CompileEnv& env) {
     std::vector<EvalPtr> upper, lower;
     std::vector<Oid> upper_types;
     bool slice = false, jsonb = false, assigns = false;
+    size_t fixed_width = 0;  // of the elements of a type of fixed length that can be subscripted (point, box ...)
     ElementInfo info;
     const Vec* cell = nullptr;
     Buffer out;
@@ -255,8 +256,39 @@ EvalPtr compile_subscript(const SubscriptExpr& e, CompileEnv& env) {
       }
       return out.vec;
     }
+    // Such types count from 0, have one dimension and no nulls.
+    NullableDatum fixed_subscript(Frame& f, const Vec& c, const std::vector<const Vec*>& up, const Vec* value, int r) {
+      if (slice) {
+        if (assigns) throw Error(ErrorCode::kFeatureNotSupported, "updates on slices of fixed-length arrays not implemented");
+        throw Error(ErrorCode::kFeatureNotSupported, "slices of fixed-length arrays not implemented");
+      }
+      if (c.nulls[r]) return {};
+      if (up.size() == 1 && up[0]->nulls[r]) {
+        if (assigns) throw Error(ErrorCode::kNullValueNotAllowed, "array subscript in assignment must not be null");
+        return {};
+      }
+      const std::string_view whole = c.values[r].as_view();
+      const int64_t at = up.size() == 1 ? up[0]->values[r].as_int() : -1;
+      const bool inside = at >= 0 && static_cast<uint64_t>(at) < whole.size() / fixed_width;
+      if (!assigns) {
+        if (!inside) return {};
+        const std::string_view part = whole.substr(static_cast<size_t>(at) * fixed_width, fixed_width);
+        Datum d;
+        if (info.width == 0) return {make_bytes(*f.arena, part), false};
+        std::memcpy(&d.bits, part.data(), part.size());
+        return {d, false};
+      }
+      if (value->nulls[r]) return {c.values[r], false};
+      if (!inside) throw Error(ErrorCode::kArraySubscriptError, "array subscript out of range");
+      Varlena* copy = make_varlena(*f.arena, whole.size());
+      std::memcpy(copy->data, whole.data(), whole.size());
+      const Datum v = value->values[r];
+      std::memcpy(copy->data + static_cast<size_t>(at) * fixed_width, info.width == 0 ? v.as_view().data() : reinterpret_cast<const char*>(&v.bits), fixed_width);
+      return {Datum::from_varlena(copy), false};
+    }
     NullableDatum one(Frame& f, const Vec& c, const std::vector<const Vec*>& up, const std::vector<const Vec*>& lo, const Vec* value, int r) {
       if (jsonb) return jsonb_subscript(f, up, upper_types, c, value, r);
+      if (fixed_width != 0) return fixed_subscript(f, c, up, value, r);
       if (!assigns && c.nulls[r]) return {};
       for (auto* list : {&up, &lo})
         for (const Vec* v : *list)
@@ -293,6 +325,11 @@ EvalPtr compile_subscript(const SubscriptExpr& e, CompileEnv& env) {
   node->slice = e.slice;
   node->jsonb = e.container_type == oid::kJsonb;
   if (!node->jsonb) node->info = element_info(e.element_type, env.state->eval);
+  const BuiltinType* builtin_container = builtin::type(e.container_type);
+  if (builtin_container != nullptr && builtin_container->subscript == "raw_array_subscript_handler") {
+    const BuiltinType* element = builtin::type(e.element_type);
+    node->fixed_width = static_cast<size_t>(element->len);
+  }
   if (e.assign) {
     CompileEnv inner = env;
     inner.case_value = &node->cell;

@@ -7,13 +7,6 @@
 namespace stele::query {
 
 namespace {
-// Arguments, then ORDER BY expressions that are not among them: what CollectingCall expects.
-std::vector<ExprPtr> agg_inputs(const AggregateExpr& a) {
-  std::vector<ExprPtr> out = a.args;
-  for (auto& k : a.order_by)
-    if (std::none_of(out.begin(), out.end(), [&](auto& x) { return equal(x, k.expr); })) out.push_back(k.expr);
-  return out;
-}
 
 struct CompiledAgg {
   std::unique_ptr<AggCall> call;
@@ -62,7 +55,7 @@ class AggOp final : public Operator {
       c.call = make_agg_call(a, s);
       c.call->offset = state_bytes_;
       state_bytes_ += c.call->size();
-      for (auto& e : agg_inputs(a)) c.inputs.push_back(compile(e, env));
+      for (auto& e : aggregate_inputs(a)) c.inputs.push_back(compile(e, env));
       c.vecs.resize(std::max<size_t>(c.inputs.size(), 1));
       if (a.filter) c.filter = compile(a.filter, env);
       agg_at_.push_back(static_cast<int>(i));

@@ -1,6 +1,7 @@
 #include "query/exec/agg_call.h"
 
 #include "base/error.h"
+#include "query/rewrite.h"
 #include "types/builtin.h"
 #include "types/numeric.h"
 #include "types/oids.h"
@@ -220,6 +221,7 @@ class RegistryCall final : public AggCall {
     }
   }
   void set_direct(std::vector<NullableDatum> direct, std::vector<Oid> types) { direct_ = std::move(direct); direct_types_ = std::move(types); }
+  void change_direct(const std::vector<NullableDatum>& direct) { direct_ = direct; }
   NullableDatum finish(char* p, Arena& out) override {
     call_.arena = &out;
     AggregateState* s = ptr(p);
@@ -494,6 +496,14 @@ std::unique_ptr<AggCall> make_agg_call(const AggSource& a, ExecState& state) {
   return std::make_unique<TransitionCall>(agg->transition, agg->final, agg->transition_type, agg->has_initial ? std::optional<std::string>(agg->initial) : std::nullopt, agg->final_extra, a, state);
 }
 
+std::vector<ExprPtr> aggregate_inputs(const AggregateExpr& a) {
+  std::vector<ExprPtr> out = a.args;
+  for (auto& k : a.order_by)
+    if (std::none_of(out.begin(), out.end(), [&](auto& x) { return equal(x, k.expr); })) out.push_back(k.expr);
+  if (std::any_of(a.direct_args.begin(), a.direct_args.end(), [](auto& d) { return has_vars(d); })) out.insert(out.end(), a.direct_args.begin(), a.direct_args.end());
+  return out;
+}
+
 std::unique_ptr<AggCall> make_agg_call(const AggregateExpr& a, ExecState& state) {
   AggSource src;
   src.func = a.func;
@@ -524,20 +534,51 @@ std::unique_ptr<AggCall> make_agg_call(const AggregateExpr& a, ExecState& state)
     std::vector<NullableDatum> direct;
     std::vector<Oid> types;
     auto arena = std::make_shared<Arena>();
-    for (auto& d : a.direct_args) { direct.push_back(evaluate_const(d, state, *arena)); types.push_back(d->type); }
+    // Direct arguments over grouping columns come with the inputs: a group's first row tells them.
+    bool varies = false;
+    for (auto& d : a.direct_args) varies = varies || has_vars(d);
+    for (auto& d : a.direct_args) {
+      direct.push_back(varies ? NullableDatum{} : evaluate_const(d, state, *arena));
+      types.push_back(d->type);
+    }
     struct Owner final : AggCall {
+      RegistryCall* registry = nullptr;
+      bool varies = false;
+      size_t own_inputs = 0;  // direct arguments follow them
+      std::vector<TypeInfo> direct_infos;
+      std::unordered_map<const char*, std::vector<NullableDatum>> direct_of;
       std::unique_ptr<RegistryCall> inner;
       std::shared_ptr<Arena> arena;
       std::unique_ptr<AggCall> sorted;
       AggCall& target() { return sorted ? *sorted : *inner; }
       size_t size() const override { return sorted ? sorted->size() : inner->size(); }
       void init(char* p) override { target().init(p); }
-      void destroy(char* p) override { target().destroy(p); }
-      void add(char* const* g, Sel r, const Vec* const* v, Frame& f) override { target().offset = offset; target().add(g, r, v, f); }
-      NullableDatum finish(char* p, Arena& out) override { return target().finish(p, out); }
+      void destroy(char* p) override {
+        direct_of.erase(p);
+        target().destroy(p);
+      }
+      void add(char* const* g, Sel r, const Vec* const* v, Frame& f) override {
+        target().offset = offset;
+        for (int k = 0; varies && k < r.n; ++k) {
+          auto [it, fresh] = direct_of.try_emplace(g[r[k]] + offset);
+          for (size_t i = 0; fresh && i < direct_infos.size(); ++i) {
+            const Vec& d = *v[own_inputs + i];
+            it->second.push_back(d.nulls[r[k]] ? NullableDatum{} : NullableDatum{copy_value(direct_infos[i], d.values[r[k]], *arena), false});
+          }
+        }
+        target().add(g, r, v, f);
+      }
+      NullableDatum finish(char* p, Arena& out) override {
+        if (auto it = direct_of.find(p); it != direct_of.end()) registry->change_direct(it->second);
+        return target().finish(p, out);
+      }
     };
     call->set_direct(std::move(direct), std::move(types));
     auto owner = std::make_unique<Owner>();
+    owner->registry = call.get();
+    owner->varies = varies;
+    owner->own_inputs = aggregate_inputs(a).size() - (varies ? a.direct_args.size() : 0);
+    for (auto& d : a.direct_args) owner->direct_infos.push_back(type_info(d->type, *state.ctx));
     owner->arena = arena;
     if (!a.order_by.empty()) owner->sorted = std::make_unique<CollectingCall>(std::move(call), a, state);
     else owner->inner = std::move(call);

@@ -32,6 +32,8 @@ struct AggSource {
   std::vector<ExprPtr> args;
 };
 std::unique_ptr<AggCall> make_agg_call(const AggSource& a, ExecState& state);
+// The columns that add() expects: arguments, ORDER BY expressions that are not among them, and direct arguments when they vary by group.
+std::vector<ExprPtr> aggregate_inputs(const AggregateExpr& a);
 // With DISTINCT, ORDER BY or direct arguments.
 std::unique_ptr<AggCall> make_agg_call(const AggregateExpr& a, ExecState& state);
 

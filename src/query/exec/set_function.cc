@@ -33,7 +33,29 @@ std::vector<Oid> result_columns(const ExprPtr& call, const RangeFunction& f, Exe
   }
   return {};
 }
+
+thread_local const std::vector<CompositeColumn>* current_definition = nullptr;
+struct DefinitionScope {
+  explicit DefinitionScope(const std::vector<CompositeColumn>& d) : before(current_definition) { current_definition = d.empty() ? nullptr : &d; }
+  ~DefinitionScope() { current_definition = before; }
+  const std::vector<CompositeColumn>* before;
+};
 }  // namespace
+
+const std::vector<CompositeColumn>* record_definition() { return current_definition; }
+
+void check_record_definition(std::span<const Oid> types, const std::vector<CompositeColumn>& expected, CatalogLookup& catalog) {
+  auto bad = [] { return Error(ErrorCode::kDatatypeMismatch, "function return row and query-specified return row do not match"); };
+  if (types.size() != expected.size())
+    throw bad().detail(fmt::format("Returned row contains {} attribute{}, but query expects {}.", types.size(), types.size() == 1 ? "" : "s", expected.size()));
+  auto base = [&](Oid t) {
+    const auto facts = catalog.type_facts(t);
+    return facts.kind == 'd' ? facts.base : t == oid::kVarchar ? Oid{oid::kText} : t;
+  };
+  for (size_t i = 0; i < types.size(); ++i)
+    if (types[i] != expected[i].type && base(types[i]) != base(expected[i].type))
+      throw bad().detail(fmt::format("Returned type {} at ordinal position {}, but query expects {}.", catalog.format_type(types[i], -1), i + 1, catalog.format_type(expected[i].type, -1)));
+}
 
 SetCall::SetCall(const RangeFunction& f, const Layout& layout, ExecState& state, bool single) : f_(f), state_(state), single_(single) {
   CompileEnv env;
@@ -112,6 +134,7 @@ void SetCall::start(Frame& f, int row) {
   }
   std::vector<NullableDatum> args;
   for (size_t i = 0; i < args_.size(); ++i) args.push_back({values_[i], nulls_[i]});
+  DefinitionScope scope(definition_);
   state_.ctx->call_set_function(func_, args, arg_types_, [&](std::span<const NullableDatum> r) {
     std::vector<NullableDatum> copy(r.begin(), r.end());
     // By-reference values must outlive the call.
@@ -129,6 +152,11 @@ void SetCall::spread(NullableDatum v, NullableDatum* out) {
   if (!composite_ || single_) { out[0] = v; return; }
   if (v.is_null) { for (int i = 0; i < columns_; ++i) out[i] = {}; return; }
   RecordView r(v.value);
+  if (!definition_.empty() && state_.eval->catalog != nullptr) {
+    std::vector<Oid> types;
+    for (int i = 0; i < r.count(); ++i) types.push_back(r.column_type(i));
+    check_record_definition(types, definition_, *state_.eval->catalog);
+  }
   for (int i = 0; i < columns_; ++i) out[i] = i < r.count() ? r.at(i) : NullableDatum{};
 }
 

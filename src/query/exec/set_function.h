@@ -5,6 +5,11 @@
 
 namespace stele::query {
 
+// The column definition list of the table function whose rows this thread gathers now; null when it has none.
+const std::vector<CompositeColumn>* record_definition();
+// Throws unless columns of these types are what the list says.
+void check_record_definition(std::span<const Oid> types, const std::vector<CompositeColumn>& expected, CatalogLookup& catalog);
+
 class SetCall {
  public:
   // single: the result is one datum a row (target lists), composite results as records.

@@ -105,16 +105,125 @@ class SortOp final : public Operator {
 
  private:
   struct Item { uint64_t prefix; char* row; uint64_t order; };
-  bool less(const Item& a, const Item& b) const {
-    if (a.prefix != b.prefix) return a.prefix < b.prefix;
+  int compare(const Item& a, const Item& b) const {
+    if (a.prefix != b.prefix) return a.prefix < b.prefix ? -1 : 1;
     const Datum *x = rows_.values(a.row), *y = rows_.values(b.row);
     const uint8_t *xn = rows_.nulls(a.row), *yn = rows_.nulls(b.row);
     for (size_t i = 0; i < compare_.size(); ++i) {
       int s = key_slots_[i];
       int c = compare_[i](x[s], xn[s] != 0, y[s], yn[s] != 0);
-      if (c != 0) return c < 0;
+      if (c != 0) return c;
     }
-    return a.order < b.order;
+    return 0;
+  }
+  bool less(const Item& a, const Item& b) const {
+    int c = compare(a, b);
+    return c != 0 ? c < 0 : a.order < b.order;
+  }
+
+  // Rows that compare equal come out as PostgreSQL leaves them: its quicksort (Bentley and McIlroy's, with a test for sorted
+  // input) and its bounded heap are followed step by step.
+  size_t median(size_t a, size_t b, size_t c) const {
+    const auto& t = items_;
+    if (compare(t[a], t[b]) < 0) return compare(t[b], t[c]) < 0 ? b : compare(t[a], t[c]) < 0 ? c : a;
+    return compare(t[b], t[c]) > 0 ? b : compare(t[a], t[c]) < 0 ? a : c;
+  }
+  void quicksort(size_t a, size_t n) {
+    auto& t = items_;
+    auto swap_runs = [&](size_t x, size_t y, size_t count) { std::swap_ranges(t.begin() + static_cast<long>(x), t.begin() + static_cast<long>(x + count), t.begin() + static_cast<long>(y)); };
+    for (;;) {
+      state.interrupts();
+      size_t sorted_to = a + 1;
+      while (sorted_to < a + n && compare(t[sorted_to - 1], t[sorted_to]) <= 0) ++sorted_to;
+      if (sorted_to >= a + n) return;
+      if (n < 7) {
+        for (size_t i = a + 1; i < a + n; ++i)
+          for (size_t k = i; k > a && compare(t[k - 1], t[k]) > 0; --k) std::swap(t[k], t[k - 1]);
+        return;
+      }
+      size_t middle = a + n / 2;
+      if (n > 7) {
+        size_t low = a, high = a + n - 1;
+        if (n > 40) {
+          const size_t d = n / 8;
+          low = median(low, low + d, low + 2 * d);
+          middle = median(middle - d, middle, middle + d);
+          high = median(high - 2 * d, high - d, high);
+        }
+        middle = median(low, middle, high);
+      }
+      std::swap(t[a], t[middle]);
+      // Equal items gather at both ends: [a, equal_low) and (equal_high, end).
+      size_t equal_low = a + 1, low = a + 1, high = a + n - 1, equal_high = a + n - 1;
+      for (;;) {
+        int c = 0;
+        while (low <= high && (c = compare(t[low], t[a])) <= 0) {
+          if (c == 0) std::swap(t[equal_low++], t[low]);
+          ++low;
+        }
+        while (low <= high && (c = compare(t[high], t[a])) >= 0) {
+          if (c == 0) std::swap(t[high], t[equal_high--]);
+          --high;
+        }
+        if (low > high) break;
+        std::swap(t[low++], t[high--]);
+      }
+      const size_t end = a + n;
+      size_t count = std::min(equal_low - a, low - equal_low);
+      swap_runs(a, low - count, count);
+      count = std::min(equal_high - high, end - equal_high - 1);
+      swap_runs(low, end - count, count);
+      const size_t left = low - equal_low, right = equal_high - high;
+      if (left <= right) {
+        if (left > 1) quicksort(a, left);
+        if (right <= 1) return;
+        a = end - right;
+        n = right;
+      } else {
+        if (right > 1) quicksort(end - right, right);
+        if (left <= 1) return;
+        n = left;
+      }
+    }
+  }
+  // The heap's top is the row that sorts last.
+  void heap_insert(size_t count, Item it) {
+    size_t j = count;
+    for (; j > 0; j = (j - 1) / 2) {
+      const size_t parent = (j - 1) / 2;
+      if (compare(it, items_[parent]) <= 0) break;
+      items_[j] = items_[parent];
+    }
+    items_[j] = it;
+  }
+  void heap_replace_top(size_t count, Item it) {
+    size_t i = 0;
+    for (;;) {
+      size_t j = 2 * i + 1;
+      if (j >= count) break;
+      if (j + 1 < count && compare(items_[j], items_[j + 1]) < 0) ++j;
+      if (compare(it, items_[j]) >= 0) break;
+      items_[i] = items_[j];
+      i = j;
+    }
+    items_[i] = it;
+  }
+  void make_bounded_heap(size_t bound) {
+    const std::vector<Item> all = std::exchange(items_, {});
+    items_.resize(bound);
+    size_t count = 0;
+    for (const Item& it : all) {
+      if (count < bound) heap_insert(count++, it);
+      else if (compare(it, items_[0]) < 0) heap_replace_top(count, it);
+    }
+  }
+  void sort_bounded_heap() {
+    for (size_t count = items_.size(); count > 1;) {
+      const Item last = items_[0];
+      --count;
+      heap_replace_top(count, items_[count]);
+      items_[count] = last;
+    }
   }
   int64_t top_n() {
     return static_cast<int64_t>(node.limit_rows);
@@ -124,7 +233,6 @@ class SortOp final : public Operator {
     int64_t bound = node.limit_rows > 0 ? static_cast<int64_t>(node.limit_rows) : -1;
     child_->rescan();
     uint64_t order = 0;
-    auto cmp = [this](const Item& a, const Item& b) { return less(a, b); };
     size_t budget = state.work_mem();
     Batch in;
     bool heap = false;
@@ -138,23 +246,28 @@ class SortOp final : public Operator {
       for (int r = 0; r < in.size; ++r) {
         const Vec& k = in.columns[static_cast<size_t>(key_slots_[0])];
         uint64_t p = compare_.empty() ? 0 : prefix_of(compare_[0], key_types_[0], k.values[r], k.nulls[r] != 0);
-        if (bound > 0 && static_cast<int64_t>(items_.size()) >= bound) {
-          if (!heap) { std::make_heap(items_.begin(), items_.end(), cmp); heap = true; }
+        if (heap) {
           if (p > items_.front().prefix) { ++order; continue; }
-          char* row = rows_.add(in, r);
-          Item it{p, row, order++};
-          if (!less(it, items_.front())) continue;
-          std::pop_heap(items_.begin(), items_.end(), cmp);
-          items_.back() = it;
-          std::push_heap(items_.begin(), items_.end(), cmp);
+          Item it{p, rows_.add(in, r), order++};
+          if (compare(it, items_.front()) >= 0) continue;
+          heap_replace_top(items_.size(), it);
           if (rows_.bytes() > budget * 4 && items_.size() < 4096) compact();
           continue;
         }
         items_.push_back({p, rows_.add(in, r), order++});
+        if (bound > 0 && (static_cast<int64_t>(items_.size()) > bound * 2 || (static_cast<int64_t>(items_.size()) > bound && rows_.bytes() > budget))) {
+          make_bounded_heap(static_cast<size_t>(bound));
+          heap = true;
+        }
       }
       if (bound <= 0 && rows_.bytes() + items_.size() * sizeof(Item) > budget) spill();
     }
-    std::sort(items_.begin(), items_.end(), cmp);
+    if (heap) {
+      sort_bounded_heap();
+    } else {
+      quicksort(0, items_.size());
+      if (bound > 0 && static_cast<int64_t>(items_.size()) > bound) items_.resize(static_cast<size_t>(bound));
+    }
     if (stats_ != nullptr) {
       stats_->memory_bytes = std::max(stats_->memory_bytes, static_cast<double>(rows_.bytes() + items_.size() * sizeof(Item)));
       stats_->method = merger_ ? "external merge" : heap ? "top-N heapsort" : "quicksort";

@@ -202,7 +202,7 @@ int Level::ec_for(const ExprPtr& e, Oid family, Oid collation, bool create) {
   // Results of set operations, aggregates and windows vary without having base relations.
   bool varies = r != 0 || walk(e, [](const Expr& x, int) {
     return x.kind == ExprKind::kVar || x.kind == ExprKind::kAggregate || x.kind == ExprKind::kGrouping || x.kind == ExprKind::kWindow || x.kind == ExprKind::kSubPlan;
-  }) || has_volatile(e, planner_.ctx);
+  }) || has_volatile(e, planner_.ctx) || returns_set(e);
   ec.members.push_back({e, r, !varies});
   ec.relids = r;
   ec.has_const = !varies;

@@ -1,5 +1,7 @@
 // Aggregates, GROUPING and window calls: their level, their place, and the check that ungrouped columns
 // do not escape.
+#include <set>
+
 #include "sql/binder/binder.h"
 
 namespace stele::sql {
@@ -315,7 +317,18 @@ struct GroupCheck {
   }
 
   void query(const Query& sub, int level) {
+    std::set<const Expr*> aggregated;  // Vars inside aggregates of this query that stand in the subquery
     walk_query(sub, [&](const Expr& x, int inner) {
+      if (x.kind == ExprKind::kAggregate && static_cast<const AggregateExpr&>(x).levels_up == inner) {
+        for_each_child(x, [&](const ExprPtr& c) {
+          walk(c, [&](const Expr& y, int) {
+            aggregated.insert(&y);
+            return false;
+          }, inner);
+        });
+        return false;
+      }
+      if (aggregated.contains(&x)) return false;
       if (x.kind == ExprKind::kAggregate && static_cast<const AggregateExpr&>(x).levels_up > inner) return false;
       if (x.kind == ExprKind::kVar && static_cast<const VarExpr&>(x).levels_up == inner) {
         const ExprPtr e(ExprPtr{}, &x);

@@ -59,8 +59,17 @@ int Binder::find_target(Scope& s, const Node* n, std::vector<TargetEntry>& t, Ex
     }
   }
   ExprPtr e = expr(s, n, kind);
+  // Coercions that nobody wrote do not make an entry another one.
+  auto plain = [](const ExprPtr& x) {
+    ExprPtr y = x;
+    for (;;) {
+      if (y->kind == ExprKind::kRelabel && as<UnaryExpr>(y).format == FuncFormat::kImplicitCast) y = as<UnaryExpr>(y).arg;
+      else if (y->kind == ExprKind::kFunc && as<FuncExpr>(y).format == FuncFormat::kImplicitCast && !as<FuncExpr>(y).args.empty()) y = as<FuncExpr>(y).args[0];
+      else return y;
+    }
+  };
   for (size_t i = 0; i < t.size(); ++i)
-    if (equal(e, t[i].expr)) return static_cast<int>(i);
+    if (equal(e, t[i].expr) || equal(e, plain(t[i].expr))) return static_cast<int>(i);
   t.push_back(make_target(s, e, "?column?", true));
   return static_cast<int>(t.size()) - 1;
 }
@@ -217,13 +226,14 @@ std::vector<SortGroupRef> Binder::distinct_clause(std::vector<TargetEntry>& t, c
   return out;
 }
 
-static int node_location(const Node* n) {
+int node_location(const Node* n) {
   switch (n->node_case) {
     case pg::kColumnRef: return n->column_ref->location;
     case pg::kAConst: return n->a_const->location;
     case pg::kFuncCall: return n->func_call->location;
     case pg::kAExpr: return n->a_expr->lexpr != nullptr ? node_location(n->a_expr->lexpr) : n->a_expr->location;
     case pg::kTypeCast: return node_location(n->type_cast->arg);
+    case pg::kRangeVar: return n->range_var->location;
     default: return -1;
   }
 }

@@ -56,7 +56,7 @@ CoercePath Binder::find_path(Oid target, Oid source, CoerceContext cc, Oid* func
       if (c->method == 'f') { *func = c->func; return CoercePath::kFunc; }
       return c->method == 'i' ? CoercePath::kViaIo : CoercePath::kRelabel;
     }
-    return CoercePath::kNone;
+    return cc == CoerceContext::kPlpgsql ? CoercePath::kViaIo : CoercePath::kNone;
   }
   const TypeRow& t = cat.type(target);
   const TypeRow& s = cat.type(source);

@@ -149,9 +149,9 @@ void Binder::check_recursion(const std::vector<CtePtr>&, const CtePtr& c) {
     fail(ErrorCode::kInvalidRecursion, "recursive query \"" + name + "\" does not have the form non-recursive-term UNION [ALL] recursive-term", c->node->location);
   if (sel->with_clause != nullptr && count(&sel->with_clause->base) > 0)
     fail(ErrorCode::kInvalidRecursion, "recursive reference to query \"" + name + "\" must not appear within a subquery", location_of(&sel->with_clause->base));
-  if (sel->n_sort_clause > 0) fail(ErrorCode::kFeatureNotSupported, "ORDER BY in a recursive query is not implemented", c->node->location);
-  if (sel->limit_offset != nullptr) fail(ErrorCode::kFeatureNotSupported, "OFFSET in a recursive query is not implemented", c->node->location);
-  if (sel->limit_count != nullptr) fail(ErrorCode::kFeatureNotSupported, "LIMIT in a recursive query is not implemented", c->node->location);
+  if (sel->n_sort_clause > 0) fail(ErrorCode::kFeatureNotSupported, "ORDER BY in a recursive query is not implemented", node_location(sel->sort_clause[0]->sort_by->node));
+  if (sel->limit_offset != nullptr) fail(ErrorCode::kFeatureNotSupported, "OFFSET in a recursive query is not implemented", node_location(sel->limit_offset));
+  if (sel->limit_count != nullptr) fail(ErrorCode::kFeatureNotSupported, "LIMIT in a recursive query is not implemented", node_location(sel->limit_count));
   if (sel->n_locking_clause > 0) fail(ErrorCode::kFeatureNotSupported, "FOR UPDATE/SHARE in a recursive query is not implemented", c->node->location);
   if (count(&sel->larg->base) > 0)
     fail(ErrorCode::kInvalidRecursion, "recursive reference to query \"" + name + "\" must not appear within its non-recursive term", location_of(&sel->larg->base));

@@ -64,6 +64,18 @@ void Binder::insert_columns(Scope& s, std::span<Node* const> cols, std::vector<i
   }
 }
 
+// An assignment to a part of a column that `prior` changes already starts from that change.
+static ExprPtr on_top_of(const ExprPtr& later, const ExprPtr& prior) {
+  if (later->kind == ExprKind::kCoerceToDomain && prior->kind == ExprKind::kCoerceToDomain) {
+    auto both = std::static_pointer_cast<UnaryExpr>(copy_expr(*later));
+    both->arg = on_top_of(as<UnaryExpr>(later).arg, as<UnaryExpr>(prior).arg);
+    return both;
+  }
+  const ExprPtr base = later->kind == ExprKind::kSubscript ? as<SubscriptExpr>(later).container : later->kind == ExprKind::kFieldStore ? as<FieldStoreExpr>(later).arg : nullptr;
+  if (base == nullptr) return later;
+  return rewrite(later, [&](const ExprPtr& e, int) { return e == base ? prior : nullptr; });
+}
+
 ExprPtr Binder::assign_indirection(Scope& s, ExprPtr base, const std::string& name, bool subscripting, Oid type, int32_t typmod, Oid collation,
                                    std::span<Node* const> indirection, size_t at, ExprPtr rhs, CoerceContext cc, int location) {
   if (at < indirection.size() && base == nullptr) {
@@ -311,11 +323,7 @@ std::shared_ptr<Query> Binder::insert(Scope& s, const pg::InsertStmt* n) {
       bool merged = false;
       for (TargetEntry& prior : q->targets)
         if (prior.column == t.column) {
-          ExprPtr inner = prior.expr;
-          auto m = std::const_pointer_cast<Expr>(t.expr);
-          if (m->kind == ExprKind::kSubscript) std::static_pointer_cast<SubscriptExpr>(m)->container = inner;
-          else if (m->kind == ExprKind::kFieldStore) std::static_pointer_cast<FieldStoreExpr>(m)->arg = inner;
-          prior.expr = t.expr;
+          prior.expr = on_top_of(t.expr, prior.expr);
           merged = true;
         }
       if (merged) continue;
@@ -537,12 +545,9 @@ std::vector<TargetEntry> Binder::update_targets(Scope& s, std::span<Node* const>
     bool merged = false;
     for (TargetEntry& prior : out) {
       if (prior.junk || prior.column != entry.column) continue;
-      auto m = std::const_pointer_cast<Expr>(entry.expr);
-      bool nested = !indirection.empty() && (prior.expr->kind == ExprKind::kSubscript || prior.expr->kind == ExprKind::kFieldStore);
+      bool nested = !indirection.empty() && (prior.expr->kind == ExprKind::kSubscript || prior.expr->kind == ExprKind::kFieldStore || prior.expr->kind == ExprKind::kCoerceToDomain);
       if (!nested) fail(ErrorCode::kSyntaxError, "multiple assignments to same column \"" + entry.name + "\"");
-      if (m->kind == ExprKind::kSubscript) std::static_pointer_cast<SubscriptExpr>(m)->container = prior.expr;
-      else if (m->kind == ExprKind::kFieldStore) std::static_pointer_cast<FieldStoreExpr>(m)->arg = prior.expr;
-      prior.expr = entry.expr;
+      prior.expr = on_top_of(entry.expr, prior.expr);
       merged = true;
     }
     auto& upd = s.target->rte->updated_columns;

@@ -188,7 +188,13 @@ ExprPtr Binder::constant(const pg::AConst* c) {
     case PG_QUERY__A__CONST__VAL_SVAL: return text_const(oid::kUnknown, c->sval->sval, c->location);
     case PG_QUERY__A__CONST__VAL_BSVAL: {
       Arena arena;
-      return make_const(oid::kBit, -1, 0, type_input(oid::kBit, c->bsval->bsval, -1, arena, *ctx.eval), false, c->location);
+      try {
+        return make_const(oid::kBit, -1, 0, type_input(oid::kBit, c->bsval->bsval, -1, arena, *ctx.eval), false, c->location);
+      } catch (const Error& e) {
+        Error placed = e;
+        placed.set_position(position(c->location));
+        throw placed;
+      }
     }
     default: return make_const(oid::kInt4, -1, 0, Datum::from_int(0), false, c->location);  // proto3 leaves out a zero
   }

@@ -124,7 +124,7 @@ FromPtr Binder::from_item(Scope& s, const Node* n, NsPtr* top, std::vector<NsPtr
       FromPtr f = from_item(s, t->relation, top, ns);
       RangeTableEntry& rte = *s.range_table[f->relation - 1];
       if (f->is_join || rte.kind != RteKind::kRelation || (rte.relkind != 'r' && rte.relkind != 'm' && rte.relkind != 'p'))
-        fail(ErrorCode::kFeatureNotSupported, "TABLESAMPLE clause can only be applied to tables and materialized views", t->location);
+        fail(ErrorCode::kFeatureNotSupported, "TABLESAMPLE clause can only be applied to tables and materialized views", node_location(t->relation));
       std::string method(pg::str(t->method[t->n_method - 1]));
       if (method != "system" && method != "bernoulli")
         fail(ErrorCode::kUndefinedObject, "tablesample method " + method + " does not exist", t->location);

@@ -113,7 +113,7 @@ std::vector<Binder::Candidate> Binder::function_candidates(const std::vector<std
 std::vector<size_t> Binder::match_candidates(const std::vector<Oid>& types, const std::vector<Candidate>& c) {
   std::vector<size_t> out;
   for (size_t i = 0; i < c.size(); ++i)
-    if (c[i].args.size() == types.size() && can_coerce(types, c[i].args, CoerceContext::kImplicit)) out.push_back(i);
+    if (c[i].args.size() >= types.size() && can_coerce(types, c[i].args, CoerceContext::kImplicit)) out.push_back(i);
   return out;
 }
 

@@ -39,6 +39,15 @@ void Binder::finish(Scope& s, Query& q) {
   if (ctx.user != 0) apply_read_policies(q);
 }
 
+static const char* strength_name(pg::LockingClause const* lc) {
+  switch (lc->strength) {
+    case pg::LCS_FORKEYSHARE: return "FOR KEY SHARE";
+    case pg::LCS_FORSHARE: return "FOR SHARE";
+    case pg::LCS_FORNOKEYUPDATE: return "FOR NO KEY UPDATE";
+    default: return "FOR UPDATE";
+  }
+}
+
 std::shared_ptr<Query> Binder::select(Scope& s, const pg::SelectStmt* n) {
   auto q = std::make_shared<Query>();
   s.query = q.get();
@@ -126,7 +135,7 @@ std::shared_ptr<Query> Binder::values(Scope& s, const pg::SelectStmt* n) {
   q->limit_count = limit_clause(s, n->limit_count, ExprContext::kLimit, ties ? "FETCH FIRST" : "LIMIT", ties);
   q->with_ties = ties;
   if (n->n_locking_clause > 0)
-    fail(ErrorCode::kFeatureNotSupported, "FOR UPDATE cannot be applied to VALUES");
+    fail(ErrorCode::kFeatureNotSupported, std::string(strength_name(n->locking_clause[0]->locking_clause)) + " cannot be applied to VALUES");
   finish(s, *q);
   q->dependencies = dependencies;
   return q;
@@ -136,7 +145,7 @@ std::shared_ptr<const SetOperation> Binder::set_operation_tree(Scope& s, const p
   check_stack_depth();
   if (n->into_clause != nullptr) fail(ErrorCode::kSyntaxError, "INTO is only allowed on first SELECT of UNION/INTERSECT/EXCEPT");
   if (n->n_locking_clause > 0)
-    fail(ErrorCode::kFeatureNotSupported, "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT");
+    fail(ErrorCode::kFeatureNotSupported, std::string(strength_name(n->locking_clause[0]->locking_clause)) + " is not allowed with UNION/INTERSECT/EXCEPT");
   bool leaf = n->op == pg::SETOP_NONE;
   if (!leaf && !top && (n->n_sort_clause > 0 || n->limit_offset != nullptr || n->limit_count != nullptr || n->n_locking_clause > 0 || n->with_clause != nullptr))
     leaf = true;
@@ -259,7 +268,7 @@ std::shared_ptr<Query> Binder::set_operations(Scope& s, const pg::SelectStmt* n)
   if (left != nullptr && left->into_clause != nullptr)
     fail(ErrorCode::kSyntaxError, "SELECT ... INTO is not allowed here", left->into_clause->rel->location);
   if (n->n_locking_clause > 0)
-    fail(ErrorCode::kFeatureNotSupported, "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT");
+    fail(ErrorCode::kFeatureNotSupported, std::string(strength_name(n->locking_clause[0]->locking_clause)) + " is not allowed with UNION/INTERSECT/EXCEPT");
   if (n->with_clause != nullptr) {
     q->recursive = n->with_clause->recursive;
     with_clause(s, n->with_clause);
@@ -313,15 +322,6 @@ std::shared_ptr<Query> Binder::set_operations(Scope& s, const pg::SelectStmt* n)
 }
 
 // --- FOR UPDATE and its kin -----------------------------------------------------------------------
-
-static const char* strength_name(pg::LockingClause const* lc) {
-  switch (lc->strength) {
-    case pg::LCS_FORKEYSHARE: return "FOR KEY SHARE";
-    case pg::LCS_FORSHARE: return "FOR SHARE";
-    case pg::LCS_FORNOKEYUPDATE: return "FOR NO KEY UPDATE";
-    default: return "FOR UPDATE";
-  }
-}
 
 void Binder::check_select_locking(const Query& q, const char* strength) {
   auto no = [&](const char* with) { fail(ErrorCode::kFeatureNotSupported, std::string(strength) + " is not allowed with " + with); };

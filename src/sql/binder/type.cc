@@ -151,7 +151,7 @@ ResolvedType parse_type_string(std::string_view sql, const BindContext& context,
   const Node* n = tree->statements.size() == 1 && pg::is(tree->statements[0].node, pg::kSelectStmt) &&
                           tree->statements[0].node->select_stmt->n_target_list == 1 && tree->statements[0].node->select_stmt->n_from_clause == 0
                       ? tree->statements[0].node->select_stmt->target_list[0]->res_target->val : nullptr;
-  if (!pg::is(n, pg::kTypeCast) || pg::has(tree->statements[0].node->select_stmt->target_list[0]->res_target->name))
+  if (!pg::is(n, pg::kTypeCast) || n->type_cast->type_name->setof || pg::has(tree->statements[0].node->select_stmt->target_list[0]->res_target->name))
     throw Error(ErrorCode::kSyntaxError, "invalid type name \"" + std::string(sql) + "\"");
   BindContext c = context;
   c.text = {};

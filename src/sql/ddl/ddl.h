@@ -164,6 +164,10 @@ class Ddl {
   void alter_domain(const pg::AlterDomainStmt* s);
   std::shared_ptr<catalog::Type> make_type(const Target& t, char typtype);
   void put_with_array(std::shared_ptr<catalog::Type> t);
+  // Types of arguments, results and definitions are looked up apart from the statement's text.
+  static ResolvedType type_without_position(const pg::TypeName* t, const BindContext& b);
+  // range_types.cc
+  void create_range(const pg::CreateRangeStmt* s);
 
   // roles.cc
   void create_role(const pg::CreateRoleStmt* s);

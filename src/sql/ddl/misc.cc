@@ -435,7 +435,7 @@ std::string Ddl::other(const Node* n) {
       return "ALTER POLICY";
     }
     case pg::kRuleStmt: fail(ErrorCode::kFeatureNotSupported, "rules are not supported");
-    case pg::kCreateRangeStmt: fail(ErrorCode::kFeatureNotSupported, "user-defined range types are not supported");
+    case pg::kCreateRangeStmt: create_range(n->create_range_stmt); return "CREATE TYPE";
     default: fail(ErrorCode::kFeatureNotSupported, "this statement is not supported");
   }
 }

@@ -32,8 +32,9 @@ std::string standard_body(std::string_view text) {
   return {};
 }
 
-// Types of arguments and results are looked up apart from the statement's text.
-ResolvedType type_without_position(const pg::TypeName* t, const BindContext& b) {
+}  // namespace
+
+ResolvedType Ddl::type_without_position(const pg::TypeName* t, const BindContext& b) {
   try {
     return resolve_type(t, b);
   } catch (const Error& e) {
@@ -42,8 +43,6 @@ ResolvedType type_without_position(const pg::TypeName* t, const BindContext& b) 
     throw copy;
   }
 }
-
-}  // namespace
 
 std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
   const char* tag = s->is_procedure ? "CREATE PROCEDURE" : "CREATE FUNCTION";
@@ -139,12 +138,17 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
       const std::string shown = view().format_type(f->result);
       const bool poly = shown.starts_with("any");
       bool input_poly = false;
-      for (Oid a : f->args) input_poly |= view().format_type(a).starts_with("any");
+      const bool ranges = shown.ends_with("range");
+      for (Oid a : f->args) {
+        const std::string in = view().format_type(a);
+        input_poly |= in.starts_with("any") && (!ranges || (in.ends_with("range") && in.starts_with("anycompatible") == shown.starts_with("anycompatible")));
+      }
       if (!poly) fail(ErrorCode::kInvalidFunctionDefinition, (language == "sql" ? std::string("SQL functions") : std::string("PL/pgSQL functions")) + " cannot return type " + shown);
       if (!input_poly)
         fail(ErrorCode::kInvalidFunctionDefinition, "cannot determine result data type", -1,
              "A result of type " + shown + " requires at least one input of type " +
-                 (shown.starts_with("anycompatible") ? "anycompatible, anycompatiblearray, anycompatiblenonarray, anycompatiblerange, or anycompatiblemultirange."
+                 (ranges ? (shown.starts_with("anycompatible") ? "anycompatiblerange or anycompatiblemultirange." : "anyrange or anymultirange.")
+              : shown.starts_with("anycompatible") ? "anycompatible, anycompatiblearray, anycompatiblenonarray, anycompatiblerange, or anycompatiblemultirange."
                                                      : "anyelement, anyarray, anynonarray, anyenum, anyrange, or anymultirange."));
     }
   }

@@ -63,6 +63,8 @@ void Ddl::alter_enum(const pg::AlterEnumStmt* s) {
   auto found = state()->type(row->oid);
   check_owner(*found, "type");
   auto t = edit(found);
+  if (std::string_view(s->new_val).size() > 63)
+    fail(ErrorCode::kInvalidName, std::string("invalid enum label \"") + s->new_val + "\"", -1, "Labels must be 63 bytes or less.");
   auto label_at = [&](std::string_view l) {
     for (size_t i = 0; i < t->labels.size(); ++i)
       if (t->labels[i].label == l) return static_cast<int>(i);
@@ -124,6 +126,7 @@ void Ddl::create_composite(const pg::CompositeTypeStmt* s) {
 
 static void domain_check(Ddl& d, catalog::Type& t, const pg::Constraint* c) {
   BindContext b = d.bind();
+  b.text = {};  // errors have no place
   ExprPtr e = bind_domain_check(c->raw_expr, t.base, t.base_typmod, t.collation, b);
   Constraint k;
   k.kind = ConstraintKind::kCheck;
@@ -146,7 +149,7 @@ void Ddl::create_domain(const pg::CreateDomainStmt* s) {
   Target t = creation_target(pg::strings(PG_LIST(s, domainname)));
   auto type = make_type(t, 'd');
   BindContext b = bind();
-  ResolvedType base = resolve_type(s->type_name, b);
+  ResolvedType base = type_without_position(s->type_name, b);
   const TypeRow& row = view().type(base.type);
   if (row.typtype == 'p') fail(ErrorCode::kDatatypeMismatch, "\"" + view().format_type(base.type) + "\" is not a valid base type for a domain");
   type->base = base.type;

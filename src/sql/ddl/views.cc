@@ -46,6 +46,8 @@ void Ddl::view_dependencies(const ObjectAddress& self, const Query& q, const std
 
 void Ddl::create_view(const pg::ViewStmt* s) {
   BindContext b = bind();
+  for (const pg::SelectStmt* select = s->query->node_case == pg::kSelectStmt ? s->query->select_stmt : nullptr; select != nullptr; select = select->larg)
+    if (select->into_clause != nullptr) fail(ErrorCode::kFeatureNotSupported, "views must not contain SELECT INTO");
   auto q = bind_statement(s->query, b);
   if (q->command != CommandKind::kSelect) fail(ErrorCode::kFeatureNotSupported, "views must not contain data-modifying statements in WITH");
   if (q->has_modifying_cte) fail(ErrorCode::kFeatureNotSupported, "views must not contain data-modifying statements in WITH");

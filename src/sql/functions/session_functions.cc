@@ -276,6 +276,20 @@ Datum postmaster_start(FnCall& c) { return Datum::from_int(host_of(c).server_sta
 // ---- Transactions ----
 Datum txid(FnCall& c) { return Datum::from_int(static_cast<int64_t>(host_of(c).exec().txn->id() & 0x7fffffffffffffff)); }
 Datum txid_if_assigned(FnCall& c) { return host_of(c).exec().txn->has_writes() ? txid(c) : c.null(); }
+// No list of those in progress is kept: a snapshot shows what ended before this transaction began.
+Datum current_snapshot(FnCall& c) {
+  const int64_t id = txid(c).as_int();
+  return type_input(5038, fmt::format("{}:{}:", id, id), -1, *c.arena, *c.context);
+}
+// Transactions leave no trace when they end; the first three ids are PostgreSQL's permanent ones.
+Datum xact_status(FnCall& c) {
+  const int64_t id = c.int_arg(0), own = txid(c).as_int();
+  if (id == 0) return c.null();
+  if (id == 1 || id == 2) return c.text("committed");
+  if (id == own) return c.text("in progress");
+  if (id > own) throw Error(ErrorCode::kInvalidParameterValue, fmt::format("transaction ID {} is in the future", id));
+  return c.null();
+}
 Datum wal_lsn(FnCall& c) { return Datum::from_int(static_cast<int64_t>(host_of(c).exec().engine->store->published_lsn())); }
 Datum no(FnCall&) { return Datum::from_bool(false); }
 Datum yes(FnCall&) { return Datum::from_bool(true); }
@@ -381,21 +395,37 @@ Datum size_pretty_numeric(FnCall& c) {
   return size_pretty(inner);
 }
 Datum size_bytes(FnCall& c) {
-  std::string s(c.text_arg(0));
-  size_t a = s.find_first_not_of(" \t\n");
-  size_t end = a == std::string::npos ? 0 : s.find_first_not_of("0123456789.+-eE", a);
-  auto bad = [&] { return Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid size: \"{}\"", c.text_arg(0))); };
-  if (a == std::string::npos || end == a) throw bad();
-  double v = std::strtod(s.c_str() + a, nullptr);
-  std::string unit = end == std::string::npos ? "" : s.substr(end);
-  size_t from = unit.find_first_not_of(" \t"), to = unit.find_last_not_of(" \t");
-  unit = from == std::string::npos ? "" : lower_ascii(unit.substr(from, to - from + 1));
-  static const std::map<std::string, int> kBits = {{"", 0}, {"bytes", 0}, {"b", 0}, {"kb", 10}, {"mb", 20}, {"gb", 30}, {"tb", 40}, {"pb", 50}};
-  auto it = kBits.find(unit);
+  const std::string s(c.text_arg(0));
+  size_t at = s.find_first_not_of(" \t\n");
+  auto bad = [&] { return Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid size: \"{}\"", s)); };
+  if (at == std::string::npos) throw bad();
+  size_t end = at;
+  bool digits = false;
+  auto skip_digits = [&] { while (end < s.size() && std::isdigit(static_cast<unsigned char>(s[end])) != 0) { ++end; digits = true; } };
+  if (s[end] == '-' || s[end] == '+') ++end;
+  skip_digits();
+  if (end < s.size() && s[end] == '.') {
+    ++end;
+    skip_digits();
+  }
+  if (!digits) throw bad();
+  if (end + 1 < s.size() && (s[end] == 'e' || s[end] == 'E')) {
+    const size_t exponent = end + 1 + (s[end + 1] == '-' || s[end + 1] == '+' ? 1 : 0);
+    if (exponent < s.size() && std::isdigit(static_cast<unsigned char>(s[exponent])) != 0) {
+      end = exponent;
+      skip_digits();
+    }
+  }
+  long double v = std::strtold(s.substr(at, end - at).c_str(), nullptr);
+  const size_t from = s.find_first_not_of(" \t\n", end), to = s.find_last_not_of(" \t\n");
+  const std::string unit = from == std::string::npos ? "" : s.substr(from, to - from + 1);
+  static const std::map<std::string, int> kBits = {{"", 0}, {"bytes", 0}, {"kb", 10}, {"mb", 20}, {"gb", 30}, {"tb", 40}, {"pb", 50}};
+  auto it = kBits.find(lower_ascii(unit));
   if (it == kBits.end())
-    throw std::move(bad()).detail(fmt::format("Invalid size unit: \"{}\".", s.substr(end)))
-        .hint("Valid units are \"bytes\", \"B\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\".");
-  return Datum::from_int(static_cast<int64_t>(std::llround(v * static_cast<double>(int64_t{1} << it->second))));
+    throw std::move(bad()).detail(fmt::format("Invalid size unit: \"{}\".", unit)).hint("Valid units are \"bytes\", \"kB\", \"MB\", \"GB\", \"TB\", and \"PB\".");
+  v = std::roundl(v * static_cast<long double>(int64_t{1} << it->second));
+  if (!(v >= -0x1p63L && v < 0x1p63L)) throw Error(ErrorCode::kNumericValueOutOfRange, "bigint out of range");
+  return Datum::from_int(static_cast<int64_t>(v));
 }
 
 template <bool session, bool wait> void add_lock(FunctionRegistry& r, const std::string& name) {
@@ -454,6 +484,8 @@ void register_session_functions(FunctionRegistry& r) {
   r.add("pg_current_xact_id_if_assigned", txid_if_assigned);
   r.add("txid_current", txid);
   r.add("txid_current_if_assigned", txid_if_assigned);
+  for (const char* n : {"pg_current_snapshot", "txid_current_snapshot"}) r.add(n, current_snapshot);
+  for (const char* n : {"pg_xact_status", "txid_status"}) r.add(n, xact_status);
   for (const char* n : {"pg_current_wal_lsn", "pg_current_wal_insert_lsn", "pg_current_wal_flush_lsn"}) r.add(n, wal_lsn);
   for (const char* n : {"pg_is_in_recovery", "pg_is_other_temp_schema", "pg_jit_available", "row_security_active", "row_security_active_name",
                         "pg_is_wal_replay_paused", "pg_relation_is_publishable"})

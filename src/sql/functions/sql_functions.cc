@@ -1,5 +1,6 @@
 // Functions written in SQL: the body is bound with the arguments as parameters and run statement by
 // statement; the last one gives the result. The way to PL/pgSQL's functions and to triggers is here too.
+#include "query/exec/set_function.h"
 #include "query/rewrite.h"
 #include "sql/parser/parser.h"
 #include "sql/parser/pg.h"
@@ -407,6 +408,10 @@ void install_function_calls(UtilityHost& host) {
     if (c.strict)
       for (const NullableDatum& a : args)
         if (a.is_null) return;
+    // Rows of a function that returns record without OUT parameters: a column definition list says what they must be.
+    const auto user = func >= oid::kFirstUserOid ? h->exec().catalog->state()->function(func) : nullptr;
+    const bool anonymous = user != nullptr && user->result == oid::kRecord && user->arg_modes.find_first_of("obt") == std::string::npos;
+    const std::vector<CompositeColumn>* definition = query::record_definition();
     run_body(*h, c, args, [&](std::span<const NullableDatum> row, std::span<const OutputColumn> columns) {
       // One composite column stands for its fields.
       if (columns.size() == 1 && h->view().is_composite(h->view().base_type(c.result)) && h->view().base_type(columns[0].type) == h->view().base_type(c.result)) {
@@ -416,6 +421,24 @@ void install_function_calls(UtilityHost& host) {
           for (int i = 0; i < v.count() && static_cast<size_t>(i) < fields.size(); ++i) fields[static_cast<size_t>(i)] = v.at(i);
         }
         return emit(fields);
+      }
+      if (anonymous) {
+        if (definition == nullptr) {
+          Arena one;
+          const NullableDatum record[1] = {{make_row(*h, oid::kRecord, row, columns, one), false}};
+          return emit(record);
+        }
+        std::string wrong;
+        if (columns.size() < definition->size()) wrong = "Final statement returns too few columns.";
+        else if (columns.size() > definition->size()) wrong = "Final statement returns too many columns.";
+        for (size_t i = 0; i < columns.size() && wrong.empty(); ++i)
+          if (h->view().base_type(columns[i].type) != h->view().base_type((*definition)[i].type))
+            wrong = "Final statement returns " + h->view().format_type(columns[i].type) + " instead of " + h->view().format_type((*definition)[i].type) + " at column " + std::to_string(i + 1) + ".";
+        if (!wrong.empty()) {
+          Error e(ErrorCode::kInvalidFunctionDefinition, "return type mismatch in function declared to return record");
+          e.set_detail(wrong);
+          throw e;
+        }
       }
       return emit(row);
     });

@@ -441,6 +441,8 @@ FunctionPtr compile(const Signature& signature, UtilityHost& host) {
   try {
     return c.run();
   } catch (const Error& e) {
+    // An error with a place in CREATE FUNCTION's text says where it is by that.
+    if (signature.validate && e.position() > 0) throw;
     Error copy = e;
     std::string where = e.context();
     where += (where.empty() ? "" : "\n") + std::string("compilation of PL/pgSQL function \"") + signature.name + "\" near line " + std::to_string(c.line());

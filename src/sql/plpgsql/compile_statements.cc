@@ -470,7 +470,7 @@ StatementPtr Compiler::return_statement() {
   take();
   if (accept("next")) {
     auto s = make(StatementKind::kReturnNext, offset);
-    if (!f_->returns_set) fail(ErrorCode::kDatatypeMismatch, "cannot use RETURN NEXT in a non-SETOF function", tokens_[at_ - 1].begin);
+    if (!f_->returns_set) fail(ErrorCode::kDatatypeMismatch, "cannot use RETURN NEXT in a non-SETOF function", offset);
     if (!f_->out_variables.empty()) {
       if (!peek().is(";")) fail(ErrorCode::kDatatypeMismatch, "RETURN NEXT cannot have a parameter in function with OUT parameters", peek().begin);
     } else {
@@ -481,7 +481,7 @@ StatementPtr Compiler::return_statement() {
   }
   if (accept("query")) {
     auto s = make(StatementKind::kReturnQuery, offset);
-    if (!f_->returns_set) fail(ErrorCode::kDatatypeMismatch, "cannot use RETURN QUERY in a non-SETOF function", tokens_[at_ - 1].begin);
+    if (!f_->returns_set) fail(ErrorCode::kDatatypeMismatch, "cannot use RETURN QUERY in a non-SETOF function", offset);
     if (accept("execute")) {
       s->low = expression({";", "using"}, "; or USING");
       if (accept("using")) s->params = using_list({";"});

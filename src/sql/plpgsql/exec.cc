@@ -2,6 +2,8 @@
 #include <set>
 
 #include "sql/plpgsql/exec.h"
+
+#include "query/exec/set_function.h"
 #include "types/array.h"
 #include "types/record.h"
 #include "types/type_io.h"
@@ -463,8 +465,20 @@ void Frame::return_next(const Statement& s) {
   }
   auto emit_record = [&](NullableDatum v, Oid type) {
     const NullableDatum c = convert_record(v, type, f_->result, arena_);
+    if (f_->result == oid::kRecord && !c.is_null) {
+      const auto& expected = record_columns();
+      const RecordView r(c.value);
+      auto bad = [] { return Error(ErrorCode::kDatatypeMismatch, "wrong record type supplied in RETURN NEXT"); };
+      if (static_cast<size_t>(r.count()) != expected.size())
+        throw bad().detail("Number of returned columns (" + std::to_string(r.count()) + ") does not match expected column count (" + std::to_string(expected.size()) + ").");
+      for (int i = 0; i < r.count(); ++i) {
+        const Oid want = expected[static_cast<size_t>(i)].type;
+        if (r.column_type(i) != want)
+          throw bad().detail("Returned type " + host_.view().format_type(r.column_type(i)) + " does not match expected type " + host_.view().format_type(want) + " in column " + std::to_string(i + 1) + ".");
+      }
+    }
     if (c.is_null) {
-      const size_t width = f_->result == oid::kRecord ? 1 : host_.exec().eval->catalog->composite_columns(host_.view().base_type(f_->result)).size();
+      const size_t width = f_->result == oid::kRecord ? record_columns().size() : host_.exec().eval->catalog->composite_columns(host_.view().base_type(f_->result)).size();
       std::vector<NullableDatum> nulls(width);
       if (!(*emit_)(nulls)) stop_ = true;
       return;
@@ -503,7 +517,13 @@ void Frame::return_next(const Statement& s) {
   if (!(*emit_)(one)) stop_ = true;
 }
 
+const std::vector<CompositeColumn>& Frame::record_columns() const {
+  if (definition_ == nullptr) throw Error(ErrorCode::kFeatureNotSupported, "materialize mode required, but it is not allowed in this context");
+  return *definition_;
+}
+
 void Frame::return_query(const Statement& s) {
+  if (f_->result == oid::kRecord && f_->out_variables.empty()) record_columns();
   Rows rows;
   bool returns_rows = false;
   query::CommandKind command = query::CommandKind::kSelect;
@@ -512,37 +532,35 @@ void Frame::return_query(const Statement& s) {
   else run_query(*s.expr, &rows, UINT64_MAX, &returns_rows, &command);
   if (!returns_rows) throw Error(ErrorCode::kSyntaxError, s.low != nullptr ? "EXECUTE query does not return tuples" : "query does not return tuples");
   std::vector<std::pair<Oid, int32_t>> expected;
-  bool known = true;
   if (!f_->out_variables.empty()) {
     for (int v : f_->out_variables) expected.emplace_back(f_->variables[static_cast<size_t>(v)].type, -1);
   } else if (f_->result_is_composite) {
-    known = f_->result != oid::kRecord;
-    if (known)
+    if (f_->result == oid::kRecord) {
+      for (const auto& c : record_columns()) expected.emplace_back(c.type, c.typmod);
+    } else {
       for (const auto& c : host_.exec().eval->catalog->composite_columns(host_.view().base_type(f_->result)))
         if (!c.dropped) expected.emplace_back(c.type, c.typmod);
+    }
   } else {
     expected.emplace_back(f_->result, -1);
   }
-  if (known) {
-    std::string detail;
-    if (rows.columns.size() != expected.size()) {
-      detail = "Number of returned columns (" + std::to_string(rows.columns.size()) + ") does not match expected column count (" + std::to_string(expected.size()) + ").";
-    } else {
-      for (size_t i = 0; i < expected.size() && detail.empty(); ++i) {
-        const Oid have = rows.columns[i].type;
-        if (have != expected[i].first && host_.view().base_type(have) != host_.view().base_type(expected[i].first))
-          detail = "Returned type " + host_.view().format_type(have, rows.columns[i].typmod) + " does not match expected type " + host_.view().format_type(expected[i].first, expected[i].second) +
-                   (f_->result_is_composite || !f_->out_variables.empty() ? " in column " + std::to_string(i + 1) + "." : " in column 1.");
-      }
+  std::string detail;
+  if (rows.columns.size() != expected.size()) {
+    detail = "Number of returned columns (" + std::to_string(rows.columns.size()) + ") does not match expected column count (" + std::to_string(expected.size()) + ").";
+  } else {
+    for (size_t i = 0; i < expected.size() && detail.empty(); ++i) {
+      const Oid have = rows.columns[i].type;
+      if (have != expected[i].first && host_.view().base_type(have) != host_.view().base_type(expected[i].first))
+        detail = "Returned type " + host_.view().format_type(have, rows.columns[i].typmod) + " does not match expected type " + host_.view().format_type(expected[i].first, expected[i].second) +
+                 (f_->result_is_composite || !f_->out_variables.empty() ? " in column " + std::to_string(i + 1) + "." : " in column 1.");
     }
-    if (!detail.empty()) throw Error(ErrorCode::kDatatypeMismatch, "structure of query does not match function result type").detail(detail);
   }
+  if (!detail.empty()) throw Error(ErrorCode::kDatatypeMismatch, "structure of query does not match function result type").detail(detail);
   std::vector<NullableDatum> row;
   for (const auto& r : rows.rows) {
     row.assign(r.begin(), r.end());
-    if (known)
-      for (size_t i = 0; i < row.size(); ++i)
-        if (expected[i].second >= 0 || expected[i].first != rows.columns[i].type) row[i] = cast(row[i], rows.columns[i].type, rows.columns[i].typmod, expected[i].first, expected[i].second);
+    for (size_t i = 0; i < row.size(); ++i)
+      if (expected[i].second >= 0 || expected[i].first != rows.columns[i].type) row[i] = cast(row[i], rows.columns[i].type, rows.columns[i].typmod, expected[i].first, expected[i].second);
     if (!(*emit_)(row)) {
       stop_ = true;
       break;
@@ -708,6 +726,7 @@ NullableDatum Frame::call(std::span<const NullableDatum> args, std::span<const O
 void Frame::call_set(std::span<const NullableDatum> args, std::span<const Oid> arg_types, const std::function<bool(std::span<const NullableDatum>)>& emit) {
   try {
     emit_ = &emit;
+    definition_ = query::record_definition();
     initialise(args, arg_types);
     run_block();
   } catch (const Error& e) {

@@ -98,6 +98,7 @@ class Frame {
   void return_value(const Statement& s);
   void return_next(const Statement& s);
   void return_query(const Statement& s);
+  const std::vector<CompositeColumn>& record_columns() const;
   void raise(const Statement& s);
   void assert_true(const Statement& s);
   void diagnostics(const Statement& s);
@@ -162,6 +163,7 @@ class Frame {
   int32_t result_typmod_ = -1;
   bool returned_ = false;
   const std::function<bool(std::span<const NullableDatum>)>* emit_ = nullptr;
+  const std::vector<CompositeColumn>* definition_ = nullptr;  // of the columns that a function returning SETOF record must make
   bool stop_ = false;
   uint64_t row_count_ = 0;
   std::vector<const Error*> handling_;

@@ -39,7 +39,7 @@ CatalogLookup::TypeFacts SessionImpl::type_facts(Oid type) {
   TypeFacts f{};
   f.kind = t.typtype;
   f.category = t.category;
-  f.element = t.element;
+  f.element = t.typtype == 'r' ? t.subtype : t.typtype == 'm' ? t.range : t.element;
   f.array = t.array;
   f.base = t.base;
   f.typmod = t.base_typmod;
@@ -201,8 +201,38 @@ std::vector<std::string> split_name(std::string_view text) {
 
 Oid SessionImpl::find(Oid reg_type, std::string_view name) {
   CatalogView& v = view();
-  auto schema_of = [&](const std::vector<std::string>& parts) -> Oid {
+  // name(type, ...) taken apart at its parentheses; NONE is type 0 where an operator may lack an argument.
+  auto signature = [&](bool allow_none) {
+    std::pair<std::string_view, std::vector<Oid>> out;
+    size_t open = 0;
+    bool quoted = false;
+    for (; open < name.size() && (quoted || name[open] != '('); ++open) quoted ^= name[open] == '"';
+    if (open == name.size()) throw Error(ErrorCode::kInvalidTextRepresentation, "expected a left parenthesis");
+    size_t last = name.size();
+    while (last > open + 1 && std::isspace(static_cast<unsigned char>(name[last - 1])) != 0) --last;
+    if (name[last - 1] != ')') throw Error(ErrorCode::kInvalidTextRepresentation, "expected a right parenthesis");
+    out.first = name.substr(0, open);
+    std::string_view list = name.substr(open + 1, last - open - 2);
+    while (list.find_first_not_of(" \t\n") != std::string_view::npos) {
+      size_t depth = 0, end = 0;
+      for (; end < list.size() && (list[end] != ',' || depth > 0); ++end) depth += list[end] == '(' || list[end] == '[' ? 1 : list[end] == ')' || list[end] == ']' ? -1 : 0;
+      std::string one(list.substr(0, end));
+      for (char& c : one) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+      const size_t first = one.find_first_not_of(' ');
+      one = first == std::string::npos ? std::string() : one.substr(first, one.find_last_not_of(' ') - first + 1);
+      if (allow_none && one == "none") out.second.push_back(0);
+      else out.second.push_back(parse_type_string(list.substr(0, end), bind_context(list)).type);
+      list.remove_prefix(std::min(list.size(), end + 1));
+    }
+    return out;
+  };
+  // Schema of a name in two or three parts; 0 for one part. `what` names the kind of name in its error.
+  auto schema_of = [&](const std::vector<std::string>& parts, const char* what) -> Oid {
     if (parts.size() < 2) return 0;
+    if (parts.size() > 3) throw Error(ErrorCode::kSyntaxError, fmt::format("improper {} name (too many dotted names): {}", what, fmt::join(parts, ".")));
+    if (parts.size() == 3 && parts[0] != database_name())
+      throw Error(ErrorCode::kFeatureNotSupported, std::string_view(what) == "relation" ? fmt::format("cross-database references are not implemented: \"{}\"", fmt::join(parts, "."))
+                                                                                        : fmt::format("cross-database references are not implemented: {}", fmt::join(parts, ".")));
     const std::string& s = parts[parts.size() - 2];
     const Oid oid = v.schema(s);
     if (oid == 0) throw Error(ErrorCode::kInvalidSchemaName, fmt::format("schema \"{}\" does not exist", s));
@@ -211,36 +241,22 @@ Oid SessionImpl::find(Oid reg_type, std::string_view name) {
   switch (reg_type) {
     case oid::kRegclass: {
       const auto parts = split_name(name);
-      Oid schema = 0;
-      if (parts.size() > 1) {
-        schema = v.schema(parts[parts.size() - 2]);
-        if (schema == 0) throw Error(ErrorCode::kInvalidSchemaName, fmt::format("schema \"{}\" does not exist", parts[parts.size() - 2]));
-      }
-      const auto r = v.find_relation(parts.back(), schema);
-      if (r == nullptr) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation \"{}\" does not exist", name));
+      const auto r = v.find_relation(parts.back(), schema_of(parts, "relation"));
+      if (r == nullptr) throw Error(ErrorCode::kUndefinedTable, fmt::format("relation \"{}\" does not exist", fmt::join(parts, ".")));
       return r->oid;
     }
     case oid::kRegtype: return parse_type_string(name, bind_context(name)).type;
     case oid::kRegproc: {
       const auto parts = split_name(name);
-      const auto found = v.procs(parts.back(), schema_of(parts));
+      const auto found = v.procs(parts.back(), schema_of(parts, "qualified"));
       if (found.empty()) throw Error(ErrorCode::kUndefinedFunction, fmt::format("function \"{}\" does not exist", name));
       if (found.size() > 1) throw Error(ErrorCode::kAmbiguousFunction, fmt::format("more than one function named \"{}\"", name));
       return found[0]->oid;
     }
     case oid::kRegprocedure: {
-      const size_t open = name.find('(');
-      if (open == std::string_view::npos || name.back() != ')') throw Error(ErrorCode::kInvalidTextRepresentation, "expected a left parenthesis");
-      const auto parts = split_name(name.substr(0, open));
-      std::vector<Oid> args;
-      std::string_view list = name.substr(open + 1, name.size() - open - 2);
-      while (list.find_first_not_of(' ') != std::string_view::npos) {
-        size_t depth = 0, end = 0;
-        for (; end < list.size() && (list[end] != ',' || depth > 0); ++end) depth += list[end] == '(' ? 1 : list[end] == ')' ? -1 : 0;
-        args.push_back(parse_type_string(list.substr(0, end), bind_context(list)).type);
-        list.remove_prefix(std::min(list.size(), end + 1));
-      }
-      for (const ProcRow* p : v.procs(parts.back(), schema_of(parts))) {
+      const auto [text, args] = signature(false);
+      const auto parts = split_name(text);
+      for (const ProcRow* p : v.procs(parts.back(), schema_of(parts, "qualified"))) {
         if (p->args == args) return p->oid;
       }
       throw Error(ErrorCode::kUndefinedFunction, fmt::format("function \"{}\" does not exist", name));
@@ -250,45 +266,53 @@ Oid SessionImpl::find(Oid reg_type, std::string_view name) {
       std::string_view op = name;
       std::vector<Oid> args;
       if (reg_type == oid::kRegoperator) {
-        const size_t open = name.find('(');
-        if (open == std::string_view::npos) throw Error(ErrorCode::kInvalidTextRepresentation, "expected a left parenthesis");
-        op = name.substr(0, open);
-        std::string_view list = name.substr(open + 1, name.size() - open - 2);
-        while (!list.empty()) {
-          const size_t comma = std::min(list.find(','), list.size());
-          std::string one(list.substr(0, comma));
-          for (char& c : one) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-          args.push_back(one == "none" ? 0 : parse_type_string(list.substr(0, comma), bind_context(list)).type);
-          list.remove_prefix(std::min(list.size(), comma + 1));
-        }
+        auto parsed = signature(true);
+        op = parsed.first;
+        args = std::move(parsed.second);
+        if (args.size() == 1)
+          throw Error(ErrorCode::kUndefinedParameter, "missing argument").hint("Use NONE to denote the missing argument of a unary operator.");
+        if (args.size() != 2) throw Error(ErrorCode::kTooManyArguments, "too many arguments").hint("Provide two argument types for operator.");
       }
-      const size_t dot = op.find('.');
-      const auto found = v.operators(dot == std::string_view::npos ? op : op.substr(dot + 1), dot == std::string_view::npos ? 0 : v.schema(op.substr(0, dot)));
+      while (!op.empty() && std::isspace(static_cast<unsigned char>(op.back())) != 0) op.remove_suffix(1);
+      const auto missing = [&] { return Error(ErrorCode::kUndefinedFunction, fmt::format("operator does not exist: {}", name)); };
+      const size_t dot = op.rfind('.');
+      Oid schema = 0;
+      if (dot != std::string_view::npos) {
+        auto parts = split_name(op.substr(0, dot));
+        parts.emplace_back(op.substr(dot + 1));
+        if (reg_type == oid::kRegoper) schema = schema_of(parts, "qualified");
+        else schema = v.schema(parts[parts.size() - 2]);
+        if (schema == 0) throw missing();
+        op = op.substr(dot + 1);
+      }
+      const auto found = v.operators(op, schema);
       if (reg_type == oid::kRegoper) {
-        if (found.empty()) throw Error(ErrorCode::kUndefinedFunction, fmt::format("operator does not exist: {}", name));
+        if (found.empty()) throw missing();
         if (found.size() > 1) throw Error(ErrorCode::kAmbiguousFunction, fmt::format("more than one operator named {}", name));
         return found[0]->oid;
       }
       for (const OperatorRow* o : found) {
-        if (args.size() == 2 && o->left == args[0] && o->right == args[1]) return o->oid;
+        if (o->left == args[0] && o->right == args[1]) return o->oid;
       }
-      throw Error(ErrorCode::kUndefinedFunction, fmt::format("operator does not exist: {}", name));
+      throw missing();
     }
     case oid::kRegnamespace: {
       const auto parts = split_name(name);
-      const Oid oid = parts.size() == 1 ? v.schema(parts[0]) : 0;
+      if (parts.size() != 1) throw Error(ErrorCode::kInvalidName, "invalid name syntax");
+      const Oid oid = v.schema(parts[0]);
       if (oid == 0) throw Error(ErrorCode::kInvalidSchemaName, fmt::format("schema \"{}\" does not exist", parts.back()));
       return oid;
     }
     case oid::kRegrole: {
       const auto parts = split_name(name);
+      if (parts.size() != 1) throw Error(ErrorCode::kInvalidName, "invalid name syntax");
       const auto r = v.state()->find(ObjectKind::kRole, 0, parts.back());
       if (r == nullptr) throw Error(ErrorCode::kUndefinedObject, fmt::format("role \"{}\" does not exist", parts.back()));
       return r->oid;
     }
     case oid::kRegcollation: {
       const auto parts = split_name(name);
-      const Oid oid = v.collation(parts.back(), schema_of(parts));
+      const Oid oid = v.collation(parts.back(), schema_of(parts, "qualified"));
       if (oid == 0) throw Error(ErrorCode::kUndefinedObject, fmt::format("collation \"{}\" for encoding \"UTF8\" does not exist", name));
       return oid;
     }

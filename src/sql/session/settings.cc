@@ -119,28 +119,42 @@ std::string check_number(const SettingDefinition& d, std::string_view text) {
 }
 
 // "ISO, MDY" from any partial form, over the current one.
-std::string check_datestyle(const SettingDefinition& d, std::string_view value) {
-  std::string style = "ISO", order = "MDY";
+std::string check_datestyle(const SettingDefinition& d, std::string_view value, std::string_view current) {
+  const size_t comma = current.find(", ");
+  std::string style(current.substr(0, comma)), order(comma == std::string_view::npos ? "MDY" : current.substr(comma + 2));
+  bool have_style = false, have_order = false, conflict = false;
+  auto bad = [&](std::string detail) {
+    return Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid value for parameter \"{}\": \"{}\"", d.name, value)).detail(std::move(detail));
+  };
+  auto choose = [&](std::string& what, bool& have, const char* to) {
+    conflict |= have && what != to;
+    what = to;
+    have = true;
+  };
   std::string item;
   auto take = [&] {
-    const std::string w = lower(item);
-    item.clear();
+    const std::string word = std::exchange(item, {}), w = lower(word);
     if (w.empty()) return;
-    if (w == "iso") style = "ISO";
-    else if (w == "sql") style = "SQL";
-    else if (w.starts_with("postgres")) style = "Postgres";
-    else if (w == "german") { style = "German"; order = "DMY"; }
-    else if (w == "mdy" || w == "us" || w.starts_with("noneuro")) order = "MDY";
-    else if (w == "dmy" || w.starts_with("euro")) order = "DMY";
-    else if (w == "ymd") order = "YMD";
-    else if (w == "default") style = "ISO", order = "MDY";
-    else invalid_value(d, value);
+    if (w == "iso") choose(style, have_style, "ISO");
+    else if (w == "sql") choose(style, have_style, "SQL");
+    else if (w.starts_with("postgres")) choose(style, have_style, "Postgres");
+    else if (w == "german") {
+      choose(style, have_style, "German");
+      if (!have_order) order = "DMY";
+    } else if (w == "mdy" || w == "us" || w.starts_with("noneuro")) choose(order, have_order, "MDY");
+    else if (w == "dmy" || w.starts_with("euro")) choose(order, have_order, "DMY");
+    else if (w == "ymd") choose(order, have_order, "YMD");
+    else if (w == "default") {
+      if (!have_style) style = "ISO";
+      if (!have_order) order = "MDY";
+    } else throw bad(fmt::format("Unrecognized key word: \"{}\".", word));
   };
   for (char c : value) {
     if (c == ',' || c == ' ') take();
     else item.push_back(c);
   }
   take();
+  if (conflict) throw bad("Conflicting \"datestyle\" specifications.");
   return style + ", " + order;
 }
 
@@ -216,7 +230,7 @@ const SettingDefinition* setting_definition(std::string_view name) {
   return it == by_name->end() ? nullptr : it->second;
 }
 
-std::string check_setting(const SettingDefinition& d, std::string_view value) {
+std::string check_setting(const SettingDefinition& d, std::string_view value, std::string_view current) {
   if (d.type == "bool") {
     const auto b = parse_bool_setting(value);
     if (!b) throw Error(ErrorCode::kInvalidParameterValue, fmt::format("parameter \"{}\" requires a Boolean value", d.name));
@@ -235,7 +249,7 @@ std::string check_setting(const SettingDefinition& d, std::string_view value) {
     invalid_value(d, value, "Available values: " + list + ".");
   }
   if (d.type == "integer" || d.type == "real") return check_number(d, value);
-  if (d.name == "DateStyle") return check_datestyle(d, value);
+  if (d.name == "DateStyle") return check_datestyle(d, value, current.empty() ? std::string_view("ISO, MDY") : current);
   if (d.name == "default_text_search_config") {
     std::string name = lower(value);
     if (name.starts_with("pg_catalog.")) name.erase(0, 11);
@@ -355,7 +369,7 @@ void Settings::set(std::string_view name, std::string_view value, bool local, bo
   if (d->context == "superuser" && !superuser) {
     throw Error(ErrorCode::kInsufficientPrivilege, fmt::format("permission denied to set parameter \"{}\"", d->name));
   }
-  assign(key_of(name), check_setting(*d, value), local);
+  assign(key_of(name), check_setting(*d, value, raw(name).value_or("")), local);
 }
 
 void Settings::reset(std::string_view name, bool local) {

@@ -69,7 +69,8 @@ class Settings {
 };
 
 // Checks and brings a value to the parameter's canonical form, in its unit.
-std::string check_setting(const SettingDefinition& d, std::string_view value);
+// `current` is what a partial value (DateStyle) changes.
+std::string check_setting(const SettingDefinition& d, std::string_view value, std::string_view current = {});
 std::string show_setting(const SettingDefinition& d, const std::string& raw);
 // "on", "off" and every unambiguous form of them.
 std::optional<bool> parse_bool_setting(std::string_view s);

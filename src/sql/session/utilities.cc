@@ -175,10 +175,11 @@ void SessionImpl::set_variable(const pg::Node* node) {
         std::string one = const_text(arg, d);
         if (name == "timezone" && arg->node_case == PG_QUERY__NODE__NODE_TYPE_CAST) {
           // SET TIME ZONE INTERVAL '...' HOUR TO MINUTE
-          Arena arena;
-          std::string seconds;
-          const auto* zone = TimeZone::fixed(static_cast<int32_t>(std::strtol(one.c_str(), nullptr, 10)) * 3600);
-          one = zone->name();
+          int h = 0, m = 0, s = 0;
+          const bool negative = one.starts_with('-');
+          std::sscanf(one.c_str() + (negative || one.starts_with('+') ? 1 : 0), "%d:%d:%d", &h, &m, &s);
+          const int offset = h * 3600 + m * 60 + s;
+          one = TimeZone::fixed(negative ? -offset : offset)->name();
         } else if (name == "timezone" && arg->node_case == PG_QUERY__NODE__NODE_A_CONST && arg->a_const->val_case != PG_QUERY__A__CONST__VAL_SVAL) {
           one = TimeZone::fixed(static_cast<int32_t>(std::strtod(one.c_str(), nullptr) * 3600))->name();
         }
