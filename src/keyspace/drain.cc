@@ -8,6 +8,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kDrainEvery = std::chrono::seconds(15);
 constexpr uint64_t kDrainLogBytes = 128 << 20;      // of log since the last drain: what recovery replays
+constexpr uint64_t kDrainLogMost = 4 * kDrainLogBytes;
+constexpr int kRest = 50;  // a large value is written out in one go: commands are held up for one part in fifty at most
 constexpr size_t kSliceEntries = 256, kSliceBytes = 256 << 10;
 constexpr auto kSyncEvery = std::chrono::milliseconds(700);  // so that a second is never reached
 }  // namespace
@@ -71,6 +73,7 @@ void DurableKeyspace::drain_changes(int db, Changes& changes) {
       }
       ks_.draining.bytes += bytes;
       auto held = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started).count());
+      longest_hold_us_ = std::max(longest_hold_us_, held);
       if (held > ks_.draining.longest_latch_us) ks_.draining.longest_latch_us = held;
     }
     if (!ops.empty()) derived_.write(ops, derived_.applied());
@@ -79,6 +82,7 @@ void DurableKeyspace::drain_changes(int db, Changes& changes) {
 }
 
 void DurableKeyspace::drain_all() {
+  longest_hold_us_ = 0;
   std::vector<Changes> changes;
   storage::Lsn applied;
   std::string functions;
@@ -165,7 +169,10 @@ void DurableKeyspace::drain_loop() {
     wake_.wait_for(lock, std::chrono::milliseconds(100));
     if (stopping_) break;
     lock.unlock();
-    if (pressed() || Clock::now() - last_drain > kDrainEvery || store_.log().bytes_appended() - bytes_at_drain > kDrainLogBytes) {
+    auto passed = Clock::now() - last_drain;
+    uint64_t log_bytes = store_.log().bytes_appended() - bytes_at_drain;
+    bool due = (passed > kDrainEvery || log_bytes > kDrainLogBytes) && passed > std::chrono::microseconds(longest_hold_us_ * kRest);
+    if (due || log_bytes > kDrainLogMost || pressed()) {
       last_drain = Clock::now();
       bytes_at_drain = store_.log().bytes_appended();
       drain_all();

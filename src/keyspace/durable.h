@@ -84,6 +84,7 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   std::atomic<bool> stopping_{false};
   std::unique_ptr<Session> session_;
   std::string sink_;
+  uint64_t longest_hold_us_ = 0;  // of the latch, in the last drain; the draining thread's
   std::thread drainer_, syncer_;
   std::mutex wait_mutex_;
   std::condition_variable wake_;
