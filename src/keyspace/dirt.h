@@ -22,7 +22,8 @@ struct Dirt {
   std::unordered_map<int64_t, void*> nodes;        // lists: nodes by their place
   std::set<std::pair<uint64_t, uint64_t>> blocks;  // streams: blocks that changed or went
   std::unordered_map<std::string, uint64_t> groups;  // streams: hashes of the groups as they were last written
-  bool whole = false;        // lists: no place was left between two nodes; everything is written anew
+  // Everything is to be written anew: no place was left between two nodes of a list, too many names to remember went away.
+  bool whole = false;
   size_t size() const { return queue.size() + removed.size() + nodes.size() + blocks.size(); }
 };
 

@@ -299,9 +299,17 @@ class TrackedTable : public HashTable<N> {
   // Unlinks and returns the node, or null.
   N* take(std::string_view key) {
     N* n = this->remove(key);
-    if (n != nullptr && dirt != nullptr) dirt->removed.emplace(key);
+    if (n == nullptr || dirt == nullptr || dirt->whole) return n;
+    dirt->removed.emplace(key);
+    if (dirt->removed.size() > kNamesKept + 2 * this->size()) {  // a queue of sorts: what is left costs less than what went
+      dirt->whole = true;
+      dirt->removed.clear();
+    }
     return n;
   }
+
+ private:
+  static constexpr size_t kNamesKept = 65536;
 };
 
 }  // namespace stele::keyspace
