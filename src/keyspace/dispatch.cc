@@ -96,7 +96,8 @@ static std::string unknown_command(Argv argv) {
 
 bool Keyspace::execute(Session& s, Argv argv) {
   if (call_depth == 0) {
-    refresh_time();
+    if (!time_known_) refresh_time();
+    time_known_ = false;
     command_effects_from_ = effects_.size();
   }
   s.last_active_ms = now_ms_;
@@ -236,7 +237,7 @@ void Keyspace::after_command(Session& s) {
 void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
   if (!monitors.empty() && !spec->is(kCmdSkipMonitor | kCmdAdmin) && !replaying && !s.block.retrying) feed_monitors(s, argv);
   uint64_t dirty_before = dirty, errors_before = s.reply.errors;
-  int64_t start = system_clock().monotonic_us();
+  int64_t start = call_depth == 0 ? monotonic_us_ : system_clock().monotonic_us();
   Call c{*this, s, argv, spec, s.reply, db(s.db)};
   bool collect = spec->is(kCmdWrite | kCmdMayReplicate) && !spec->simple_write && commit_effects && !collecting_keys && !replaying &&
                  !spec->is(kCmdNoScript) ;
@@ -259,7 +260,11 @@ void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
     }
   }
   if (collect) dirty_keys_round.swap(outer);
-  int64_t us = system_clock().monotonic_us() - start;
+  int64_t ended = system_clock().monotonic_us(), us = ended - start;
+  if (call_depth == 0) {
+    set_time(ended);
+    time_known_ = true;
+  }
   if (s.reply.errors != errors_before) {
     if (flags & kCallStats) ++spec->failed;
     if (!s.reply.last_error.empty()) {

@@ -8,6 +8,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr auto kDrainEvery = std::chrono::seconds(15);
 constexpr uint64_t kDrainLogBytes = 128 << 20;      // of log since the last drain: what recovery replays
+constexpr uint64_t kDrainLogMost = 4 * kDrainLogBytes;
+constexpr int kRest = 50;  // a large value is written out in one go: commands are held up for one part in fifty at most
 constexpr size_t kSliceEntries = 256, kSliceBytes = 256 << 10;
 constexpr auto kSyncEvery = std::chrono::milliseconds(700);  // so that a second is never reached
 }  // namespace
@@ -32,8 +34,14 @@ void DurableKeyspace::flushed(Database& d) {
 
 // ---- draining ----
 
-void DurableKeyspace::drain_entry(Database& d, Entry* e, storage::Lsn lsn, std::vector<storage::DerivedStore::Op>* ops) {
-  if (e->value.enc() == Enc::kCold) load_value(d, e);
+void DurableKeyspace::held(Clock::time_point since) {
+  auto us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since).count());
+  longest_hold_us_ = std::max(longest_hold_us_, us);
+  if (us > ks_.draining.longest_latch_us) ks_.draining.longest_latch_us = us;
+}
+
+void DurableKeyspace::drain_entry(Database& d, Entry* e, storage::Lsn lsn, Ops* ops) {
+  retire(disk_key(d.id, e->key()), ops);
   e->value.set_dirty(false);
   e->value.set_stored(true);
   std::string v;
@@ -45,40 +53,64 @@ void DurableKeyspace::drain_entry(Database& d, Entry* e, storage::Lsn lsn, std::
 
 void DurableKeyspace::drain_changes(int db, Changes& changes) {
   if (changes.flushed) {
-    derived_.erase_range(disk_key(db, ""), disk_key(db + 1, ""));
+    std::string prefix = disk_key(db, "");
+    std::vector<std::string> keys;
+    for (auto& [key, generation] : generations_)
+      if (key.starts_with(prefix)) keys.push_back(key);
+    Ops marks;
+    for (auto& key : keys) {
+      marks.push_back({key, {}, true});
+      retire(key, &marks);
+    }
+    if (!marks.empty()) derived_.write(marks, derived_.applied());
+    derived_.erase_range(prefix, disk_key(db + 1, ""));
+    erase_retired();
   }
   auto removed = changes.removed.begin();
+  std::vector<std::string> collections;
   while (removed != changes.removed.end() || !changes.queue.empty()) {
-    std::vector<storage::DerivedStore::Op> ops;
+    Ops ops;
+    collections.clear();
     {
       KeyspaceLatch latch(ks_.latch());
       auto started = Clock::now();
       ks_.refresh_time();
-      storage::Lsn lsn = commit_pending_locked();
       Database& d = ks_.db(db);
+      if (changes_of(d).flushed) return;  // nothing of this counts any more; what is there now stands in the new queue
+      storage::Lsn lsn = commit_pending_locked();
       size_t bytes = 0;
-      auto room = [&] { return ops.size() < kSliceEntries && bytes < kSliceBytes; };
-      for (; removed != changes.removed.end() && room(); ++removed)
-        if (d.dict.find(*removed) == nullptr) ops.push_back({disk_key(db, *removed), {}, true});
+      auto room = [&] { return ops.size() < kSliceEntries && bytes < kSliceBytes && collections.empty(); };
+      for (; removed != changes.removed.end() && room(); ++removed) {
+        if (d.dict.find(*removed) != nullptr) continue;
+        ops.push_back({disk_key(db, *removed), {}, true});
+        retire(ops.back().key, &ops);
+      }
       while (!changes.queue.empty() && room()) {
         uint64_t h = changes.queue.front();
         changes.queue.pop_front();
         d.dict.each_in_chain(h, [&](Entry* e) {
           if (!e->value.dirty()) return;
+          if (e->value.enc() == Enc::kCold) load_value(d, e);
+          if (by_elements(e->value)) {
+            collections.emplace_back(e->key());
+            return;
+          }
           drain_entry(d, e, lsn, &ops);
           bytes += ops.back().key.size() + ops.back().value.size();
         });
       }
       ks_.draining.bytes += bytes;
-      auto held = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - started).count());
-      if (held > ks_.draining.longest_latch_us) ks_.draining.longest_latch_us = held;
+      held(started);
     }
     if (!ops.empty()) derived_.write(ops, derived_.applied());
+    erase_retired();
+    for (auto& key : collections) drain_collection(db, key);
     if (!stopping_) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // leaves the latch to the doors
   }
 }
 
 void DurableKeyspace::drain_all() {
+  longest_hold_us_ = 0;
   std::vector<Changes> changes;
   storage::Lsn applied;
   std::string functions;
@@ -147,7 +179,9 @@ Entry* DurableKeyspace::load_value(Database& d, Entry* e) {
   if (!derived_.get(disk_key(d.id, e->key()), &v) || v.size() < 16)
     throw Error(ErrorCode::kDataCorrupted, fmt::format("the stored value of a Redis key in database {} is missing", d.id));
   Object o;
-  if (!restore_value(ks_, std::string_view(v).substr(16), &o, false)) throw Error(ErrorCode::kDataCorrupted, "a stored Redis value cannot be read");
+  Type type;
+  if (is_head(std::string_view(v).substr(16), &type)) read_collection(disk_key(d.id, e->key()), std::string_view(v).substr(16), &o);
+  else if (!restore_value(ks_, std::string_view(v).substr(16), &o, false)) throw Error(ErrorCode::kDataCorrupted, "a stored Redis value cannot be read");
   uint32_t access = e->value.lru();
   e->value = std::move(o);
   e->value.set_lru(access);
@@ -165,7 +199,10 @@ void DurableKeyspace::drain_loop() {
     wake_.wait_for(lock, std::chrono::milliseconds(100));
     if (stopping_) break;
     lock.unlock();
-    if (pressed() || Clock::now() - last_drain > kDrainEvery || store_.log().bytes_appended() - bytes_at_drain > kDrainLogBytes) {
+    auto passed = Clock::now() - last_drain;
+    uint64_t log_bytes = store_.log().bytes_appended() - bytes_at_drain;
+    bool due = (passed > kDrainEvery || log_bytes > kDrainLogBytes) && passed > std::chrono::microseconds(longest_hold_us_ * kRest);
+    if (due || log_bytes > kDrainLogMost || pressed()) {
       last_drain = Clock::now();
       bytes_at_drain = store_.log().bytes_appended();
       drain_all();

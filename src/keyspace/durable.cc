@@ -40,6 +40,7 @@ void DurableKeyspace::load() {
   loaded_ = true;
   ks_.replaying = true;
   std::string value;
+  load_elements();
   std::string end(1, kKeyPrefix + 1);
   auto cursor = derived_.scan(std::string(1, kKeyPrefix), end);
   for (; cursor->valid(); cursor->next()) {
@@ -52,8 +53,15 @@ void DurableKeyspace::load() {
     Object o;
     Type type;
     // What does not fit stays on disk.
-    bool cold = ks_.memory_limit() != 0 && ks_.used_memory() > ks_.memory_limit() / 10 * 9 && dumped_type(v.substr(16), &type);
-    if (cold) o = Object(type, Enc::kCold, nullptr);
+    bool full = ks_.memory_limit() != 0 && ks_.used_memory() > ks_.memory_limit() / 10 * 9;
+    bool head = is_head(v.substr(16), &type);
+    if (head) {
+      generations_[std::string(k)] = load_be64(v.data() + 18);
+      generation_ = std::max(generation_, generations_[std::string(k)]);
+    }
+    bool cold = full && (head || dumped_type(v.substr(16), &type));
+    if (head && !cold) read_collection(std::string(k), v.substr(16), &o);
+    else if (cold) o = Object(type, Enc::kCold, nullptr);
     else if (!restore_value(ks_, v.substr(16), &o, false)) throw Error(ErrorCode::kDataCorrupted, fmt::format("the stored value of a Redis key in database {} cannot be read", db));
     Entry* e = ks_.add(ks_.db(db), k.substr(3), std::move(o));
     e->value.set_stored(true);
@@ -167,7 +175,7 @@ void DurableKeyspace::lock_for_commit() {
 }
 void DurableKeyspace::unlock_after_commit() { ks_.latch().unlock(); }
 
-void DurableKeyspace::start() {
+void DurableKeyspace::start(bool background) {
   key_lsn_.clear();
   ks_.commit_effects = [this](std::string effects, Stamp stamp) -> uint64_t {
     static const Stamp none = std::make_shared<std::atomic<storage::Lsn>>(0);
@@ -175,6 +183,7 @@ void DurableKeyspace::start() {
     return store_.commit_sections({&s, 1});
   };
   ks_.keeps_versions = true;
+  if (!background) return;
   drainer_ = std::thread([this] { drain_loop(); });
   syncer_ = std::thread([this] { sync_loop(); });
 }

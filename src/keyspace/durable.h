@@ -8,9 +8,11 @@
 //    Effects name one key each (or flush a database, which spares newer keys).
 // 3. The derived store's applied lsn L says: every effect at or below L is in drained values.
 // 4. A value may leave memory only when its key is stored and clean (drained since its last change).
+//    A collection drained by elements has a head with that lsn; elements that belong together reach RocksDB with it, in one batch.
 // 5. An entry that is dirty stands in its database's queue; one that is stored and goes away leaves its name in `removed`.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <string>
@@ -32,7 +34,8 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   // Call before Store::recover(); both outlive this object.
   DurableKeyspace(Keyspace& keyspace, storage::Store& store);
   ~DurableKeyspace() override;
-  void start();  // after recover(): begins draining and periodic syncs
+  // After recover(): changes are committed from now on; in the background they are drained, and synced as appendfsync says.
+  void start(bool background = true);
   void stop();   // drains everything and checkpoints
 
   storage::ParticipantId id() const override { return storage::ParticipantId::kKeyspace; }
@@ -47,6 +50,8 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   Keyspace& keyspace() { return ks_; }
   storage::Store& store() { return store_; }
   storage::Lsn last_lsn() const { return last_lsn_; }
+  // Writes everything that changed to the derived store: the draining thread's work, of nobody else beside it.
+  void drain_all();
 
  private:
   // What changed in a database since the last drain.
@@ -63,9 +68,24 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   void load();
   void run_effects(std::string_view payload, storage::Lsn lsn, bool recovering);
   storage::Lsn commit_pending_locked();
-  void drain_all();
+  using Ops = std::vector<storage::DerivedStore::Op>;
   void drain_changes(int db, Changes& changes);
-  void drain_entry(Database& d, Entry* e, storage::Lsn lsn, std::vector<storage::DerivedStore::Op>* ops);
+  void drain_entry(Database& d, Entry* e, storage::Lsn lsn, Ops* ops);
+  void held(std::chrono::steady_clock::time_point since);   // the latch; for statistics and pacing
+
+  // ---- collections by elements (drain_elements.cc) ----
+  struct Slice;
+  static bool by_elements(const Object& o);
+  void drain_collection(int db, const std::string& key);
+  void track_anew(Object& o, const std::string& disk_key);
+  bool emit(Object& o, Slice* s);
+  std::string head_of(Database& d, Entry* e, storage::Lsn lsn, uint64_t generation);
+  // What an older form of the key left behind goes once the batch with `ops` is written: then erase_retired().
+  void retire(std::string disk_key, Ops* ops);
+  void erase_retired();
+  static bool is_head(std::string_view dump, Type* type);
+  void read_collection(const std::string& disk_key, std::string_view head, Object* out);
+  void load_elements();
   void spill();
   bool pressed();
   void drain_loop();
@@ -84,6 +104,11 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   std::atomic<bool> stopping_{false};
   std::unique_ptr<Session> session_;
   std::string sink_;
+  // The draining thread's, once loaded: keys stored by elements and the generation that counts; what is to be erased.
+  std::unordered_map<std::string, uint64_t> generations_;
+  std::vector<std::pair<std::string, uint64_t>> retired_;
+  uint64_t generation_ = 0;
+  uint64_t longest_hold_us_ = 0;  // of the latch, in the last drain; the draining thread's
   std::thread drainer_, syncer_;
   std::mutex wait_mutex_;
   std::condition_variable wake_;

@@ -8,9 +8,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string_view>
 
 #include "base/clock.h"
+#include "keyspace/dirt.h"
 #include "keyspace/memory.h"
 
 namespace stele::keyspace {
@@ -42,6 +44,15 @@ class HashTable {
         if (n->key() == key) return n;
     }
     return nullptr;
+  }
+  // Hints to the processor, for lookups that follow: the bucket, and once that has arrived its first node.
+  void prefetch_bucket(uint64_t h) const {
+    for (int t = 0; t < 2; ++t)
+      if (capacity(t) > 0) __builtin_prefetch(&tables_[t][h & (capacity(t) - 1)]);
+  }
+  void prefetch_chain(uint64_t h) const {
+    for (int t = 0; t < 2; ++t)
+      if (capacity(t) > 0) __builtin_prefetch(tables_[t][h & (capacity(t) - 1)]);
   }
   const N* find(std::string_view key) const { return const_cast<HashTable*>(this)->find(key); }
 
@@ -269,6 +280,36 @@ class HashTable {
   int64_t rehash_ = -1;
   int8_t bits_[2] = {-1, -1};
   uint16_t paused_ = 0;
+};
+
+// The elements of a collection. Nodes have a mark `dirty`, which means that their hash stands in the dirt's queue.
+template <class N>
+class TrackedTable : public HashTable<N> {
+ public:
+  std::unique_ptr<Dirt> dirt;
+  void mark(N* n) {
+    if (dirt == nullptr || n->dirty) return;
+    n->dirty = true;
+    dirt->queue.push_back(hash_key(n->key()));
+  }
+  void add(N* n) {
+    this->insert(n);
+    mark(n);
+  }
+  // Unlinks and returns the node, or null.
+  N* take(std::string_view key) {
+    N* n = this->remove(key);
+    if (n == nullptr || dirt == nullptr || dirt->whole) return n;
+    dirt->removed.emplace(key);
+    if (dirt->removed.size() > kNamesKept + 2 * this->size()) {  // a queue of sorts: what is left costs less than what went
+      dirt->whole = true;
+      dirt->removed.clear();
+    }
+    return n;
+  }
+
+ private:
+  static constexpr size_t kNamesKept = 65536;
 };
 
 }  // namespace stele::keyspace

@@ -4,7 +4,43 @@
 namespace stele::keyspace {
 
 int64_t Keyspace::now_us() const { return system_clock().unix_us(); }
-void Keyspace::refresh_time() { now_ms_ = system_clock().unix_us() / 1000; }
+void Keyspace::refresh_time() { set_time(system_clock().monotonic_us()); }
+// One clock is read for a command; how it relates to the other one is looked up now and then.
+void Keyspace::set_time(int64_t monotonic_us) {
+  constexpr int64_t kTrustUs = 10000;
+  if (monotonic_us - offset_at_us_ > kTrustUs || offset_at_us_ == 0) {
+    offset_at_us_ = monotonic_us = system_clock().monotonic_us();
+    unix_offset_us_ = system_clock().unix_us() - monotonic_us;
+  }
+  monotonic_us_ = monotonic_us;
+  now_ms_ = (monotonic_us + unix_offset_us_) / 1000;
+}
+
+void Keyspace::prefetch(const Session& s, std::span<const Argv> requests) {
+  constexpr size_t kMost = 32;
+  struct Want { uint64_t hash; std::string_view key; } wanted[kMost];
+  size_t n = 0;
+  HashTable<Entry>& dict = db(s.db).dict;
+  if (dict.size() == 0) return;
+  std::string_view name;
+  bool first_is_key = false;
+  for (Argv r : requests) {
+    if (r.size() < 2 || n == kMost) continue;
+    if (r[0] != name) {
+      name = r[0];
+      const CommandSpec* spec = commands.find(name);
+      first_is_key = spec != nullptr && spec->first_key == 1;
+    }
+    if (!first_is_key) continue;
+    wanted[n] = {hash_key(r[1]), r[1]};
+    dict.prefetch_bucket(wanted[n++].hash);
+  }
+  for (size_t i = 0; i < n; ++i) dict.prefetch_chain(wanted[i].hash);
+  for (size_t i = 0; i < n; ++i) {
+    Entry* e = dict.find_hashed(wanted[i].key, wanted[i].hash);
+    if (e != nullptr && e->value.enc() != Enc::kInt) __builtin_prefetch(e->value.str());
+  }
+}
 
 // ---- access clocks: 24 bits, seconds for LRU; minutes and a logarithmic counter for LFU ----
 
@@ -105,6 +141,7 @@ void Keyspace::set_key(Database& d, std::string_view key, Object&& value, bool k
     add(d, key, std::move(value));
   } else {
     uint32_t access = e->value.lru();
+    if (e->value.type() == Type::kStream) signal_ready(d, key);  // who waits as a group's consumer must learn that it is gone
     if (e->value.type() != Type::kString || e->value.free_effort() > 64) {
       Object old = std::move(e->value);
       lazy_free(std::move(old));

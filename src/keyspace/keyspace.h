@@ -157,6 +157,10 @@ class Keyspace {
   void disconnect(Session& s);
   // Runs one command. False: held back (CLIENT PAUSE); try the same input again after a wake().
   bool execute(Session& s, Argv argv);
+  // Starts to fetch into the processor's caches what requests that come next will look up. Changes nothing.
+  void prefetch(const Session& s, std::span<const Argv> requests);
+  // The time at which the last command ended is not the time of the next one.
+  void time_passed() { time_known_ = false; }
   // Timers: expiry, eviction, timeouts, statistics. Returns milliseconds until the next call.
   int64_t cron();
   // Frees and rehashes a little; wakes timed-out clients. Once a round.
@@ -203,6 +207,7 @@ class Keyspace {
   int64_t now_ms() const { return now_ms_; }
   int64_t now_us() const;
   void refresh_time();
+  void set_time(int64_t monotonic_us);
 
   // ---- effects (effects.cc) ----
   void propagate(int db, Argv argv);
@@ -343,6 +348,8 @@ class Keyspace {
   std::mutex commit_order_;
   std::vector<std::unique_ptr<Database>> dbs_;
   int64_t now_ms_ = 0;
+  int64_t monotonic_us_ = 0, unix_offset_us_ = 0, offset_at_us_ = 0;  // the last reading; unix time less monotonic time, and when that was found
+  bool time_known_ = false;   // refresh_time() would change nothing worth its price
   std::string effects_;
   size_t command_effects_from_ = 0;  // where those of the running command begin
   uint64_t next_session_id_ = 1;

@@ -1,5 +1,6 @@
 #include "keyspace/list.h"
 
+#include "base/codec.h"
 #include "keyspace/memory.h"
 
 namespace stele::keyspace {
@@ -27,7 +28,58 @@ void List::Iter::prev() {
   at = node != nullptr && !node->plain ? Listpack(node->data).last() : 0;
 }
 
+// ---- what changed ----
+
+std::string List::stored_place(int64_t place) {
+  std::string s;
+  put_be64(s, static_cast<uint64_t>(place) ^ (uint64_t{1} << 63));
+  return s;
+}
+void List::mark(Node* n) {
+  if (dirt == nullptr || n->dirty) return;
+  n->dirty = true;
+  dirt->nodes[n->place] = n;
+}
+// A new node's place: beyond the ends, or half way between its neighbours.
+void List::place(Node* n) {
+  if (dirt == nullptr || dirt->whole) return;
+  bool out = false;
+  if (n->prev == nullptr) n->place = n->next == nullptr ? 0 : n->next->place - kGap;
+  else if (n->next == nullptr) n->place = n->prev->place + kGap;
+  else {
+    n->place = n->prev->place + (n->next->place - n->prev->place) / 2;
+    out = n->place == n->prev->place;
+  }
+  constexpr int64_t kEnd = int64_t{1} << 62;
+  if (out || n->place > kEnd || n->place < -kEnd) {
+    dirt->whole = true;  // places mean nothing any more until they are given anew
+    dirt->nodes.clear();
+    dirt->removed.clear();
+    return;
+  }
+  dirt->removed.erase(stored_place(n->place));
+  mark(n);
+}
+void List::track_all() {
+  int64_t next = 0;
+  dirt->nodes.clear();
+  dirt->removed.clear();
+  dirt->whole = false;
+  for (Node* n = head_; n != nullptr; n = n->next) {
+    n->place = next;
+    next += kGap;
+    n->dirty = false;
+    mark(n);
+  }
+}
+void List::append_stored(int64_t place, bool plain, std::string_view bytes) {
+  if (plain) append_plain(bytes);
+  else append_packed(bytes);
+  tail_->place = place;
+}
+
 List::~List() {
+  dirt.reset();
   while (head_ != nullptr) drop(head_);
 }
 
@@ -59,6 +111,7 @@ List::Node* List::new_node(Node* after, bool plain) {
     n->data = lp.raw();
     n->bytes = lp.total();
   }
+  place(n);
   return n;
 }
 List::Node* List::plain_node(Node* after, std::string_view s) {
@@ -71,6 +124,10 @@ List::Node* List::plain_node(Node* after, std::string_view s) {
   return n;
 }
 void List::drop(Node* n) {
+  if (dirt != nullptr && !dirt->whole) {
+    dirt->nodes.erase(n->place);
+    dirt->removed.insert(stored_place(n->place));
+  }
   (n->prev != nullptr ? n->prev->next : head_) = n->next;
   (n->next != nullptr ? n->next->prev : tail_) = n->prev;
   --nodes_;
@@ -83,6 +140,7 @@ void List::refresh(Node* n, Listpack lp, int32_t change) {
   n->bytes = lp.total();
   n->count += change;
   size_ += change;
+  if (dirt != nullptr && !dirt->whole) mark(n);
 }
 
 void List::push_front(std::string_view s) {

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "keyspace/dirt.h"
 #include "keyspace/listpack.h"
 
 namespace stele::keyspace {
@@ -18,7 +20,8 @@ class List {
     Node *prev = nullptr, *next = nullptr;
     unsigned char* data = nullptr;  // a listpack, or the element's bytes
     uint32_t bytes = 0, count = 0;
-    bool plain = false;
+    bool plain = false, dirty = false;
+    int64_t place = 0;              // rises along the list; kept while the list keeps track of its changes
   };
   // A position; node null is past the end. Invalid after changes other than its own.
   struct Iter {
@@ -56,7 +59,18 @@ class List {
   void append_plain(std::string_view bytes);
   size_t memory_bytes() const;
 
+  // Changes since the list was last written to disk, node by node.
+  std::unique_ptr<Dirt> dirt;
+  static constexpr int64_t kGap = int64_t{1} << 32;  // between the places of neighbours
+  // Gives every node a place and notes all of them as changed.
+  void track_all();
+  // Adopts a stored node; in order. To be called before `dirt` is set.
+  void append_stored(int64_t place, bool plain, std::string_view bytes);
+  static std::string stored_place(int64_t place);  // sorts as the places do
+
  private:
+  void mark(Node* n);
+  void place(Node* n);
   bool fits(const Node* n, std::string_view s) const;
   Node* new_node(Node* after, bool plain);
   Node* plain_node(Node* after, std::string_view s);

@@ -54,7 +54,8 @@ Str* str_append(Str* s, std::string_view tail) {
 SetNode* SetNode::make(std::string_view s) {
   auto* n = static_cast<SetNode*>(mem_alloc(offsetof(SetNode, data) + s.size()));
   n->next = nullptr;
-  n->len = static_cast<uint32_t>(s.size());
+  n->len = static_cast<uint32_t>(s.size()) & 0x7fffffff;
+  n->dirty = 0;
   std::memcpy(n->data, s.data(), s.size());
   return n;
 }
@@ -65,7 +66,8 @@ HashNode* HashNode::make(std::string_view field, std::string_view value) {
   auto* n = static_cast<HashNode*>(mem_alloc(offsetof(HashNode, data) + field.size()));
   n->next = nullptr;
   n->value = Str::make(value);
-  n->len = static_cast<uint32_t>(field.size());
+  n->len = static_cast<uint32_t>(field.size()) & 0x7fffffff;
+  n->dirty = 0;
   std::memcpy(n->data, field.data(), field.size());
   return n;
 }
@@ -185,6 +187,16 @@ Object Object::duplicate() const {
 std::string_view Object::text(char* buf) const {
   if (enc() == Enc::kInt) return {buf, format_i64(n_, buf)};
   return str()->view();
+}
+
+std::unique_ptr<Dirt>* Object::dirt() const {
+  switch (enc()) {
+    case Enc::kTable: return type() == Type::kSet ? &set_table().dirt : &fields().dirt;
+    case Enc::kSkiplist: return &zset().table.dirt;
+    case Enc::kQuicklist: return &list().dirt;
+    case Enc::kStream: return &stream().dirt;
+    default: return nullptr;
+  }
 }
 
 size_t Object::free_effort() const {

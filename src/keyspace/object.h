@@ -39,25 +39,25 @@ Str* str_append(Str* s, std::string_view tail);
 
 struct SetNode {
   SetNode* next;
-  uint32_t len;
+  uint32_t len : 31, dirty : 1;
   char data[1];
   std::string_view key() const { return {data, len}; }
   static SetNode* make(std::string_view s);
 };
-struct SetTable : HashTable<SetNode> {
+struct SetTable : TrackedTable<SetNode> {
   ~SetTable();
 };
 struct HashNode {
   HashNode* next;
   Str* value;
-  uint32_t len;
+  uint32_t len : 31, dirty : 1;
   char data[1];
   std::string_view key() const { return {data, len}; }
   static HashNode* make(std::string_view field, std::string_view value);
   static void destroy(HashNode* n);
   void set(std::string_view v);
 };
-struct FieldTable : HashTable<HashNode> {
+struct FieldTable : TrackedTable<HashNode> {
   ~FieldTable();
 };
 
@@ -120,6 +120,8 @@ class Object {
   Listpack listpack() const { return Listpack(static_cast<unsigned char*>(p_)); }
   IntSet intset() const { return IntSet(static_cast<unsigned char*>(p_)); }
   void set_raw(void* p) { p_ = p; }
+  // Where a collection of many allocations keeps track of its changes; null for compact ones.
+  std::unique_ptr<Dirt>* dirt() const;
 
   size_t memory_bytes(size_t samples) const;   // of the value, sampled for large tables
   size_t free_effort() const;                  // allocations that freeing would touch

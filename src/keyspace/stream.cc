@@ -160,6 +160,7 @@ void Stream::append(StreamId id, const std::vector<std::string_view>& fields, ui
   }
   lp.append_int(same ? n + 3 : 2 * n + 4);
   blocks[key] = lp.raw();
+  mark(key);
   if (length == 0) first_id = id;
   ++length;
   ++entries_added;
@@ -176,6 +177,7 @@ bool Stream::erase(StreamId id) {
     RawEntry e = read_entry(lp, m, it->first, at);
     if (e.id == id) {
       if (e.flags & kDeleted) return false;
+      mark(it->first);
       if (m.count == 1) {
         lp.destroy();
         blocks.erase(it);
@@ -219,6 +221,7 @@ uint64_t Stream::trim(const StreamTrim& t, uint32_t node_max_entries) {
       whole = last < t.min_id;
     }
     if (whole) {
+      mark(it->first);
       removed += static_cast<uint64_t>(m.count);
       length -= static_cast<uint64_t>(m.count);
       lp.destroy();
@@ -243,6 +246,7 @@ uint64_t Stream::trim(const StreamTrim& t, uint32_t node_max_entries) {
       at = e.end;
     }
     if (dead > 0) {
+      mark(key);
       add_to_header(lp, 0, -dead);
       add_to_header(lp, 1, dead);
     }

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "keyspace/dirt.h"
 #include "keyspace/listpack.h"
 
 namespace stele::keyspace {
@@ -66,6 +67,12 @@ class Stream {
   uint64_t entries_added = 0;
   std::map<StreamId, unsigned char*> blocks;  // listpacks, owned
   std::map<std::string, std::unique_ptr<StreamGroup>, std::less<>> groups;
+
+  // Changes since the stream was last written to disk, block by block.
+  std::unique_ptr<Dirt> dirt;
+  void mark(StreamId block) {
+    if (dirt != nullptr) dirt->blocks.insert(dirt->blocks.end(), {block.ms, block.seq});
+  }
 
   // id must be above last_id. fields: name, value, name, value...
   void append(StreamId id, const std::vector<std::string_view>& fields, uint32_t node_max_bytes,

@@ -36,6 +36,7 @@ ZNode* ZNode::make(std::string_view member, double score, int height) {
   n->score = score;
   n->len = static_cast<uint32_t>(member.size());
   n->height = static_cast<uint8_t>(height);
+  n->dirty = false;
   for (int i = 0; i < height; ++i) n->levels()[i] = {nullptr, 0};
   if (!member.empty()) std::memcpy(const_cast<char*>(n->key().data()), member.data(), member.size());
   return n;
@@ -105,10 +106,11 @@ void Zset::unlink(ZNode* n) {
 ZNode* Zset::insert(std::string_view member, double score) {
   ZNode* n = ZNode::make(member, score, random_height());
   link(n);
-  table.insert(n);
+  table.add(n);
   return n;
 }
 ZNode* Zset::update(ZNode* n, double score) {
+  table.mark(n);
   ZNode* following = n->levels()[0].forward;
   if ((n->backward == nullptr || before(n->backward, score, n->key())) &&
       (following == nullptr || !before(following, score, n->key()))) {
@@ -127,7 +129,7 @@ bool Zset::remove(std::string_view member) {
   ZNode* n = table.find(member);
   if (n == nullptr) return false;
   unlink(n);
-  table.remove(member);
+  table.take(member);
   mem_free(n);
   table.shrink_if_sparse();
   return true;

@@ -16,6 +16,7 @@ struct ZNode {
   double score;
   uint32_t len;
   uint8_t height;
+  bool dirty;
   // Levels follow, then the member's bytes.
   Level* levels() { return reinterpret_cast<Level*>(this + 1); }
   const Level* levels() const { return reinterpret_cast<const Level*>(this + 1); }
@@ -55,7 +56,7 @@ class Zset {
   ZNode* last_in(const ScoreRange& r) const;
   ZNode* first_in(const LexRange& r) const;
   ZNode* last_in(const LexRange& r) const;
-  HashTable<ZNode> table;
+  TrackedTable<ZNode> table;
 
  private:
   void link(ZNode* n);

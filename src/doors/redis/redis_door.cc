@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include <deque>
 #include <unordered_set>
 
 #include "base/clock.h"
@@ -20,6 +21,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     RespParser parser;
     Session session;
     bool busy = false;      // inside process()
+    bool input_paused = false;  // its input must stay where it is, because a command of it serves others meanwhile
     bool queued = false;    // waits for the end of the round
     bool dead = false;
     uint64_t held_until = 0;  // output waits for the log to be durable up to this lsn
@@ -51,6 +53,11 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     };
     ks_.poll_events = [this] {
       ++nested_;
+      for (Client* c : busy_)
+        if (!c->input_paused && !c->dead) {
+          c->input_paused = true;
+          c->connection.pause_input(true);
+        }
       reactor_.run_once(0);
       --nested_;
     };
@@ -126,39 +133,99 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     round_.push_back(c);
   }
 
+  // Requests parsed ahead of their execution, so that what they will touch is on its way from memory.
+  struct Ahead {
+    struct Request { size_t words, consumed; };
+    std::vector<std::string_view> words;  // views into the connection's input, or the parser's words
+    std::vector<Request> requests;
+    std::vector<keyspace::Argv> argvs;
+  };
+  static constexpr size_t kAheadRequests = 16, kAheadBytes = 64 << 10;
+
+  // The requests at the front of the input: all of them up to the limits, and what the parser said of the bytes behind.
+  RespParser::Outcome read_ahead(Client* c, Ahead* ahead) {
+    Session& s = c->session;
+    std::string_view in = c->connection.input.view();
+    ahead->words.clear();
+    ahead->requests.clear();
+    ahead->argvs.clear();
+    bool authenticated = s.authenticated || (s.user->nopass && s.user->enabled);
+    auto outcome = RespParser::Outcome::kRequest;
+    for (size_t at = 0;;) {
+      outcome = c->parser.parse(in.substr(at), ks_.config.s.proto_max_bulk_len, authenticated);
+      if (outcome != RespParser::Outcome::kRequest) break;
+      auto& argv = c->parser.argv();
+      ahead->words.insert(ahead->words.end(), argv.begin(), argv.end());
+      ahead->requests.push_back({argv.size(), c->parser.consumed()});
+      bool inline_request = in[at] != '*';
+      at += c->parser.consumed();
+      c->parser.reset();
+      // Words of an inline request live in the parser; who has not yet authenticated is held to narrower limits.
+      if (inline_request || !authenticated || at == in.size() || in[at] != '*' || at > kAheadBytes || ahead->requests.size() == kAheadRequests) break;
+    }
+    const std::string_view* word = ahead->words.data();
+    for (auto& r : ahead->requests) {
+      ahead->argvs.emplace_back(word, r.words);
+      word += r.words;
+    }
+    if (ahead->argvs.size() > 1) ks_.prefetch(s, ahead->argvs);
+    return outcome;
+  }
+
+  bool may_run(Client* c) const {
+    const Session& s = c->session;
+    return !c->dead && !c->connection.closing() && !s.blocked() && !s.paused && !s.killed;
+  }
+
+  // False: the client goes no further now; what was read ahead is parsed again when it does.
+  bool run_ahead(Client* c, const Ahead& ahead) {
+    for (size_t i = 0; i < ahead.requests.size(); ++i) {
+      if (!may_run(c)) return false;
+      if (!ahead.argvs[i].empty()) {
+        if (!ks_.execute(c->session, ahead.argvs[i])) return false;  // held back; the same bytes are tried again
+        if (c->dead) return false;
+      }
+      ks_.stats.net_in += ahead.requests[i].consumed;
+      c->connection.input.consume(ahead.requests[i].consumed);
+      if (c->connection.output.size() > (64 << 20)) {  // let others have a turn
+        again_.push_back(c);
+        return false;
+      }
+    }
+    return true;
+  }
+
   void process(Client* c) {
     if (c->busy || c->dead) return;
     c->busy = true;
-    Session& s = c->session;
-    while (!c->dead && !c->connection.closing() && !s.blocked() && !s.paused && !s.killed) {
-      std::string_view in = c->connection.input.view();
-      auto outcome = c->parser.parse(in, ks_.config.s.proto_max_bulk_len, s.authenticated || (s.user->nopass && s.user->enabled));
+    busy_.push_back(c);
+    if (ahead_.size() < busy_.size()) ahead_.emplace_back();
+    Ahead& ahead = ahead_[busy_.size() - 1];
+    ks_.time_passed();
+    while (may_run(c)) {
+      auto outcome = read_ahead(c, &ahead);
+      if (!run_ahead(c, ahead) || (outcome != RespParser::Outcome::kRequest && !may_run(c))) {
+        c->parser.reset();
+        break;
+      }
       if (outcome == RespParser::Outcome::kMore) {
-        if (in.size() > static_cast<size_t>(ks_.config.s.client_query_buffer_limit)) c->connection.close();
+        if (c->connection.input.size() > static_cast<size_t>(ks_.config.s.client_query_buffer_limit)) c->connection.close();
         break;
       }
       if (outcome == RespParser::Outcome::kError) {
-        s.reply.error(c->parser.error());
+        c->session.reply.error(c->parser.error());
         ks_.count_error("ERR");
         c->connection.close_after_flush();
         break;
       }
-      if (!c->parser.argv().empty()) {
-        if (!ks_.execute(s, c->parser.argv())) {
-          c->parser.reset();
-          break;  // held back; the same bytes are tried again
-        }
-        if (c->dead) break;
-      }
-      ks_.stats.net_in += c->parser.consumed();
-      c->connection.input.consume(c->parser.consumed());
-      c->parser.reset();
-      if (c->connection.output.size() > (64 << 20)) {  // let others have a turn
-        again_.push_back(c);
-        break;
-      }
     }
+    if (ahead.words.capacity() > 65536) ahead = Ahead();
+    busy_.pop_back();
     c->busy = false;
+    if (c->input_paused && !c->dead) {
+      c->input_paused = false;
+      c->connection.pause_input(false);
+    }
     enqueue(c);
   }
 
@@ -284,6 +351,8 @@ struct RedisDoor::Impl : keyspace::SessionHost {
   std::unordered_map<Session*, std::unique_ptr<Client>> clients_;
   std::vector<Client*> round_, again_, graveyard_, to_close_;
   std::vector<Client*> held_;
+  std::vector<Client*> busy_;    // inside process(), one within the other
+  std::deque<Ahead> ahead_;      // of those
   // Shared with the log's sync thread, which may outlive the door.
   struct Nudge {
     std::mutex mutex;

@@ -58,8 +58,12 @@ bool hash_set(Keyspace& ks, Object& o, std::string_view field, std::string_view 
     return true;
   }
   HashNode* n = o.fields().find(field);
-  if (n != nullptr) { n->set(value); return false; }
-  o.fields().insert(HashNode::make(field, value));
+  if (n != nullptr) {
+    n->set(value);
+    o.fields().mark(n);
+    return false;
+  }
+  o.fields().add(HashNode::make(field, value));
   return true;
 }
 bool hash_erase(Object& o, std::string_view field) {
@@ -72,7 +76,7 @@ bool hash_erase(Object& o, std::string_view field) {
     o.set_raw(lp.raw());
     return true;
   }
-  HashNode* n = o.fields().remove(field);
+  HashNode* n = o.fields().take(field);
   if (n == nullptr) return false;
   HashNode::destroy(n);
   o.fields().shrink_if_sparse();

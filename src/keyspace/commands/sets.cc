@@ -32,7 +32,7 @@ bool set_add(Keyspace& ks, Object& o, std::string_view member) {
     set_convert(o);
   }
   if (o.set_table().find(member) != nullptr) return false;
-  o.set_table().insert(SetNode::make(member));
+  o.set_table().add(SetNode::make(member));
   return true;
 }
 bool set_remove(Object& o, std::string_view member) {
@@ -44,7 +44,7 @@ bool set_remove(Object& o, std::string_view member) {
     o.set_raw(s.raw());
     return gone;
   }
-  SetNode* n = o.set_table().remove(member);
+  SetNode* n = o.set_table().take(member);
   if (n == nullptr) return false;
   mem_free(n);
   o.set_table().shrink_if_sparse();

@@ -77,6 +77,7 @@ void set_generic(Call& c, std::string_view key, std::string_view value, const Se
     if (!(o.flags & kKeepTtl)) c.ks.clear_expire(c.db, e);
   } else if (e != nullptr) {
     uint32_t access = e->value.lru();
+    if (e->value.type() == Type::kStream) c.ks.signal_ready(c.db, key);  // as Keyspace::set_key()
     if (e->value.type() != Type::kString) c.ks.lazy_free(std::move(e->value));
     e->value = Object::encoded_string(value);
     if (Keyspace::lfu_policy(c.ks.config.s.maxmemory_policy)) e->value.set_lru(access);

@@ -36,6 +36,30 @@ int plain_pcall(lua_State* l) {
   lua_insert(l, 1);
   return lua_gettop(l);
 }
+// Tables that protect() closed stay as they are, whatever way a script tries.
+bool is_protected(lua_State* l, int index) {
+  if (!lua_istable(l, index) || !lua_getmetatable(l, index)) return false;
+  lua_getfield(l, -1, "__metatable");
+  bool closed = !lua_isnil(l, -1);
+  lua_pop(l, 2);
+  return closed;
+}
+int guarded_rawset(lua_State* l) {
+  if (is_protected(l, 1)) return raise(l, "Attempt to modify a readonly table");
+  luaL_checktype(l, 1, LUA_TTABLE);
+  luaL_checkany(l, 2);
+  luaL_checkany(l, 3);
+  lua_settop(l, 3);
+  lua_rawset(l, 1);
+  return 1;
+}
+int guarded_setmetatable(lua_State* l) {
+  if (is_protected(l, 1)) return raise(l, "Attempt to modify a readonly table");
+  lua_pushvalue(l, lua_upvalueindex(1));
+  lua_insert(l, 1);
+  lua_call(l, lua_gettop(l) - 1, LUA_MULTRET);
+  return lua_gettop(l);
+}
 int l_log(lua_State* l) {
   if (lua_gettop(l) < 2) return raise(l, "redis.log() requires two arguments or more.");
   if (!lua_isnumber(l, 1)) return raise(l, "First argument must be a number (log level).");
@@ -121,14 +145,14 @@ int l_acl_check(lua_State* l) {
 
 // ---- register_function ----
 int l_register(lua_State* l) {
+  if (engine_of(l)->loading == nullptr) return luaL_error(l, "attempt to call field 'register_function' (a nil value)");
   const char* error = nullptr;
   {
     ScriptEngine* e = engine_of(l);
     ScriptFunction f;
     int n = lua_gettop(l);
     static const std::pair<const char*, uint32_t> kFlags[] = {{"no-writes", kScriptNoWrites}, {"allow-oom", kScriptAllowOom}, {"allow-stale", kScriptAllowStale}, {"no-cluster", kScriptNoCluster}, {"allow-cross-slot-keys", kScriptAllowCross}};
-    if (e->loading == nullptr) error = "redis.register_function can only be called on FUNCTION LOAD command";
-    else if (n < 1 || n > 2) error = "wrong number of arguments to redis.register_function";
+    if (n < 1 || n > 2) error = "wrong number of arguments to redis.register_function";
     else if (n == 2) {
       if (!lua_isstring(l, 1)) error = "first argument to redis.register_function must be a string";
       else if (!lua_isfunction(l, 2)) error = "second argument to redis.register_function must be a function";
@@ -296,6 +320,11 @@ lua_State* ScriptEngine::new_state(bool functions) {
   }
   lua_pushcfunction(l, plain_pcall);
   lua_setglobal(l, "pcall");
+  lua_pushcfunction(l, guarded_rawset);
+  lua_setglobal(l, "rawset");
+  lua_getglobal(l, "setmetatable");
+  lua_pushcclosure(l, guarded_setmetatable, 1);
+  lua_setglobal(l, "setmetatable");
   for (const char* name : {"loadfile", "dofile", "print", "getfenv", "setfenv", "newproxy", "module", "require", "gcinfo"}) {
     lua_pushnil(l);
     lua_setglobal(l, name);
