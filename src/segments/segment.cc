@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "segments/search/term_sketch.h"
 #include "segments/segment_format.h"
 
 namespace stele::segments {
@@ -71,6 +72,13 @@ void Segment::set_died(uint32_t doc, Lsn lsn) {
     died_.store(d, std::memory_order_release);
   }
   if (d[doc].exchange(lsn, std::memory_order_acq_rel) == kNeverDied) deleted_.fetch_add(1, std::memory_order_relaxed);
+}
+
+const TermSketch& Segment::sketch(const SegmentField& f) const {
+  std::lock_guard lock(sketch_mutex_);
+  auto& slot = sketches_[&f];
+  if (!slot) slot = std::make_unique<TermSketch>(terms(f));
+  return *slot;
 }
 
 template <typename F>

@@ -20,6 +20,7 @@ namespace stele::segments {
 using Lsn = uint64_t;
 constexpr Lsn kNeverDied = UINT64_MAX;
 struct TokenBuffer;
+class TermSketch;
 
 struct FieldOptions {
   bool postings = false, positions = false, norms = false;
@@ -65,6 +66,8 @@ class Segment {
     const SegmentField* f = field(name);
     return f == nullptr ? Column() : column(*f);
   }
+  // What fuzzy queries read; made at the first one. `f` is one of this segment's fields.
+  const TermSketch& sketch(const SegmentField& f) const;
   const uint8_t* norms(const SegmentField& f) const {
     return f.norms == 0 ? nullptr : reinterpret_cast<const uint8_t*>(image_ + f.norms);
   }
@@ -107,6 +110,8 @@ class Segment {
   ColumnMeta rows_meta_;
   Column rows_;
   bool rows_ascending_ = true;
+  mutable std::mutex sketch_mutex_;
+  mutable std::map<const SegmentField*, std::unique_ptr<const TermSketch>> sketches_;
   mutable std::once_flag order_once_;
   mutable std::vector<uint32_t> by_row_;  // ordinals by row id, when they are not ascending
   std::vector<Lsn> born_;

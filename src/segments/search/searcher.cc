@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "segments/search/scorers.h"
+#include "segments/search/term_sketch.h"
 #include "segments/text/utf8.h"
 
 namespace stele::segments {
@@ -174,23 +175,20 @@ ScorerPtr bits_for(const Query& q, const Leaf& leaf, float score) {
 
 WeightPtr fuzzy_weight(const Searcher& s, const QueryPtr& q, bool scores) {
   // The nearest terms over all leaves, then the alphabetically first.
-  std::map<std::string, int> found;
+  struct Candidate { float boost; std::string_view term; };
+  auto better = [](const Candidate& a, const Candidate& b) { return a.boost != b.boost ? a.boost > b.boost : a.term < b.term; };
+  std::vector<Candidate> terms;
+  size_t length = code_points(q->text).size();
   for (const Leaf& leaf : s.leaves()) {
     const SegmentField* f = leaf.segment->field(q->field);
     if (f == nullptr || !f->options.postings) continue;
-    expand_terms(*q, *leaf.segment, *f, [&](std::string_view t, const TermInfo&, int d) {
-      found.emplace(t, d);
-      return true;
+    leaf.segment->sketch(*f).match(q->text, q->edits, q->prefix_length, q->transpositions, [&](std::string_view t, int d) {
+      size_t shorter = std::min(length, code_points(t).size());
+      terms.push_back({d == 0 ? 1.0f : 1.0f - static_cast<float>(d) / static_cast<float>(std::max<size_t>(shorter, 1)), t});
     });
   }
-  struct Candidate { std::string term; float boost; };
-  std::vector<Candidate> terms;
-  size_t length = code_points(q->text).size();
-  for (auto& [term, d] : found) {
-    size_t shorter = std::min(length, code_points(term).size());
-    terms.push_back({term, d == 0 ? 1.0f : 1.0f - static_cast<float>(d) / static_cast<float>(std::max<size_t>(shorter, 1))});
-  }
-  std::stable_sort(terms.begin(), terms.end(), [](auto& a, auto& b) { return a.boost > b.boost; });
+  std::sort(terms.begin(), terms.end(), better);
+  terms.erase(std::unique(terms.begin(), terms.end(), [](auto& a, auto& b) { return a.term == b.term; }), terms.end());
   if (terms.size() > static_cast<size_t>(q->max_expansions)) terms.resize(static_cast<size_t>(q->max_expansions));
   FieldStats stats = s.field_stats(q->field);
   uint64_t df = 0;
