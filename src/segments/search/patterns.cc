@@ -74,6 +74,21 @@ int edit_distance(std::u32string_view a, std::u32string_view b, int limit, bool 
   return std::min(d[a.size()][b.size()], limit + 1);
 }
 
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& known) {
+  std::vector<std::pair<float, std::string>> near;
+  for (const std::string& k : known) {
+    int d = edit_distance(code_points(name), code_points(k), 1000, false);
+    float alike = 1.0f - static_cast<float>(d) / static_cast<float>(std::max<size_t>(1, std::min(name.size(), k.size())));
+    if (alike > 0.5f) near.emplace_back(-alike, k);
+  }
+  if (near.empty()) return {};
+  std::sort(near.begin(), near.end());
+  if (near.size() == 1) return " did you mean [" + near[0].second + "]?";
+  std::string all;
+  for (auto& [d, k] : near) all += (all.empty() ? "" : ", ") + k;
+  return " did you mean any of [" + all + "]?";
+}
+
 std::string translate_regexp(std::string_view r) {
   std::string out;
   bool in_class = false;
