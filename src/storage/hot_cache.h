@@ -31,8 +31,13 @@ class HotCache {
 
   // The entry if it is visible at `at`.
   bool get(std::string_view key, Lsn at, std::string* value, Lsn* lsn) const;
-  // Offers a version that was the newest as of `snapshot`. True: it was taken, and there is room for a good many more.
-  bool offer(std::string_view key, std::string_view value, Lsn lsn, Lsn snapshot);
+  // Offers a version that was the newest as of `snapshot`.
+  enum class Offered : uint8_t {
+    kRefused,      // there already, outdated by a commit, or too large
+    kRoomForMore,  // taken, and there is room for a good many more
+    kFull,         // taken, and little room is left
+  };
+  Offered offer(std::string_view key, std::string_view value, Lsn lsn, Lsn snapshot);
 
   void committed_put(std::string_view key, std::string_view value, Lsn lsn);
   void committed_erase(std::string_view key, Lsn lsn);

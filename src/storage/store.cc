@@ -211,6 +211,7 @@ void StoreImpl::shutdown() {
     stop_ = true;
     background_wake_.notify_all();
   }
+  warmer_.stop();
   if (background_.joinable()) background_.join();
   if (db_ && recovered_ && options_.checkpoint_on_close) {
     try {
@@ -350,27 +351,30 @@ bool StoreImpl::read(std::string_view key, const SnapshotImpl* snapshot, bool us
   std::string_view v = view(found).substr(kLsnBytes);
   if (value != nullptr) value->assign(v);
   if (lsn != nullptr) *lsn = written;
-  if (use_cache && hot_.offer(key, v, written, newest_known) && key[0] != keyspace_byte::kCatalog) warm_neighbours(key);
+  if (use_cache && hot_.offer(key, v, written, newest_known) == HotCache::Offered::kRoomForMore && key[0] != keyspace_byte::kCatalog) {
+    warmer_.missed(key);
+  }
   return true;
 }
 
-// While the hot cache has room, a miss brings the key's neighbours along: after a start or a load it fills in a fraction
-// of the misses. Rows and index entries of one relation share the first bytes of their keys.
-void StoreImpl::warm_neighbours(std::string_view key) {
-  constexpr int kNeighbours = 48;
-  constexpr size_t kPrefixBytes = 5;
-  if (key.size() <= kPrefixBytes) return;
+WarmResult StoreImpl::warm(std::string_view prefix, std::string* next, size_t keys) {
   const Lsn newest_known = published_lsn();
   rocksdb::ReadOptions ro;
+  ro.fill_cache = false;  // the blocks are not needed again: their rows are in the hot cache
   std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(ro, rows_));
-  it->Seek(slice(key));
-  for (int i = 0; i < kNeighbours && it->Valid(); ++i) {
-    const std::string_view k = view(it->key());
-    if (k.size() <= kPrefixBytes || k.substr(0, kPrefixBytes) != key.substr(0, kPrefixBytes)) break;
-    const std::string_view v = view(it->value());
-    if (i > 0) hot_.offer(k, v.substr(kLsnBytes), resolve(load_le<Lsn>(v.data())), newest_known);
-    it->Next();
+  it->Seek(slice(next->empty() ? prefix : std::string_view(*next)));
+  for (size_t i = 0; i < keys && it->Valid(); ++i, it->Next()) {
+    const std::string_view key = view(it->key());
+    if (!key.starts_with(prefix)) return WarmResult::kEndOfRange;
+    const std::string_view value = view(it->value());
+    if (hot_.offer(key, value.substr(kLsnBytes), resolve(load_le<Lsn>(value.data())), newest_known) == HotCache::Offered::kFull) {
+      return WarmResult::kFull;
+    }
   }
+  check_rocks(it->status(), "read");
+  if (!it->Valid()) return WarmResult::kEndOfRange;
+  next->assign(view(it->key()));
+  return WarmResult::kMore;
 }
 
 bool StoreImpl::newest_lsn(std::string_view key, Lsn* lsn) { return read(key, nullptr, cacheable(key), nullptr, lsn); }

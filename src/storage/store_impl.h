@@ -31,6 +31,7 @@
 #include "storage/hot_cache.h"
 #include "storage/ssi.h"
 #include "storage/store.h"
+#include "storage/warmer.h"
 #include "storage/write_set.h"
 
 namespace stele::storage {
@@ -165,7 +166,8 @@ class StoreImpl final : public Store {
   }
   // Reads one key as of the snapshot (null: newest), through the hot cache.
   bool read(std::string_view key, const SnapshotImpl* snapshot, bool use_cache, std::string* value, Lsn* lsn);
-  void warm_neighbours(std::string_view key);
+  // A step of filling the hot cache (see Warmer).
+  WarmResult warm(std::string_view prefix, std::string* next, size_t keys);
   // Lsn of the newest version, without its value; false if there is none.
   bool newest_lsn(std::string_view key, Lsn* lsn);
 
@@ -221,6 +223,7 @@ class StoreImpl final : public Store {
   std::array<std::atomic<Lsn>, 16> last_section_{};  // newest commit with a section of each participant
 
   HotCache hot_;
+  Warmer warmer_{[this](std::string_view prefix, std::string* next, size_t keys) { return warm(prefix, next, keys); }};
   // By table, tables with equal hashes together: lsn of the last commit that changed rows; and of commits of files.
   std::array<std::atomic<Lsn>, 4096> changed_{};
   std::atomic<Lsn> changed_all_{0};
