@@ -350,13 +350,18 @@ uint64_t hash_of(std::string_view s, uint64_t seed) {
   for (char c : s) h = mix(h ^ static_cast<uint8_t>(c));
   return mix(h + s.size());
 }
-// By row: a sum over everything that postings, positions and columns say about its visible document.
-void fingerprints(const Leaf& leaf, std::unordered_map<uint64_t, uint64_t>& out) {
-  const Segment& s = *leaf.segment;
+// By ordinal: a sum over everything that postings, positions and columns say about a document and what is nested in it.
+std::vector<uint64_t> fingerprints(const Segment& s) {
   std::vector<uint64_t> sum(s.docs());
+  for (auto& [path, c] : s.children()) {
+    std::vector<uint64_t> inner = fingerprints(*c);
+    std::vector<uint32_t> parents = s.parents(path);
+    for (size_t i = 0; i < inner.size(); ++i) sum[parents[i]] += mix(inner[i] + hash_of(path, 11));
+  }
   std::vector<uint32_t> positions;
   for (auto& [name, f] : s.fields()) {
-    if (name == "_seq_no" || name == "_version") continue;  // of an SQL row they depend on its history
+    // Of an SQL row the former depend on its history; ordinals are no property of the row.
+    if (name == "_seq_no" || name == "_version" || name == "_parent") continue;
     uint64_t field = hash_of(name, 1);
     if (f.options.postings) {
       TermsIter it = s.terms(f);
@@ -384,6 +389,11 @@ void fingerprints(const Leaf& leaf, std::unordered_map<uint64_t, uint64_t>& out)
       }
     }
   }
+  return sum;
+}
+void fingerprints(const Leaf& leaf, std::unordered_map<uint64_t, uint64_t>& out) {
+  const Segment& s = *leaf.segment;
+  std::vector<uint64_t> sum = fingerprints(s);
   for (uint32_t d = 0; d < s.docs(); ++d) {
     if (leaf.visible(d)) out[s.row_id(d)] += sum[d] + 1;
   }

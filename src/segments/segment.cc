@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "segments/search/term_sketch.h"
 #include "segments/segment_format.h"
 
 namespace stele::segments {
@@ -40,6 +41,42 @@ std::shared_ptr<Segment> Segment::open(const std::string& path, bool verify) {
   return s;
 }
 
+// Nested documents: seen whenever what they belong to is. The memory is the outer segment's.
+std::shared_ptr<Segment> Segment::view(const char* image, size_t size) {
+  std::shared_ptr<Segment> s(new Segment);
+  s->image_ = image;
+  s->size_ = size;
+  s->parse(false);
+  return s;
+}
+
+const Segment* Segment::nested(std::string_view path) const {
+  for (auto& [name, c] : children_) {
+    if (name == path) return c.get();
+    if (path.size() > name.size() && path[name.size()] == '.' && path.starts_with(name)) {
+      if (const Segment* deeper = c->nested(path)) return deeper;
+    }
+  }
+  return nullptr;
+}
+
+std::vector<uint32_t> Segment::parents(std::string_view path) const {
+  for (auto& [name, c] : children_) {
+    bool here = name == path;
+    if (!here && !(path.size() > name.size() && path[name.size()] == '.' && path.starts_with(name))) continue;
+    Column up = c->column(kParentField);
+    std::vector<uint32_t> out;
+    if (here) {
+      for (uint32_t d = 0; d < c->docs(); ++d) out.push_back(static_cast<uint32_t>(up.value(d)));
+      return out;
+    }
+    out = c->parents(path);
+    for (uint32_t& d : out) d = static_cast<uint32_t>(up.value(d));
+    if (!out.empty()) return out;
+  }
+  return {};
+}
+
 Segment::~Segment() {
   if (mapping_ != nullptr) ::munmap(mapping_, size_);
   delete[] died_.load();
@@ -55,6 +92,7 @@ void Segment::parse(bool verify) {
     fields_.emplace(std::move(name), std::move(f));
   }
   rows_ = Column(image_, &rows_meta_, docs_);
+  for (const auto& c : d.children) children_[c.path] = view(image_ + c.offset, c.bytes);
   if (d.born != 0) {
     born_.resize(docs_);
     std::memcpy(born_.data(), image_ + d.born, 8 * size_t{docs_});
@@ -71,6 +109,13 @@ void Segment::set_died(uint32_t doc, Lsn lsn) {
     died_.store(d, std::memory_order_release);
   }
   if (d[doc].exchange(lsn, std::memory_order_acq_rel) == kNeverDied) deleted_.fetch_add(1, std::memory_order_relaxed);
+}
+
+const TermSketch& Segment::sketch(const SegmentField& f) const {
+  std::lock_guard lock(sketch_mutex_);
+  auto& slot = sketches_[&f];
+  if (!slot) slot = std::make_unique<TermSketch>(terms(f));
+  return *slot;
 }
 
 template <typename F>
@@ -104,41 +149,13 @@ uint32_t Segment::find(uint64_t row_id, Lsn lsn) const {
   return find_if(row_id, [&](uint32_t d) { return visible(d, lsn); });
 }
 
-SegmentPtr merge_segments(const std::vector<SegmentPtr>& sources, Lsn horizon,
-                          std::vector<std::vector<uint32_t>>* moved) {
-  std::vector<std::vector<uint32_t>> map(sources.size());
-  std::vector<Lsn> born;
-  std::vector<std::pair<uint32_t, Lsn>> died;
-  ImageDirectory dir;
-  std::string image = start_image();
-  ColumnWriter rows(ColumnKind::kInt64);
-  uint32_t docs = 0;
-  int64_t last_row = INT64_MIN;
-  bool same_born = true;
-  for (size_t s = 0; s < sources.size(); ++s) {
-    map[s].resize(sources[s]->docs(), kNoDoc);
-    for (uint32_t d = 0; d < sources[s]->docs(); ++d) {
-      Lsn x = sources[s]->died(d);
-      if (x <= horizon) continue;
-      map[s][d] = docs;
-      auto row = static_cast<int64_t>(sources[s]->row_id(d));
-      if (row < last_row) dir.rows_ascending = false;
-      last_row = row;
-      rows.add(docs, row);
-      born.push_back(sources[s]->born(d));
-      same_born &= born.back() == born.front();
-      if (x != kNeverDied) died.emplace_back(docs, x);
-      ++docs;
-    }
-  }
-  dir.docs = docs;
-  dir.rows = rows.finish(image, docs);
-  if (docs > 0) {
-    dir.born = image.size();
-    image.append(reinterpret_cast<const char*>(born.data()), 8 * born.size());
-  }
+namespace {
+// The fields (and nested documents) of `sources` as one image. map: new ordinals, kNoDoc for what is left out. up: where the
+// parent of a nested document has gone; not called for the outermost documents.
+void merge_fields(const std::vector<const Segment*>& sources, const std::vector<std::vector<uint32_t>>& map, uint32_t docs, bool child,
+                  const std::function<int64_t(size_t, int64_t)>& up, std::string& image, ImageDirectory& dir) {
   std::map<std::string, FieldOptions> fields;
-  for (const SegmentPtr& s : sources) {
+  for (const Segment* s : sources) {
     for (auto& [name, f] : s->fields()) {
       FieldOptions& o = fields[name];
       o.postings |= f.options.postings;
@@ -225,7 +242,7 @@ SegmentPtr merge_segments(const std::vector<SegmentPtr>& sources, Lsn horizon,
           if (nd == kNoDoc) continue;
           for (uint32_t i = col.begin(d), e = col.end(d); i < e; ++i) {
             if (options.column == ColumnKind::kKeyword) c.add(nd, col.term(static_cast<uint64_t>(col.value(i))));
-            else c.add(nd, col.value(i));
+            else c.add(nd, child && name == kParentField ? up(s, col.value(i)) : col.value(i));
           }
         }
       }
@@ -233,6 +250,76 @@ SegmentPtr merge_segments(const std::vector<SegmentPtr>& sources, Lsn horizon,
     }
     dir.fields.push_back(std::move(out));
   }
+  std::set<std::string> paths;
+  for (const Segment* s : sources) for (auto& [path, c] : s->children()) paths.insert(path);
+  for (const std::string& path : paths) {
+    std::vector<const Segment*> inner;
+    std::vector<size_t> outer;
+    std::vector<std::vector<uint32_t>> moved;
+    ImageDirectory below;
+    std::string text = start_image();
+    ColumnWriter rows(ColumnKind::kInt64);
+    for (size_t s = 0; s < sources.size(); ++s) {
+      auto it = sources[s]->children().find(path);
+      if (it == sources[s]->children().end()) continue;
+      const Segment& c = *it->second;
+      Column parent = c.column(kParentField);
+      std::vector<uint32_t> m(c.docs(), kNoDoc);
+      for (uint32_t d = 0; d < c.docs(); ++d) {
+        if (map[s][static_cast<size_t>(parent.value(d))] == kNoDoc) continue;
+        rows.add(below.docs, static_cast<int64_t>(c.row_id(d)));
+        m[d] = below.docs++;
+      }
+      inner.push_back(&c);
+      outer.push_back(s);
+      moved.push_back(std::move(m));
+    }
+    if (below.docs == 0) continue;
+    below.rows = rows.finish(text, below.docs);
+    merge_fields(inner, moved, below.docs, true, [&](size_t s, int64_t d) { return static_cast<int64_t>(map[outer[s]][static_cast<size_t>(d)]); }, text, below);
+    finish_image(text, below);
+    dir.children.push_back({path, image.size(), text.size()});
+    image.append(text);
+  }
+}
+}  // namespace
+
+SegmentPtr merge_segments(const std::vector<SegmentPtr>& sources, Lsn horizon,
+                          std::vector<std::vector<uint32_t>>* moved) {
+  std::vector<std::vector<uint32_t>> map(sources.size());
+  std::vector<Lsn> born;
+  std::vector<std::pair<uint32_t, Lsn>> died;
+  ImageDirectory dir;
+  std::string image = start_image();
+  ColumnWriter rows(ColumnKind::kInt64);
+  uint32_t docs = 0;
+  int64_t last_row = INT64_MIN;
+  bool same_born = true;
+  for (size_t s = 0; s < sources.size(); ++s) {
+    map[s].resize(sources[s]->docs(), kNoDoc);
+    for (uint32_t d = 0; d < sources[s]->docs(); ++d) {
+      Lsn x = sources[s]->died(d);
+      if (x <= horizon) continue;
+      map[s][d] = docs;
+      auto row = static_cast<int64_t>(sources[s]->row_id(d));
+      if (row < last_row) dir.rows_ascending = false;
+      last_row = row;
+      rows.add(docs, row);
+      born.push_back(sources[s]->born(d));
+      same_born &= born.back() == born.front();
+      if (x != kNeverDied) died.emplace_back(docs, x);
+      ++docs;
+    }
+  }
+  dir.docs = docs;
+  dir.rows = rows.finish(image, docs);
+  if (docs > 0) {
+    dir.born = image.size();
+    image.append(reinterpret_cast<const char*>(born.data()), 8 * born.size());
+  }
+  std::vector<const Segment*> plain;
+  for (const SegmentPtr& s : sources) plain.push_back(s.get());
+  merge_fields(plain, map, docs, false, {}, image, dir);
   finish_image(image, dir);
   image.shrink_to_fit();
   SegmentPtr merged = Segment::from_image(std::move(image), 0);

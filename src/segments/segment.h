@@ -20,6 +20,7 @@ namespace stele::segments {
 using Lsn = uint64_t;
 constexpr Lsn kNeverDied = UINT64_MAX;
 struct TokenBuffer;
+class TermSketch;
 
 struct FieldOptions {
   bool postings = false, positions = false, norms = false;
@@ -65,6 +66,14 @@ class Segment {
     const SegmentField* f = field(name);
     return f == nullptr ? Column() : column(*f);
   }
+  // What fuzzy queries read; made at the first one. `f` is one of this segment's fields.
+  const TermSketch& sketch(const SegmentField& f) const;
+  // The nested documents below `path` ("offers", "offers.parts"), however deep; null when there are none. A segment of its own
+  // whose "_parent" column holds ordinals of the segment one level up; valid as long as this one.
+  const Segment* nested(std::string_view path) const;
+  // For each nested document the ordinal of this segment that it belongs to, ascending.
+  std::vector<uint32_t> parents(std::string_view path) const;
+  const std::map<std::string, std::shared_ptr<Segment>, std::less<>>& children() const { return children_; }
   const uint8_t* norms(const SegmentField& f) const {
     return f.norms == 0 ? nullptr : reinterpret_cast<const uint8_t*>(image_ + f.norms);
   }
@@ -93,6 +102,7 @@ class Segment {
 
  private:
   Segment() = default;
+  static std::shared_ptr<Segment> view(const char* image, size_t size);
   void parse(bool verify);
   template <typename F>
   uint32_t find_if(uint64_t row_id, F&& f) const;
@@ -107,6 +117,9 @@ class Segment {
   ColumnMeta rows_meta_;
   Column rows_;
   bool rows_ascending_ = true;
+  std::map<std::string, std::shared_ptr<Segment>, std::less<>> children_;
+  mutable std::mutex sketch_mutex_;
+  mutable std::map<const SegmentField*, std::unique_ptr<const TermSketch>> sketches_;
   mutable std::once_flag order_once_;
   mutable std::vector<uint32_t> by_row_;  // ordinals by row id, when they are not ascending
   std::vector<Lsn> born_;
@@ -123,6 +136,10 @@ class SegmentBuilder {
   ~SegmentBuilder();
   // The handle of a field; the options of the first call stand.
   uint32_t field(std::string_view name, const FieldOptions& options);
+
+  // The builder of documents nested at a path of this one's documents. Each begins with begin() and in_parent().
+  SegmentBuilder& child(std::string_view path);
+  void in_parent(uint32_t ordinal);
 
   uint32_t begin(uint64_t row_id);
   // Tokens of one value of a text field; `gap` positions separate the values of one document.

@@ -121,6 +121,7 @@ struct SegmentBuilder::Impl {
   std::vector<uint64_t> rows;
   std::vector<FieldState*> touched;
   size_t term_bytes = 0;
+  std::map<std::string, std::unique_ptr<SegmentBuilder>, std::less<>> children;
 
   Term& find(FieldState& f, std::string_view text) {
     uint64_t h = hash_bytes(text.data(), text.size());
@@ -206,6 +207,13 @@ uint32_t SegmentBuilder::field(std::string_view name, const FieldOptions& option
   return it->second;
 }
 
+SegmentBuilder& SegmentBuilder::child(std::string_view path) {
+  auto it = impl_->children.find(path);
+  if (it == impl_->children.end()) it = impl_->children.emplace(path, std::make_unique<SegmentBuilder>()).first;
+  return *it->second;
+}
+void SegmentBuilder::in_parent(uint32_t ordinal) { add_int(field(kParentField, {.column = ColumnKind::kInt64}), ordinal); }
+
 uint32_t SegmentBuilder::begin(uint64_t row_id) {
   impl_->rows.push_back(row_id);
   impl_->touched.clear();
@@ -257,6 +265,7 @@ uint32_t SegmentBuilder::docs() const { return static_cast<uint32_t>(impl_->rows
 size_t SegmentBuilder::bytes() const {
   size_t n = impl_->pool.bytes() + impl_->arena.bytes() + impl_->term_bytes + impl_->rows.size() * 8;
   for (const auto& f : impl_->fields) n += f->column ? f->column->bytes() : 0;
+  for (const auto& [path, c] : impl_->children) n += c->bytes();
   return n;
 }
 
@@ -314,6 +323,12 @@ std::string SegmentBuilder::finish() {
     }
     if (f->column) out.column = f->column->finish(image, dir.docs);
     dir.fields.push_back(std::move(out));
+  }
+  for (auto& [path, c] : b.children) {
+    if (c->docs() == 0) continue;
+    std::string inner = c->finish();
+    dir.children.push_back({path, image.size(), inner.size()});
+    image.append(inner);
   }
   finish_image(image, dir);
   impl_ = std::make_unique<Impl>();

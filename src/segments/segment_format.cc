@@ -59,6 +59,12 @@ void finish_image(std::string& image, const ImageDirectory& d) {
     put_column(image, f.column);
     put_varint(image, f.norms);
   }
+  put_varint(image, d.children.size());
+  for (const auto& c : d.children) {
+    put_string(image, c.path);
+    put_varint(image, c.offset);
+    put_varint(image, c.bytes);
+  }
   put_le<uint64_t>(image, at);
   put_le<uint32_t>(image, checksum(image.data(), image.size()));
 }
@@ -94,6 +100,15 @@ ImageDirectory read_directory(const char* image, size_t size, bool verify) {
     f.column = get_column(r);
     f.norms = r.varint();
     d.fields.push_back(std::move(f));
+  }
+  uint64_t children = r.varint();
+  for (uint64_t i = 0; i < children && r.ok(); ++i) {
+    ImageDirectory::Child c;
+    c.path = r.string();
+    c.offset = r.varint();
+    c.bytes = r.varint();
+    if (c.offset > size || c.bytes > size - c.offset) throw corrupt();
+    d.children.push_back(std::move(c));
   }
   if (!r.ok()) throw corrupt();
   return d;

@@ -9,7 +9,8 @@
 namespace stele::segments {
 
 constexpr char kSegmentMagic[9] = "STELESEG";
-constexpr uint32_t kSegmentVersion = 1;
+constexpr uint32_t kSegmentVersion = 2;
+constexpr std::string_view kParentField = "_parent";
 
 // The image starts with start_image(); parts are appended; finish_image() writes the directory.
 std::string start_image();
@@ -19,6 +20,9 @@ struct ImageDirectory {
   ColumnMeta rows;
   uint64_t born = 0;  // offset of u64 an ordinal, or 0
   std::vector<SegmentField> fields;
+  // Images of nested documents within this one: path, offset, bytes.
+  struct Child { std::string path; uint64_t offset, bytes; };
+  std::vector<Child> children;
 };
 void finish_image(std::string& image, const ImageDirectory& directory);
 // Throws data_corrupted.

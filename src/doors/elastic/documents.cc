@@ -1,5 +1,6 @@
 // Single documents, bulk, mget, update and delete by query, reindex.
 #include "doors/elastic/ingest.h"
+#include "doors/elastic/scripts.h"
 
 namespace stele::elastic {
 
@@ -171,6 +172,7 @@ json::object get_reply(const Index& x, const std::string& id, const Document& d,
 
 Document fetch(Call& c, const Index& x, const std::string& id, const std::string& routing) {
   if (x.closed) throw ElasticError(400, "index_closed_exception", "closed", json::object{{"index_uuid", x.uuid}, {"index", x.name}});
+  check_blocks(x, kReading);
   if (x.mapping()->routing_required() && routing.empty()) {
     throw ElasticError(400, "routing_missing_exception", "routing is required for [" + x.name + "]/[" + id + "]", json::object{{"index_uuid", "_na_"}, {"index", x.name}});
   }
@@ -223,14 +225,37 @@ Reply get_source(Call& c) {
 }
 
 // doc, upsert, doc_as_upsert, detect_noop.
-void set_update(WriteOp& op, const json::object& body, const std::string& index) {
+void set_update(Engine& engine, WriteOp& op, const json::object& body, const std::string& index) {
   for (auto& [k, v] : body) {
     static const std::set<std::string_view> kKnown = {"doc", "upsert", "doc_as_upsert", "detect_noop", "script", "scripted_upsert", "_source", "if_seq_no", "if_primary_term", "lang", "params"};
     if (kKnown.count(k) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [UpdateRequest] unknown field [" + std::string(k) + "]");
   }
   if (body.contains("script")) {
     if (body.contains("doc")) invalid({"can't provide both script and doc"});
-    throw ElasticError(400, "illegal_argument_exception", "failed to execute script: scripting is not available");
+    auto script = std::make_shared<DocumentScript>(engine, body.at("script"));
+    std::optional<json::object> upsert;
+    if (auto* u = body.if_contains("upsert"); u != nullptr && u->is_object()) upsert = u->get_object();
+    bool scripted = flag_or(body, "scripted_upsert", false);
+    std::string id = op.id;
+    op.kind = WriteOp::kUpdate;
+    op.update = [script, upsert, scripted, id, index](const Document& old, json::object* next, bool* created, bool* erase) {
+      if (!old.found) {
+        if (!upsert) throw ElasticError(404, "document_missing_exception", "[" + id + "]: document missing", json::object{{"index_uuid", "_na_"}, {"shard", "0"}, {"index", index}});
+        *created = true;
+        *next = *upsert;
+        if (!scripted) return true;
+      }
+      ScriptedDocument d{std::move(*next), index, id, old.routing, old.version, old.found ? "index" : "create"};
+      try {
+        script->run(d);
+      } catch (const segments::script::ScriptError& e) {
+        throw ElasticError(400, "illegal_argument_exception", "failed to execute script", json::object{{"caused_by", script_error(e).error}});
+      }
+      *next = std::move(d.source);
+      if (d.op == "delete" && old.found) *erase = true;
+      return d.op == "index" || d.op == "create" || *erase;
+    };
+    return;
   }
   std::vector<std::string> problems;
   bool doc_as_upsert = flag_or(body, "doc_as_upsert", false);
@@ -275,7 +300,7 @@ Reply update_document(Call& c) {
   if (op.if_seq_no && (body.contains("upsert") || flag_or(body, "doc_as_upsert", false))) {
     invalid({body.contains("upsert") ? "upsert requests don't support `if_seq_no` and `if_primary_term`" : "compare and write operations can not be used with upsert"});
   }
-  set_update(op, body, op.index);
+  set_update(c.engine(), op, body, op.index);
   SourceFilter f = source_params(c);
   bool source = c.has("_source") || c.has("_source_includes") || c.has("_source_excludes");
   if (auto* s = body.if_contains("_source")) {
@@ -386,7 +411,7 @@ Reply bulk(Call& c) {
             if (!item.source) item.filter = source_params(c);
             item.source = true;
           }
-          set_update(op, v.get_object(), op.index);
+          set_update(c.engine(), op, v.get_object(), op.index);
         } else {
           op.source = std::move(v.get_object());
         }
@@ -535,7 +560,8 @@ Reply by_query(Call& c, bool erase) {
     static const std::set<std::string_view> kKnown = {"query", "max_docs", "conflicts", "script", "slice", "sort", "size"};
     if (kKnown.count(k) == 0) throw ElasticError(400, "parsing_exception", "Unknown key for a " + std::string(v.is_object() ? "START_OBJECT" : "VALUE_STRING") + " in [" + std::string(k) + "].", json::object{{"line", 1}, {"col", 2}});
   }
-  if (body.contains("script")) illegal("failed to execute script: scripting is not available");
+  std::shared_ptr<DocumentScript> script;
+  if (body.contains("script")) script = std::make_shared<DocumentScript>(c.engine(), body.at("script"));
   if (erase && !body.contains("query") && !c.has("q")) invalid({"query is missing"});
   if (c.has("scroll_size") && c.number("scroll_size", 1) <= 0) illegal("size must be greater than zero");
   std::string conflicts = c.param("conflicts", text_or(body, "conflicts", "abort"));
@@ -559,8 +585,22 @@ Reply by_query(Call& c, bool erase) {
       op.index = t.index->name;
       op.id = id;
       op.kind = WriteOp::kUpdate;
-      op.update = [erase](const Document& old, json::object*, bool*, bool* gone) {
+      op.update = [erase, script, pipeline = c.param("pipeline"), &c, index = t.index->name](const Document& old, json::object* next, bool*, bool* gone) {
         *gone = erase;
+        if (script && old.found) {
+          ScriptedDocument d{std::move(*next), index, old.id, old.routing, old.version, "index"};
+          script->run(d);
+          *next = std::move(d.source);
+          if (d.op != "index" && d.op != "noop" && d.op != "delete") illegal("Operation type [" + d.op + "] not allowed, only [noop, index, delete] are allowed");
+          *gone = d.op == "delete";
+          if (d.op == "noop") return false;
+        }
+        if (!pipeline.empty() && old.found && !*gone) {
+          IngestDocument d{std::move(*next), index, old.id, old.routing};
+          bool kept = run_pipelines(c, pipeline, d);
+          *next = std::move(d.source);
+          return kept;
+        }
         return old.found;
       };
       ops.push_back(std::move(op));
@@ -571,7 +611,7 @@ Reply by_query(Call& c, bool erase) {
         if (o.error->status == 409) ++clashes;
         else failures.push_back(json::object{{"index", t.index->name}, {"id", o.result.id}, {"cause", o.error->error}, {"status", o.error->status}});
       } else if (o.result.result == "noop") ++noops;
-      else if (erase) ++deleted;
+      else if (erase || o.result.result == "deleted") ++deleted;
       else ++updated;
     }
   }
@@ -596,7 +636,8 @@ Reply reindex(Call& c) {
     static const std::set<std::string_view> kKnown = {"source", "dest", "max_docs", "conflicts", "script", "size"};
     if (kKnown.count(k) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [reindex] unknown field [" + std::string(k) + "]");
   }
-  if (body.contains("script")) illegal("failed to execute script: scripting is not available");
+  std::shared_ptr<DocumentScript> script;
+  if (body.contains("script")) script = std::make_shared<DocumentScript>(c.engine(), body.at("script"));
   if (!body.contains("source") || !body.at("source").is_object()) illegal("[source] is required");
   if (!body.contains("dest") || !body.at("dest").is_object()) illegal("[dest] is required");
   const json::object& src = body.at("source").get_object();
@@ -619,7 +660,7 @@ Reply reindex(Call& c) {
   bool proceed = text_or(body, "conflicts", "abort") == "proceed";
   SourceFilter filter;
   if (auto* s = src.if_contains("_source")) filter = parse_source_filter(*s);
-  int64_t total = 0, updated = 0, created = 0, noops = 0, clashes = 0;
+  int64_t total = 0, updated = 0, created = 0, deleted = 0, noops = 0, clashes = 0;
   json::array failures;
   for (auto& t : targets) {
     json::object search;
@@ -641,10 +682,34 @@ Reply reindex(Call& c) {
         op.version = d.version;
         op.version_type = version_type;
       }
+      ++total;
+      if (script) {
+        ScriptedDocument x{std::move(op.source), t.index->name, op.id, op.routing, d.version, "index"};
+        script->run(x);
+        if (x.op == "noop") {
+          ++noops;
+          continue;
+        }
+        if (x.op == "delete") op.kind = WriteOp::kDelete;
+        op.source = std::move(x.source);
+        op.id = x.id;
+        op.routing = x.routing;
+        if (x.index != t.index->name) op.index = x.index;
+      }
+      if (std::string pipeline = text_or(dst, "pipeline"); !pipeline.empty() && op.kind != WriteOp::kDelete) {
+        IngestDocument x{std::move(op.source), op.index, op.id, op.routing};
+        if (!run_pipelines(c, pipeline, x)) {
+          ++noops;
+          continue;
+        }
+        op.source = std::move(x.source);
+        op.index = x.index;
+        op.id = x.id;
+        op.routing = x.routing;
+      }
       ops.push_back(std::move(op));
     }
-    total += static_cast<int64_t>(ops.size());
-    for (auto& o : c.engine().write(ops, [&](const WriteOp&) { return c.write_target(to, flag_or(dst, "require_alias", false)); })) {
+    for (auto& o : c.engine().write(ops, [&](const WriteOp& op) { return c.write_target(op.index, flag_or(dst, "require_alias", false)); })) {
       if (o.error) {
         if (o.error->status == 409) {
           ++clashes;
@@ -652,12 +717,13 @@ Reply reindex(Call& c) {
         }
         failures.push_back(json::object{{"index", to}, {"id", o.result.id}, {"cause", o.error->error}, {"status", o.error->status}});
       } else if (o.result.result == "created") ++created;
+      else if (o.result.result == "deleted") ++deleted;
       else ++updated;
     }
   }
   auto took = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - started).count();
   int status = failures.empty() ? 200 : static_cast<int>(failures[0].as_object().at("status").to_number<int64_t>());
-  json::object response = by_query_reply(c, total, updated, created, 0, clashes, noops, (total + 999) / 1000, "reindex", failures, took);
+  json::object response = by_query_reply(c, total, updated, created, deleted, clashes, noops, (total + 999) / 1000, "reindex", failures, took);
   if (!c.flag("wait_for_completion", true)) {
     std::string task = c.engine().node_id() + ":" + std::to_string(c.engine().now_ms());
     c.engine().put_thing("task", task, json::object{{"completed", true}, {"task", json::object{{"node", c.engine().node_id()}, {"id", c.engine().now_ms()}, {"type", "transport"}, {"action", "indices:data/write/reindex"}, {"status", response}, {"description", ""}, {"start_time_in_millis", c.engine().now_ms()}, {"running_time_in_nanos", took * 1000000}, {"cancellable", true}, {"cancelled", false}, {"headers", json::object()}}}, {"response", response}});

@@ -62,6 +62,18 @@ std::string Index::setting(const std::string& key) const {
   return v == nullptr ? std::string() : json_text(*v);
 }
 
+void check_blocks(const Index& x, uint32_t forbidden_by) {
+  uint32_t hit = x.blocks & forbidden_by;
+  if (hit == 0) return;
+  std::string why;
+  for (auto& [bit, text] : {std::pair<uint32_t, const char*>{kReadOnlyBlock, "FORBIDDEN/5/index read-only (api)"}, {kReadBlock, "FORBIDDEN/7/index read (api)"},
+                            {kWriteBlock, "FORBIDDEN/8/index write (api)"}, {kMetadataBlock, "FORBIDDEN/9/index metadata (api)"},
+                            {kAllowDeleteBlock, "TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage watermark, index has read-only-allow-delete block"}}) {
+    if ((hit & bit) != 0) why += std::string(why.empty() ? "" : ",") + "[" + text + "];";
+  }
+  throw ElasticError(hit == kAllowDeleteBlock ? 429 : 403, "cluster_block_exception", "index [" + x.name + "] blocked by: " + why);
+}
+
 Engine::Engine(sql::Database& database) : database_(database), parts_(database.engine()) {}
 
 // A relation object is replaced by every change of its definition, its list of indexes included.
@@ -98,6 +110,9 @@ IndexPtr Engine::describe(const catalog::Ptr<catalog::Relation>& r, const catalo
   if (auto* s = e.if_contains("settings")) x->settings = s->as_object();
   if (auto* a = e.if_contains("aliases")) x->aliases = a->as_object();
   x->closed = flag_or(e, "closed", false);
+  static constexpr std::pair<const char*, uint32_t> kNames[] = {
+      {"read_only", kReadOnlyBlock}, {"read", kReadBlock}, {"write", kWriteBlock}, {"metadata", kMetadataBlock}, {"read_only_allow_delete", kAllowDeleteBlock}};
+  for (auto& [name, bit] : kNames) if (x->setting(std::string("blocks.") + name) == "true") x->blocks |= bit;
   return x;
 }
 
@@ -279,6 +294,7 @@ IndexPtr Engine::create(const std::string& name, const json::object& body) {
 }
 
 void Engine::drop(const std::vector<IndexPtr>& indices) {
+  for (const IndexPtr& x : indices) check_blocks(*x, kDeletingIndex);
   std::lock_guard ddl(ddl_mutex_);
   auto txn = parts_.store->begin({});
   auto changes = parts_.catalog->begin(*txn);
@@ -321,6 +337,7 @@ void Engine::change(const std::vector<std::pair<IndexPtr, std::function<void(jso
 }
 
 void Engine::put_mapping(const IndexPtr& index, const json::object& update) {
+  check_blocks(*index, kChangingMetadata);
   if (!index->elastic) throw ElasticError(400, "illegal_argument_exception", "index [" + index->name + "] is an SQL table: its mapping follows its columns");
   segments().extend_mapping(index->oid, [&](const segments::Mapping& m) { return m.merge(update); });
 }

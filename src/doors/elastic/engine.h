@@ -23,6 +23,7 @@ struct Index {
   json::object settings;  // {"index": {...}}, values as strings
   json::object aliases;
   bool closed = false;
+  uint32_t blocks = 0;    // of Block
   bool elastic = true;    // false: an SQL table
   catalog::Ptr<catalog::Relation> relation;
   segments::IndexedPtr indexed;
@@ -30,6 +31,16 @@ struct Index {
   std::string setting(const std::string& key) const;  // "number_of_replicas", below "index."
 };
 using IndexPtr = std::shared_ptr<const Index>;
+
+// index.blocks.*, and what an operation does that one of them may forbid.
+enum Block : uint32_t { kReadOnlyBlock = 1, kReadBlock = 2, kWriteBlock = 4, kMetadataBlock = 8, kAllowDeleteBlock = 16 };
+constexpr uint32_t kWriting = kReadOnlyBlock | kWriteBlock | kAllowDeleteBlock;
+constexpr uint32_t kReading = kReadBlock;
+constexpr uint32_t kChangingMetadata = kReadOnlyBlock | kMetadataBlock | kAllowDeleteBlock;
+constexpr uint32_t kDeletingIndex = kReadOnlyBlock | kMetadataBlock;
+constexpr uint32_t kReadingMetadata = kMetadataBlock;
+// Throws cluster_block_exception.
+void check_blocks(const Index& x, uint32_t forbidden_by);
 
 struct Document {
   bool found = false;

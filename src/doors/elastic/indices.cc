@@ -76,6 +76,7 @@ Reply get_index(Call& c) {
   std::vector<std::string> features = split(c.param("features", "aliases,mappings,settings"), ',');
   json::object out;
   for (auto& t : targets) {
+    check_blocks(*t.index, kReadingMetadata);
     json::object o, aliases;
     for (auto& [k, v] : t.index->aliases) aliases[k] = alias_json(v);
     for (auto& f : features) {
@@ -152,6 +153,7 @@ Reply get_field_mapping(Call& c) {
   std::vector<std::string> patterns = split(c.part("fields"), ',');
   bool defaults = c.flag("include_defaults", false);
   for (auto& t : c.resolve_param("index", true)) {
+    check_blocks(*t.index, kReadingMetadata);
     auto m = t.index->mapping();
     json::object found;
     for (auto& [path, f] : m->fields()) {
@@ -189,6 +191,7 @@ Reply get_settings(Call& c) {
   auto targets = c.resolve_param("index", true);
   std::vector<std::string> names = split(c.part("name"), ',');
   for (auto& t : targets) {
+    check_blocks(*t.index, kReadingMetadata);
     json::object s = settings_json(*t.index, c.flag("flat_settings", false), names, c.flag("human", false));
     if (s.empty() && !names.empty()) continue;
     json::object o{{"settings", s}};
@@ -228,6 +231,9 @@ Reply put_settings(Call& c) {
         illegal("Failed to parse value [" + json_text(v) + "] for setting [index.number_of_replicas]");
       }
     }
+    // What lifts a block must get through.
+    static const std::set<std::string> kLifts = {"index.blocks.read_only", "index.blocks.metadata", "index.blocks.read_only_allow_delete"};
+    if (named.size() != 1 || kLifts.count(std::string(named.begin()->key())) == 0) check_blocks(*t.index, kChangingMetadata);
     changes.emplace_back(t.index, [&](json::object& extra) {
       json::object all;
       if (auto* s = extra.if_contains("settings"); s != nullptr && s->is_object()) flatten(s->get_object(), "", all);
@@ -263,6 +269,7 @@ Reply open_close(Call& c, bool close) {
   std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>> changes;
   json::object indices;
   for (auto& t : targets) {
+    check_blocks(*t.index, kChangingMetadata);
     if (close) indices[t.index->name] = json::object{{"closed", true}};
     changes.emplace_back(t.index, [close](json::object& extra) { extra["closed"] = close; });
   }
@@ -293,6 +300,7 @@ void check_alias_name(Call& c, const std::string& alias) {
 
 using Changes = std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>>;
 void set_alias(Changes& changes, const IndexPtr& x, const std::string& alias, const json::object& d) {
+  check_blocks(*x, kChangingMetadata);
   json::object def;
   for (const char* k : {"filter", "index_routing", "search_routing", "is_write_index", "is_hidden", "routing"}) {
     if (auto* v = d.if_contains(k); v != nullptr && !v->is_null()) def[k] = *v;

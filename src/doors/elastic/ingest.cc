@@ -1,5 +1,7 @@
 #include "doors/elastic/ingest.h"
 
+#include "doors/elastic/scripts.h"
+
 #include <re2/re2.h>
 
 namespace stele::elastic {
@@ -150,7 +152,7 @@ json::value convert(const json::value& v, const std::string& type) {
 }
 
 const std::set<std::string>& known_processors() {
-  static const std::set<std::string> kKnown = {"set", "remove", "rename", "lowercase", "uppercase", "trim", "split", "join", "append", "convert", "gsub", "json", "fail", "drop", "pipeline", "foreach", "bytes", "dot_expander", "html_strip", "urldecode", "sort"};
+  static const std::set<std::string> kKnown = {"set", "remove", "rename", "lowercase", "uppercase", "trim", "split", "join", "append", "convert", "gsub", "json", "fail", "drop", "pipeline", "foreach", "bytes", "dot_expander", "html_strip", "urldecode", "sort", "script", "date", "kv", "csv", "dissect", "grok", "reroute", "terminate", "fingerprint"};
   return kKnown;
 }
 
@@ -343,6 +345,10 @@ bool run_processor(Engine& engine, const std::string& type, const json::object& 
     }
     d.source.erase("_ingest");
     set_path(d.source, field, std::move(out));
+  } else if (type == "script") {
+    json::object spec;
+    for (const char* k : {"source", "id", "lang", "params"}) if (auto* v = o.if_contains(k)) spec[k] = *v;
+    DocumentScript(engine, spec).run_on_fields(d.source, d.index, d.id, d.routing);
   } else {
     failed("No processor type exists with name [" + type + "]");
   }
@@ -354,10 +360,15 @@ bool run_processors(Engine& engine, const json::array& list, IngestDocument& d, 
     const auto& entry = *p.as_object().begin();
     std::string type(entry.key());
     const json::object& o = entry.value().as_object();
-    if (o.contains("if")) failed("conditions of processors need scripts, which are not available");
     try {
+      if (auto* condition = o.if_contains("if")) {
+        json::object copy = d.source;
+        std::string index = d.index, id = d.id, routing = d.routing;
+        if (!DocumentScript(engine, *condition).run_on_fields(copy, index, id, routing)) continue;
+      }
       if (!run_processor(engine, type, o, d, depth)) return false;
-    } catch (const ElasticError& e) {
+    } catch (const std::exception& any) {
+      if (dynamic_cast<const ElasticError*>(&any) == nullptr && dynamic_cast<const Error*>(&any) == nullptr) throw;
       if (auto* handlers = o.if_contains("on_failure"); handlers != nullptr && handlers->is_array()) {
         if (!run_processors(engine, handlers->get_array(), d, depth + 1)) return false;
       } else if (!flag_or(o, "ignore_failure", false)) {

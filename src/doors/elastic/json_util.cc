@@ -1,5 +1,7 @@
 #include "doors/elastic/json_util.h"
 
+#include "doors/elastic/scripts.h"
+
 namespace stele::elastic {
 
 json::value parse_json(std::string_view text) {
@@ -435,6 +437,7 @@ json::object ElasticError::body() const {
 }
 
 json::object cause_of(const Error& e) {
+  if (auto* s = dynamic_cast<const segments::script::ScriptError*>(&e)) return script_error(*s).error;
   json::object o;
   std::string type = rendering(e.code()).elastic_type;
   if (e.code() == ErrorCode::kInvalidDatetimeFormat) type = "parse_exception";
@@ -443,6 +446,7 @@ json::object cause_of(const Error& e) {
   return o;
 }
 ElasticError to_elastic(const Error& e) {
+  if (auto* s = dynamic_cast<const segments::script::ScriptError*>(&e)) return script_error(*s);
   const ErrorRendering& r = rendering(e.code());
   std::string type = r.elastic_type;
   int status = r.http_status;

@@ -1,5 +1,6 @@
 #include "doors/elastic/search_job.h"
 
+#include "doors/elastic/scripts.h"
 #include "segments/search/scorers.h"
 
 namespace stele::elastic {
@@ -53,8 +54,9 @@ int64_t integer(const json::object& o, const char* key, int64_t fallback) {
 }  // namespace
 
 SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& b)
-    : body(b), engine_(engine), snapshot_(std::move(snapshot)) {
+    : body(b), engine_(engine), targets_(targets), snapshot_(std::move(snapshot)) {
   for (const Call::Target& t : targets) {
+    check_blocks(*t.index, kReading);
     Part p;
     p.index = t.index;
     p.mapping = t.index->mapping();
@@ -68,6 +70,7 @@ SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, s
     p.dsl.mapping = p.mapping.get();
     p.dsl.now_ms = engine_.now_ms();
     p.dsl.index_name = p.index->name;
+    p.dsl.stored_script = stored_scripts(engine_);
     p.dsl.fetch = [this](const std::string& index, const std::string& id) -> std::optional<json::object> {
       IndexPtr x = engine_.find(index);
       if (!x) throw index_missing(index);
@@ -232,17 +235,22 @@ void SearchJob::parse() {
       for (size_t i = 0; i < leaves_.size(); ++i) env.leaves.push_back({&leaf(i), part_of(i).mapping.get(), i});
       // Field types are known even when there is no document yet.
       std::vector<segments::Leaf> none;
-      env.filter_bits = [this](const json::value& q, size_t l) {
+      env.filter_bits = [this](const json::value& q, size_t l, const std::string& nested) {
         const Part& p = part_of(l);
         segments::DslContext ctx = p.dsl;
         ctx.depth = 0;
+        ctx.nested_path = nested;
         auto query = segments::parse_query(q, ctx);
-        auto w = p.searcher->weight(query, false);
+        std::optional<segments::Searcher> below;
+        if (!nested.empty()) below.emplace(p.searcher->nested(nested));
+        const segments::Searcher& searcher = below ? *below : *p.searcher;
+        auto w = searcher.weight(query, false);
         auto s = w->scorer(leaves_[l].in_part);
-        std::vector<uint64_t> bits((leaf(l).segment->docs() + 63) / 64);
+        std::vector<uint64_t> bits((searcher.leaves()[leaves_[l].in_part].segment->docs() + 63) / 64);
         if (s) for (uint32_t d = s->next(); d != kNoDoc; d = s->next()) bits[d >> 6] |= 1ull << (d & 63);
         return bits;
       };
+      env.stored_script = stored_scripts(engine_);
       env.render_hit = [this](size_t l, uint32_t d, double score, const json::object& options) {
         Hit h;
         h.leaf = l;
@@ -307,7 +315,14 @@ std::vector<SortField> SearchJob::parse_sort(const json::value& v) const {
         else if (k == "format") s.format = json_text(x);
         else if (k == "unmapped_type") s.unmapped_type = json_text(x);
         else if (k == "numeric_type") s.numeric_type = json_text(x);
-        else if (k == "nested" || k == "nested_path") {}
+        else if (k == "nested" && x.is_object()) {
+          s.nested = text_or(x.get_object(), "path");
+          if (auto* f = x.get_object().if_contains("filter")) s.nested_filter = *f;
+          for (auto* deeper = x.get_object().if_contains("nested"); deeper != nullptr && deeper->is_object(); deeper = deeper->get_object().if_contains("nested")) {
+            s.nested = text_or(deeper->get_object(), "path");
+            if (auto* f = deeper->get_object().if_contains("filter")) s.nested_filter = *f;
+          }
+        } else if (k == "nested_path") s.nested = json_text(x);
         else throw Error(ErrorCode::kXContentParse, "[1:1] [field_sort] unknown field [" + std::string(k) + "]");
       }
     }
@@ -359,7 +374,19 @@ std::vector<SortField> SearchJob::parse_sort(const json::value& v) const {
         }
         out.push_back(std::move(s));
       } else if (k == "_script") {
-        throw Error(ErrorCode::kInvalidParameterValue, "cannot execute scripts: scripting is not available");
+        const json::object& o = spec.as_object();
+        SortField s;
+        s.kind = SortField::kScript;
+        s.field = "_script";
+        s.mode = text_or(o, "type");
+        if (s.mode != "number" && s.mode != "string") throw Error(ErrorCode::kInvalidParameterValue, s.mode.empty() ? "[_script] type must be set" : "Unknown ScriptSortType [" + s.mode + "]");
+        s.ascending = text_or(o, "order", "asc") == "asc";
+        if (!o.contains("script")) throw Error(ErrorCode::kParsing, "Required [script]");
+        auto call = segments::script::parse_call(o.at("script"), stored_scripts(engine_));
+        s.script = [call](const segments::Mapping& m, const segments::Segment& seg, uint32_t doc, float score) {
+          return call.script->run({{"doc", segments::script::doc_of(m, seg, doc)}, {"params", call.params}, {"_score", segments::script::Value(static_cast<double>(score))}});
+        };
+        out.push_back(std::move(s));
       } else {
         field(std::string(k), &spec);
       }
@@ -381,11 +408,18 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
   switch (s.kind) {
     case SortField::kScore: k.number = segments::sortable_bits(static_cast<double>(score)); return k;
     case SortField::kDoc: k.number = static_cast<int64_t>(l << 32 | doc); return k;
+    case SortField::kScript: {
+      auto v = s.script(*part_of(l).mapping, *leaf(l).segment, doc, score);
+      if (s.mode == "number") k.number = segments::sortable_bits(v.as_double());
+      else k.text = *texts_.insert(v.text()).first;
+      return k;
+    }
     default: break;
   }
   const Part& p = part_of(l);
   std::string key;
   const MappedField* f = p.mapping->field(s.field, &key);
+  if (!s.nested.empty() && s.kind == SortField::kField) return nested_key(s, f, l, doc);
   segments::Column c = f == nullptr ? segments::Column() : leaf(l).segment->column(key.empty() ? f->path : f->path + "._keyed");
   uint32_t b = c ? c.begin(doc) : 0, e = c ? c.end(doc) : 0;
   if (b == e) {
@@ -616,6 +650,7 @@ json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
     return s.kind == SortField::kScore ? score_json(static_cast<float>(v)) : json::value(v);
   }
   if (s.kind == SortField::kDoc) return k.number;
+  if (s.kind == SortField::kScript) return s.mode == "number" ? json::value(segments::from_sortable_bits(k.number)) : json::value(k.text);
   if (f == nullptr) return nullptr;
   if (f->options().column == ColumnKind::kKeyword) {
     if (k.missing) return nullptr;
@@ -827,13 +862,37 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
   if (sm != nullptr && sm->is_object() && !flag_or(sm->get_object(), "enabled", true)) f.enabled = false;
   bool fields = options.contains("docvalue_fields") || options.contains("fields") || (wants_stored && !none);
   bool highlights = options.contains("highlight");
+  bool inner = &options == &body && has_inner_hits(p.query);
   if (none) o.erase("_id");
-  if (f.enabled || fields || highlights) {
+  bool scripts_wanted = options.contains("script_fields");
+  if (scripts_wanted && !options.contains("_source")) f.enabled = false;
+  if (f.enabled || fields || highlights || inner || scripts_wanted) {
     json::object source = engine_.source_of(*p.index, seg.row_id(h.doc), snapshot_);
     if (f.enabled) o["_source"] = filter_source(source, f);
     if (fields) {
       json::object v = field_values(p, h.leaf, h.doc, source, options);
       if (!v.empty()) o["fields"] = v;
+    }
+    if (inner) {
+      json::object hits = inner_hits(p, h, source);
+      if (!hits.empty()) o["inner_hits"] = hits;
+    }
+    if (auto* scripts = options.if_contains("script_fields"); scripts != nullptr && scripts->is_object()) {
+      json::object v = o.contains("fields") ? o["fields"].get_object() : json::object();
+      for (auto& [name, spec] : scripts->get_object()) {
+        if (!spec.is_object() || !spec.get_object().contains("script")) throw Error(ErrorCode::kParsing, "[script_fields] requires a [script]");
+        auto call = segments::script::parse_call(spec.get_object().at("script"), stored_scripts(engine_));
+        segments::script::MapPtr params = segments::script::make_map();
+        if (auto* given = call.params.get<segments::script::MapPtr>()) *params = **given;
+        params->at("_source") = segments::script::from_json(source);
+        try {
+          json::value r = segments::script::to_json(call.script->run({{"doc", segments::script::doc_of(*p.mapping, seg, h.doc)}, {"params", segments::script::Value(params)}, {"_score", segments::script::Value(static_cast<double>(h.score))}}));
+          v[name] = r.is_array() ? r : json::value(json::array{r});
+        } catch (const segments::script::ScriptError&) {
+          if (!flag_or(spec.get_object(), "ignore_failure", false)) throw;
+        }
+      }
+      o["fields"] = v;
     }
     if (highlights && options.at("highlight").is_object()) {
       segments::DslContext ctx = p.dsl;
@@ -848,6 +907,7 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
     json::object v = o.contains("fields") ? o["fields"].get_object() : json::object();
     v[collapse_] = json::array{k.missing ? json::value(nullptr) : render_key(g, k)};
     o["fields"] = v;
+    if (json::object groups = collapsed_hits(k.missing ? json::value(nullptr) : render_key(g, k)); !groups.empty()) o["inner_hits"] = groups;
   }
   if (!sort_.empty()) {
     json::array keys;

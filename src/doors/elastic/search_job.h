@@ -3,19 +3,23 @@
 
 #include "doors/elastic/call.h"
 #include "segments/aggs/aggregations.h"
+#include "segments/script/value.h"
 
 namespace stele::elastic {
 
 struct SortField {
-  enum Kind { kScore, kDoc, kField, kGeo } kind = kField;
+  enum Kind { kScore, kDoc, kField, kGeo, kScript } kind = kField;
   std::string field;
   bool ascending = true;
   bool missing_first = false;
   json::value missing;          // a concrete replacement
   std::string mode;             // min max avg sum median
   std::string format, unmapped_type, numeric_type;
+  std::string nested;           // the path of nested documents whose values count
+  json::value nested_filter;
   std::vector<segments::GeoPoint> points;
   double unit_m = 1;
+  std::function<segments::script::Value(const segments::Mapping&, const segments::Segment&, uint32_t doc, float score)> script;  // kScript; mode: number or string
 };
 struct SortKey {
   bool missing = false;
@@ -68,9 +72,15 @@ class SearchJob {
   json::value render_key(const SortField& s, const SortKey& k) const;
   void rescore();
   json::object explain(const Part& p, size_t leaf, uint32_t doc, float score);
+  // inner_hits.cc
+  static bool has_inner_hits(const segments::QueryPtr& q);
+  json::object inner_hits(const Part& p, const Hit& h, const json::object& source);
+  json::object collapsed_hits(const json::value& group);
+  SortKey nested_key(const SortField& s, const segments::MappedField* f, size_t leaf, uint32_t doc) const;
   json::object field_values(const Part& p, size_t leaf, uint32_t doc, const json::object& source, const json::object& options);
 
   Engine& engine_;
+  std::vector<Call::Target> targets_;
   storage::SnapshotPtr snapshot_;
   std::vector<Part> parts_;
   std::vector<LeafRef> leaves_;
@@ -88,6 +98,9 @@ class SearchJob {
   std::vector<Hit> hits_;
   std::unique_ptr<segments::AggregatorTree> aggs_;
   std::map<std::pair<size_t, uint32_t>, json::object> source_cache_;
+  mutable std::set<std::string, std::less<>> texts_;  // that sort keys point into
+  struct NestedValues { segments::SegmentPtr segment; std::vector<uint32_t> parents; std::vector<uint64_t> matches; bool filtered = false; };
+  mutable std::map<std::pair<std::string, size_t>, NestedValues> nested_values_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

@@ -185,6 +185,7 @@ WriteResult Engine::write_one(Writing& w, const IndexPtr& index, WriteOp& op) {
   if (index->closed) {
     throw ElasticError(400, "index_closed_exception", "closed", json::object{{"index_uuid", index->uuid}, {"index", index->name}});
   }
+  check_blocks(*index, kWriting);
   auto state = parts_.catalog->state();
   auto relation = state->relation(index->oid);
   if (!relation) throw ElasticError(404, "index_not_found_exception", "no such index [" + index->name + "]");

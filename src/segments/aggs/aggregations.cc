@@ -17,7 +17,11 @@ bool agg_flag(const json::object& o, std::string_view key, bool fallback) {
 }
 
 ValueSource::ValueSource(AggEnvironment& env, const json::object& body, const std::string& agg, bool required) : env_(&env) {
-  if (body.contains("script")) throw Error(ErrorCode::kInvalidParameterValue, "cannot execute scripts: scripting is not available");
+  if (auto* script = body.if_contains("script")) {
+    if (agg == "terms" || agg == "cardinality") throw Error(ErrorCode::kFeatureNotSupported, "[" + agg + "] by script is not supported");
+    script_ = script_values(*script, env);
+    required = false;
+  }
   name_ = agg_string(body, "field");
   if (name_.empty() && required) {
     throw Error(ErrorCode::kInvalidParameterValue, "Required one of fields [field, script], but none were specified. ");
@@ -64,6 +68,7 @@ ValueSource::ValueSource(AggEnvironment& env, const json::object& body, const st
 void ValueSource::start_leaf(size_t leaf) {
   column_ = Column();
   if (env_ == nullptr) return;
+  leaf_ = &env_->leaves[leaf];
   const AggLeaf& l = env_->leaves[leaf];
   std::string key;
   const MappedField* f = l.mapping->field(name_, &key);
@@ -236,7 +241,7 @@ void run_parent_pipelines(const std::vector<Pipeline>& pipelines, json::array& b
       for (size_t i = from; i < buckets.size() && cut.size() < size; ++i) cut.push_back(buckets[i]);
       buckets = std::move(cut);
     } else {
-      throw Error(ErrorCode::kFeatureNotSupported, "aggregation [" + p.type + "] needs scripts, which are not available");
+      run_script_pipeline(p, buckets);
     }
   }
 }
@@ -385,12 +390,23 @@ AggChildren parse_children(const json::object& request, AggEnvironment& env, boo
         throw Error(ErrorCode::kParsing, "Aggregator [" + name + "] of type [" + type + "] cannot accept sub-aggregations");
       }
     } else {
-      AggChildren children = sub != nullptr ? parse_children(*sub, env, typed_keys, depth + 1) : AggChildren();
+      bool joins = type == "nested" || type == "reverse_nested";
+      AggEnvironment& below = joins ? nested_environment(env, type, body->as_object()) : env;
+      AggChildren children = sub != nullptr ? parse_children(*sub, below, typed_keys, depth + 1) : AggChildren();
       children.typed_keys = typed_keys;
       if (type == "global" && depth > 0) throw Error(ErrorCode::kInvalidParameterValue, "Aggregation [" + name + "] cannot have a global sub-aggregation");
-      a = make_bucket(type, body->as_object(), env, std::move(children), name);
+      a = joins ? make_nested(type, body->as_object(), env, std::move(children)) : make_bucket(type, body->as_object(), env, std::move(children), name);
     }
-    if (!a) throw Error(ErrorCode::kParsing, "Unknown aggregation type [" + type + "]");
+    if (!a) {
+      static const std::vector<std::string> kNames = {
+          "adjacency_matrix", "auto_date_histogram", "avg", "avg_bucket", "bucket_script", "bucket_selector", "bucket_sort", "cardinality", "composite",
+          "cumulative_sum", "date_histogram", "date_range", "derivative", "diversified_sampler", "extended_stats", "extended_stats_bucket", "filter", "filters",
+          "geo_bounds", "geo_centroid", "geo_distance", "geohash_grid", "geotile_grid", "global", "histogram", "ip_prefix", "ip_range", "matrix_stats", "max",
+          "max_bucket", "median_absolute_deviation", "min", "min_bucket", "missing", "moving_fn", "multi_terms", "nested", "percentile_ranks", "percentiles",
+          "percentiles_bucket", "random_sampler", "range", "rare_terms", "reverse_nested", "sampler", "scripted_metric", "serial_diff", "significant_terms",
+          "significant_text", "stats", "stats_bucket", "sum", "sum_bucket", "terms", "top_hits", "value_count", "variable_width_histogram", "weighted_avg"};
+      throw Error(ErrorCode::kParsing, "Unknown aggregation type [" + type + "]" + did_you_mean(type, kNames));
+    }
     a->name = name;
     a->type = type;
     if (a->typed.empty()) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/json/fwd.hpp>
+#include <optional>
 
 #include "segments/mapping/mapping.h"
 #include "segments/search/searcher.h"
@@ -19,13 +20,19 @@ struct AggLeaf {
 struct AggEnvironment {
   std::vector<AggLeaf> leaves;
   int64_t now_ms = 0;
-  // Documents of a leaf that match a query given as JSON, a bit each.
-  std::function<std::vector<uint64_t>(const json::value& query, size_t leaf)> filter_bits;
+  // Documents of a leaf (of those nested at a path, when one is given) that match a query given as JSON, a bit each.
+  std::function<std::vector<uint64_t>(const json::value& query, size_t leaf, const std::string& nested)> filter_bits;
   // A hit as top_hits shows it; options are the body of the aggregation.
   std::function<json::object(size_t leaf, uint32_t doc, double score, const json::object& options)> render_hit;
   // Compares two documents by a "sort" specification; empty: by score.
   std::function<bool(size_t leaf_a, uint32_t a, size_t leaf_b, uint32_t b, const json::value& sort)> before;
+  std::function<std::optional<std::string>(const std::string&)> stored_script;
   uint64_t max_buckets = 65536;
+  // Below a nested aggregation: the path, and the environment it stands in.
+  std::string nested;
+  AggEnvironment* outer = nullptr;
+  std::vector<std::shared_ptr<AggEnvironment>> inner;  // those of nested aggregations in this one
+  std::vector<std::unique_ptr<Leaf>> nested_leaves;
 };
 
 class AggregatorTree {

@@ -43,6 +43,10 @@ struct AggChildren {
 };
 AggChildren parse_children(const json::object& request, AggEnvironment& env, bool typed_keys, int depth);
 
+// What a script makes of a document, or of the values of a field.
+using ScriptValues = std::function<void(const AggLeaf&, uint32_t, const std::vector<double>*, const std::function<void(double)>&)>;
+ScriptValues script_values(const json::value& spec, AggEnvironment& env);
+
 // The values of one field (or a constant for what is missing).
 class ValueSource {
  public:
@@ -56,6 +60,12 @@ class ValueSource {
   // f(double)
   template <typename F>
   void numbers(uint32_t doc, F&& f) const {
+    if (script_) {
+      std::vector<double> values;
+      for (uint32_t i = column_ ? column_.begin(doc) : 0, e = column_ ? column_.end(doc) : 0; i < e; ++i) values.push_back(as_number(column_.value(i)));
+      script_(*leaf_, doc, field_ == nullptr ? nullptr : &values, f);
+      return;
+    }
     if (column_) {
       uint32_t b = column_.begin(doc), e = column_.end(doc);
       for (uint32_t i = b; i < e; ++i) f(as_number(column_.value(i)));
@@ -86,6 +96,8 @@ class ValueSource {
 
  private:
   AggEnvironment* env_ = nullptr;
+  ScriptValues script_;
+  const AggLeaf* leaf_ = nullptr;
   std::string name_, prefix_;
   const MappedField* field_ = nullptr;
   bool keyword_ = false, has_missing_ = false;
@@ -97,7 +109,13 @@ class ValueSource {
   Column column_;
 };
 
+AggregatorPtr make_scripted_metric(const json::object& body, AggEnvironment& env);
+// bucket_script, bucket_selector, moving_fn.
+void run_script_pipeline(const Pipeline& p, json::array& buckets);
 AggregatorPtr make_metric(const std::string& type, const json::object& body, AggEnvironment& env);  // null: not a metric
+// The environment in which the children of a "nested" or "reverse_nested" aggregation work.
+AggEnvironment& nested_environment(AggEnvironment& env, const std::string& type, const json::object& body);
+AggregatorPtr make_nested(const std::string& type, const json::object& body, AggEnvironment& env, AggChildren children);
 AggregatorPtr make_bucket(const std::string& type, const json::object& body, AggEnvironment& env, AggChildren children,
                           const std::string& name);  // null: unknown
 bool is_pipeline(const std::string& type);

@@ -1,56 +1,9 @@
-#include "segments/aggs/aggregator.h"
+#include "segments/aggs/bucket_aggregator.h"
 
 namespace stele::segments {
 
 namespace {
 [[noreturn]] void illegal(std::string m) { throw Error(ErrorCode::kInvalidParameterValue, std::move(m)); }
-
-// Buckets by owner and key. Keys are 64-bit: column values, or ids of interned strings.
-class BucketAggregator : public Aggregator {
- public:
-  BucketAggregator(AggEnvironment& env, AggChildren children) : Aggregator(env), children_(std::move(children)) {}
-  void start_leaf(size_t l) override {
-    Aggregator::start_leaf(l);
-    children_.start_leaf(l);
-  }
-
- protected:
-  struct Bucket { uint32_t owner; int64_t key; uint64_t count; };
-  uint32_t bucket(uint32_t owner, int64_t key) {
-    auto [it, fresh] = index_.try_emplace({owner, key}, static_cast<uint32_t>(buckets_.size()));
-    if (fresh) {
-      buckets_.push_back({owner, key, 0});
-      if (buckets_.size() > env_.max_buckets * 16) throw Error(ErrorCode::kInsufficientResources, "Trying to create too many buckets. Must be less than or equal to: [" + std::to_string(env_.max_buckets) + "]");
-    }
-    return it->second;
-  }
-  void add(uint32_t b, uint32_t doc, float score) {
-    ++buckets_[b].count;
-    children_.collect(doc, score, b);
-  }
-  std::vector<uint32_t> of(uint32_t owner) const {
-    std::vector<uint32_t> out;
-    for (uint32_t i = 0; i < buckets_.size(); ++i) {
-      if (buckets_[i].owner == owner) out.push_back(i);
-    }
-    return out;
-  }
-  // Appends doc_count and the children of bucket b (none: SIZE_MAX stands for an empty bucket).
-  void fill(json::object& o, uint32_t b, uint64_t count) {
-    o["doc_count"] = count;
-    children_.results(b, o);
-  }
-  struct KeyHash {
-    size_t operator()(const std::pair<uint32_t, int64_t>& k) const {
-      uint64_t h = static_cast<uint64_t>(k.second) * 0x9e3779b97f4a7c15ull + k.first;
-      return h ^ (h >> 31);
-    }
-  };
-  std::unordered_map<std::pair<uint32_t, int64_t>, uint32_t, KeyHash> index_;
-  std::vector<Bucket> buckets_;
-  AggChildren children_;
-  static constexpr uint32_t kEmpty = UINT32_MAX - 1;
-};
 
 // Strings of all leaves, numbered as they come.
 class Interner {
@@ -757,7 +710,7 @@ class Filters : public BucketAggregator {
     BucketAggregator::start_leaf(l);
     if (kind_ == "missing") source_.start_leaf(l);
     bits_.clear();
-    for (auto& [k, q] : queries_) bits_.push_back(env_.filter_bits(q, l));
+    for (auto& [k, q] : queries_) bits_.push_back(env_.filter_bits(q, l, env_.nested));
   }
   void collect(uint32_t doc, float score, uint32_t owner) override {
     if (queries_.empty()) {
@@ -977,7 +930,7 @@ class Composite : public BucketAggregator {
 }  // namespace
 
 AggregatorPtr make_bucket(const std::string& type, const json::object& body, AggEnvironment& env, AggChildren children, const std::string& name) {
-  if (type == "terms" || type == "rare_terms" || type == "significant_terms") {
+  if (type == "terms" || type == "rare_terms") {
     auto t = std::make_unique<Terms>(env, body, std::move(children), type == "rare_terms");
     t->typed = !t->source().mapped() ? "umterms" : t->source().keyword() ? "sterms" : t->source().field()->is_float() ? "dterms" : "lterms";
     return t;
@@ -985,12 +938,12 @@ AggregatorPtr make_bucket(const std::string& type, const json::object& body, Agg
   if (type == "multi_terms") return std::make_unique<MultiTerms>(env, body, std::move(children), name);
   if (type == "histogram" || type == "date_histogram") return std::make_unique<Histogram>(env, body, std::move(children), type[0] == 'd');
   if (type == "range" || type == "date_range" || type == "ip_range") return std::make_unique<Ranges>(env, body, std::move(children), type);
-  if (type == "filters" || type == "missing" || type == "global" || type == "nested" || type == "reverse_nested" || type == "sampler" || type == "diversified_sampler") {
+  if (type == "filters" || type == "missing" || type == "global" || type == "sampler" || type == "diversified_sampler") {
     return std::make_unique<Filters>(env, body, std::move(children), type, json::value());
   }
   if (type == "filter") return std::make_unique<Filters>(env, body, std::move(children), type, json::value(body));
   if (type == "composite") return std::make_unique<Composite>(env, body, std::move(children), name);
-  return nullptr;
+  return make_rare_bucket(type, body, env, std::move(children), name);
 }
 
 }  // namespace stele::segments

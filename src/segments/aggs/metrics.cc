@@ -391,6 +391,7 @@ AggregatorPtr make_metric(const std::string& type, const json::object& body, Agg
   if (type == "avg" || type == "sum" || type == "min" || type == "max" || type == "stats" || type == "extended_stats") {
     return std::make_unique<StatsMetric>(env, type, body);
   }
+  if (type == "scripted_metric") return make_scripted_metric(body, env);
   if (type == "value_count") return std::make_unique<ValueCount>(env, body);
   if (type == "cardinality") return std::make_unique<Cardinality>(env, body);
   if (type == "percentiles" || type == "percentile_ranks" || type == "median_absolute_deviation") return std::make_unique<Percentiles>(env, type, body);

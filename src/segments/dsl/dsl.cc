@@ -450,7 +450,14 @@ ScoreFunction parse_function(const json::object& o, DslContext& ctx) {
   if (auto* q = o.if_contains("filter")) f.filter = parse_query(*q, ctx);
   for (auto& [k, v] : o) {
     if (k == "weight" || k == "filter") continue;
-    if (k == "script_score") throw Error(ErrorCode::kInvalidParameterValue, "cannot execute scripts: scripting is not available");
+    if (k == "script_score") {
+      double weight = f.weight;
+      QueryPtr filter = f.filter;
+      f = script_function(body(v, "script_score"), ctx);
+      f.weight = weight;
+      f.filter = filter;
+      continue;
+    }
     if (k == "random_score") {
       f.kind = ScoreFunction::kRandom;
       if (v.is_object()) f.seed = std::hash<std::string>()(str(v.as_object(), "seed", std::to_string(ctx.now_ms)));
@@ -715,14 +722,42 @@ QueryPtr parse_known(const std::string& name, const json::value& v, DslContext& 
       if (flag(o, "ignore_unmapped", false)) return make_query(QueryKind::kMatchNone);
       throw Error(ErrorCode::kQueryShard, "failed to create query: [nested] failed to find nested object under path [" + path + "]");
     }
-    return finish(parse_query(o.at("query"), ctx), o);
+    std::string mode = str(o, "score_mode", "avg");
+    if (mode != "avg" && mode != "sum" && mode != "min" && mode != "max" && mode != "none") illegal("No score mode for child query [" + mode + "] found");
+    // A nested object within another is reached through it.
+    std::vector<std::string> chain;
+    for (auto& p : ctx.mapping->nested_path(path)) if (p.size() > ctx.nested_path.size()) chain.push_back(p);
+    std::string outer = std::exchange(ctx.nested_path, path);
+    QueryPtr inner;
+    try {
+      inner = parse_query(o.at("query"), ctx);
+    } catch (...) {
+      ctx.nested_path = outer;
+      throw;
+    }
+    ctx.nested_path = outer;
+    std::shared_ptr<Query> q;
+    for (size_t i = chain.size(); i-- > 0;) {
+      q = make_query(QueryKind::kNested);
+      q->field = chain[i];
+      q->score_mode = mode;
+      q->must.push_back(inner);
+      if (auto* h = o.if_contains("inner_hits"); h != nullptr && i + 1 == chain.size()) q->inner_hits = json::serialize(*h);
+      inner = q;
+    }
+    return finish(inner, o);
   }
-  if (name == "wrapper" || name == "script" || name == "script_score" || name == "percolate" || name == "has_child" ||
-      name == "has_parent" || name == "geo_shape" || name == "intervals" || name == "span_term" || name == "span_near" ||
-      name == "distance_feature" || name == "rank_feature" || name == "pinned" || name == "knn" || name == "terms_set") {
+  if (QueryPtr q = parse_rare_query(name, body(v, name), ctx)) return finish(q, v.as_object());
+  if (name == "percolate" || name == "has_child" || name == "has_parent" || name == "geo_shape" || name == "pinned" || name == "knn" || name.starts_with("span_")) {
     throw Error(ErrorCode::kFeatureNotSupported, "[" + name + "] queries are not supported");
   }
-  parse_error("unknown query [" + name + "]");
+  static const std::vector<std::string> kNames = {
+      "bool", "boosting", "combined_fields", "constant_score", "dis_max", "distance_feature", "exists", "function_score", "fuzzy", "geo_bounding_box",
+      "geo_distance", "geo_grid", "geo_polygon", "geo_shape", "has_child", "has_parent", "ids", "intervals", "knn", "match", "match_all", "match_bool_prefix",
+      "match_none", "match_phrase", "match_phrase_prefix", "more_like_this", "multi_match", "nested", "parent_id", "percolate", "pinned", "prefix",
+      "query_string", "range", "rank_feature", "regexp", "script", "script_score", "shape", "simple_query_string", "span_containing", "span_first",
+      "span_multi", "span_near", "span_not", "span_or", "span_term", "span_within", "term", "terms", "terms_set", "wildcard", "wrapper"};
+  parse_error("unknown query [" + name + "]" + did_you_mean(name, kNames));
 }
 
 }  // namespace
@@ -747,6 +782,7 @@ QueryPtr parse_query(const json::value& v, DslContext& ctx) {
 
 void collect_highlights(const QueryPtr& q, HighlightTerms& out) {
   switch (q->kind) {
+    case QueryKind::kNested: collect_highlights(q->must[0], out); return;
     case QueryKind::kTerm: case QueryKind::kTermSet: case QueryKind::kPhrase: case QueryKind::kPrefix: case QueryKind::kWildcard:
     case QueryKind::kRegexp: case QueryKind::kFuzzy: case QueryKind::kTermRange:
       out.by_field[q->field].push_back(q);
@@ -760,6 +796,7 @@ void collect_highlights(const QueryPtr& q, HighlightTerms& out) {
 
 void collect_named(const QueryPtr& q, std::vector<QueryPtr>& out) {
   if (!q->name.empty()) out.push_back(q);
+  if (q->kind == QueryKind::kNested) return;  // names below are those of nested documents
   for (auto* list : {&q->must, &q->should, &q->filter, &q->must_not}) {
     for (auto& c : *list) collect_named(c, out);
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/fwd.hpp>
+#include <optional>
 #include <set>
 
 #include "segments/mapping/mapping.h"
@@ -15,8 +16,11 @@ struct DslContext {
   std::string index_name;
   // Documents of another index (terms lookup, more_like_this): the source, or null.
   std::function<std::optional<json::object>(const std::string& index, const std::string& id)> fetch;
+  // The source of a stored script, if there is one.
+  std::function<std::optional<std::string>(const std::string& id)> stored_script;
   bool allow_unmapped = true;
   int depth = 0;
+  std::string nested_path;  // of the documents that the query is asked of
 };
 
 // Throws parsing_exception, query_shard_exception, illegal_argument as Elasticsearch does.

@@ -13,6 +13,11 @@ struct RangeBounds {
   std::string format, time_zone;
 };
 QueryPtr range_field(const std::string& name, const RangeBounds& b, DslContext& ctx);
+// Null for a name it does not know.
+QueryPtr parse_rare_query(const std::string& name, const json::object& body, DslContext& ctx);
+QueryPtr parse_intervals(const json::object& body, DslContext& ctx);
+// The script of function_score's script_score.
+ScoreFunction script_function(const json::object& body, DslContext& ctx);
 QueryPtr exists_query(const std::string& field, DslContext& ctx);
 QueryPtr pattern_field(QueryKind kind, const std::string& name, const std::string& pattern, bool ignore_case, DslContext& ctx);
 std::shared_ptr<Query> fuzzy_term(const std::string& field, const std::string& term, const std::string& fuzziness,

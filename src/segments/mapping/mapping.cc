@@ -215,6 +215,7 @@ void Mapping::compile(const json::object& properties, const std::string& prefix,
     std::string type = t == nullptr ? "object" : json_text(*t);
     if (type == "object" || type == "nested") {
       objects_[path] = type;
+      if (type == "nested") nested_options_[path] = {flag(d, "include_in_parent", false), flag(d, "include_in_root", false)};
       if (auto* p = d.if_contains("properties"); p != nullptr && p->is_object()) compile(p->as_object(), path + ".", depth + 1);
       continue;
     }
@@ -346,6 +347,14 @@ bool Mapping::is_object(std::string_view path) const { return objects_.find(path
 std::string Mapping::object_type(std::string_view path) const {
   auto it = objects_.find(path);
   return it == objects_.end() ? "" : it->second;
+}
+std::vector<std::string> Mapping::nested_path(std::string_view path) const {
+  std::vector<std::string> out;
+  for (size_t dot = path.find('.');; dot = path.find('.', dot + 1)) {
+    auto it = objects_.find(path.substr(0, dot));
+    if (it != objects_.end() && it->second == "nested") out.push_back(it->first);
+    if (dot == std::string_view::npos) return out;
+  }
 }
 std::vector<std::string> Mapping::matching(std::string_view pattern, bool queryable) const {
   std::vector<std::string> out;
@@ -615,9 +624,12 @@ MappingPtr Mapping::discover(const json::object& source) const {
 
 struct Mapping::Indexer {
   const Mapping& m;
-  SegmentBuilder& b;
+  SegmentBuilder* builder;
+  uint64_t row_id;
   TokenBuffer tokens;
   std::vector<std::string> ignored;
+
+  SegmentBuilder* outermost = builder;
 
   void walk(const json::object& o, const std::string& prefix) {
     for (auto& [key, value] : o) {
@@ -629,6 +641,13 @@ struct Mapping::Indexer {
     auto it = m.fields_.find(path);
     if (it != m.fields_.end()) {
       const MappedField& f = it->second;
+      if (path == "_doc_count") {
+        int64_t n = value.is_int64() ? value.get_int64() : 0;
+        if (!value.is_int64()) mapper_error("Failed to parse object: expecting token of type [VALUE_NUMBER] but found [" + std::string(value.is_string() ? "VALUE_STRING" : "START_OBJECT") + "]");
+        if (n <= 0) mapper_error("Field [_doc_count] must be a positive integer. Value [" + std::to_string(n) + "] is not allowed.");
+        builder->add_int(builder->field(path, {.column = ColumnKind::kInt64}), n);
+        return;
+      }
       if (f.metadata) {
         mapper_error("Field [" + path + "] is a metadata field and cannot be added inside a document. Use the index API request parameters.");
       }
@@ -643,7 +662,29 @@ struct Mapping::Indexer {
     auto obj = m.objects_.find(path);
     if (value.is_object()) {
       if (obj != m.objects_.end() && !enabled(path)) return;
-      walk(value.as_object(), path + ".");
+      if (obj == m.objects_.end() || obj->second != "nested") {
+        walk(value.as_object(), path + ".");
+        return;
+      }
+      auto [in_parent, in_root] = m.nested_options_.at(path);
+      if (in_parent || (in_root && builder == outermost)) walk(value.as_object(), path + ".");
+      if (in_root && !in_parent && builder != outermost) {
+        SegmentBuilder* here = std::exchange(builder, outermost);
+        walk(value.as_object(), path + ".");
+        builder = here;
+      }
+      SegmentBuilder* outer = builder;
+      builder = &outer->child(path);
+      try {
+        builder->begin(row_id);
+        builder->in_parent(outer->docs() - 1);
+        walk(value.as_object(), path + ".");
+        builder->end();
+      } catch (...) {
+        builder = outer;
+        throw;
+      }
+      builder = outer;
     } else if (obj != m.objects_.end() && !value.is_null()) {
       if (!enabled(path)) return;
       mapper_error("object mapping for [" + path + "] tried to parse field [" + path.substr(path.rfind('.') + 1) + "] as object, but found a concrete value");
@@ -719,6 +760,7 @@ struct Mapping::Indexer {
   }
   void put(const MappedField& f, const json::value& value) {
     FieldOptions o = f.options();
+    SegmentBuilder& b = *builder;
     uint32_t h = b.field(f.path, o);
     switch (f.type) {
       case FieldType::kText: {
@@ -761,6 +803,7 @@ struct Mapping::Indexer {
     }
   }
   void flattened(const MappedField& f, const json::object& o, const std::string& prefix) {
+    SegmentBuilder& b = *builder;
     uint32_t root = b.field(f.path, f.options());
     uint32_t keyed = b.field(f.path + "._keyed", f.options());
     std::function<void(const std::string&, const json::value&)> leaf = [&](const std::string& key, const json::value& v) {
@@ -796,7 +839,7 @@ void Mapping::index(const json::object& source, uint64_t row_id, const Extra& ex
   }
   b.add_int(b.field("_seq_no", kNumber), extra.seq_no);
   b.add_int(b.field("_version", kNumber), extra.version);
-  Indexer ix{*this, b, {}, {}};
+  Indexer ix{*this, &b, row_id, {}, {}};
   ix.walk(source, "");
   std::sort(ix.ignored.begin(), ix.ignored.end());
   ix.ignored.erase(std::unique(ix.ignored.begin(), ix.ignored.end()), ix.ignored.end());

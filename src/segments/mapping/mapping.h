@@ -89,6 +89,8 @@ class Mapping {
   const std::map<std::string, MappedField, std::less<>>& fields() const { return fields_; }
   bool is_object(std::string_view path) const;
   std::string object_type(std::string_view path) const;  // "object", "nested" or ""
+  // The nested objects on the way to a field or object, outermost first, itself included.
+  std::vector<std::string> nested_path(std::string_view path) const;
   // Fields that a pattern with '*' names, in order; metadata fields only when named exactly.
   std::vector<std::string> matching(std::string_view pattern, bool queryable_only = false) const;
   size_t total_fields() const;
@@ -112,6 +114,7 @@ class Mapping {
   std::shared_ptr<const Analysis> analysis_;
   std::map<std::string, MappedField, std::less<>> fields_;
   std::map<std::string, std::string, std::less<>> objects_;  // path -> type
+  std::map<std::string, std::pair<bool, bool>, std::less<>> nested_options_;  // path -> include_in_parent, include_in_root
 };
 
 }  // namespace stele::segments

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "segments/search/searcher.h"
+#include "segments/search/term_sketch.h"
 #include "segments/text/utf8.h"
 
 namespace stele::segments {
@@ -51,88 +52,6 @@ std::string literal_prefix(std::string_view pattern) {
   return out;
 }
 
-// The smallest string above every string that starts with `prefix`; empty when there is none.
-std::string successor(std::string prefix) {
-  while (!prefix.empty()) {
-    auto last = static_cast<uint8_t>(prefix.back());
-    if (last != 0xff) {
-      prefix.back() = static_cast<char>(last + 1);
-      return prefix;
-    }
-    prefix.pop_back();
-  }
-  return prefix;
-}
-
-// Walks the dictionary keeping one row of the distance matrix a character of the current term; terms
-// under a prefix whose row exceeds the limit everywhere are jumped over.
-void fuzzy_terms(const Query& q, const Segment& segment, const SegmentField& field,
-                 const std::function<bool(std::string_view, const TermInfo&, int)>& f) {
-  std::u32string target = code_points(q.text);
-  int limit = q.edits;
-  size_t fixed = std::min<size_t>(static_cast<size_t>(q.prefix_length), target.size());
-  std::string start = to_utf8(std::u32string_view(target).substr(0, fixed));
-  size_t m = target.size();
-  std::vector<std::vector<int>> rows(1, std::vector<int>(m + 1));
-  for (size_t j = 0; j <= m; ++j) rows[0][j] = static_cast<int>(j);
-  std::u32string chars;      // of the current term, as far as rows are computed
-  std::vector<size_t> ends;  // byte end of each character
-  std::string last;
-  TermsIter it = segment.terms(field);
-  bool ok = it.seek(start);
-  while (ok) {
-    std::string_view term = it.term();
-    if (term.substr(0, start.size()) != start) return;
-    size_t shared = 0;
-    while (shared < term.size() && shared < last.size() && term[shared] == last[shared]) ++shared;
-    while (!ends.empty() && ends.back() > shared) {
-      ends.pop_back();
-      chars.pop_back();
-    }
-    rows.resize(ends.size() + 1);
-    size_t at = ends.empty() ? 0 : ends.back();
-    bool dead = false;
-    while (at < term.size()) {
-      uint32_t c = next_code_point(term, at);
-      const std::vector<int>& up = rows.back();
-      std::vector<int> row(m + 1);
-      row[0] = static_cast<int>(chars.size()) + 1;
-      int best = row[0];
-      for (size_t j = 1; j <= m; ++j) {
-        int cost = target[j - 1] == c ? 0 : 1;
-        int v = std::min({up[j] + 1, row[j - 1] + 1, up[j - 1] + cost});
-        if (q.transpositions && j > 1 && !chars.empty() && target[j - 2] == c && target[j - 1] == chars.back()) {
-          v = std::min(v, rows[rows.size() - 2][j - 2] + 1);
-        }
-        row[j] = v;
-        best = std::min(best, v);
-      }
-      int previous_best = *std::min_element(up.begin(), up.end());
-      chars.push_back(c);
-      ends.push_back(at);
-      rows.push_back(std::move(row));
-      if (best > limit && (!q.transpositions || previous_best >= limit)) {
-        dead = true;
-        break;
-      }
-    }
-    last.assign(term.substr(0, at));
-    if (dead) {
-      std::string next = successor(last);
-      if (next.empty()) return;
-      // Near terms are reached faster by stepping than by seeking.
-      int steps = 0;
-      while ((ok = it.next()) && it.term() < next && ++steps < 8) {}
-      if (ok && it.term() < next) ok = it.seek(next);
-      continue;
-    }
-    int d = rows.back()[m];
-    if (d <= limit && !f(term, it.info(), d)) return;
-    last.assign(term);
-    ok = it.next();
-  }
-}
-
 }  // namespace
 
 bool wildcard_match(std::string_view pattern, std::string_view text, bool ignore_case) {
@@ -153,6 +72,21 @@ int edit_distance(std::u32string_view a, std::u32string_view b, int limit, bool 
     }
   }
   return std::min(d[a.size()][b.size()], limit + 1);
+}
+
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& known) {
+  std::vector<std::pair<float, std::string>> near;
+  for (const std::string& k : known) {
+    int d = edit_distance(code_points(name), code_points(k), 1000, false);
+    float alike = 1.0f - static_cast<float>(d) / static_cast<float>(std::max<size_t>(1, std::min(name.size(), k.size())));
+    if (alike > 0.5f) near.emplace_back(-alike, k);
+  }
+  if (near.empty()) return {};
+  std::sort(near.begin(), near.end());
+  if (near.size() == 1) return " did you mean [" + near[0].second + "]?";
+  std::string all;
+  for (auto& [d, k] : near) all += (all.empty() ? "" : ", ") + k;
+  return " did you mean any of [" + all + "]?";
 }
 
 std::string translate_regexp(std::string_view r) {
@@ -263,7 +197,15 @@ void expand_terms(const Query& q, const Segment& segment, const SegmentField& fi
         if (!f(it.term(), it.info(), 0)) return;
       }
       return;
-    case QueryKind::kFuzzy: fuzzy_terms(q, segment, field, f); return;
+    case QueryKind::kFuzzy: {
+      std::vector<std::pair<std::string_view, int>> found;
+      segment.sketch(field).match(q.text, q.edits, q.prefix_length, q.transpositions, [&](std::string_view t, int d) { found.emplace_back(t, d); });
+      std::sort(found.begin(), found.end());
+      for (auto& [term, d] : found) {
+        if (it.seek_exact(term) && !f(term, it.info(), d)) return;
+      }
+      return;
+    }
     case QueryKind::kTerm: {  // case-insensitive term
       std::string p = fold(q.text);
       for (bool ok = it.first(); ok; ok = it.next()) {

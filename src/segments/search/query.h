@@ -28,6 +28,7 @@ enum class QueryKind : uint8_t {
   kExists,
   kGeoDistance, kGeoBox,
   kFunctionScore,
+  kNested,       // must[0] over the documents nested at `field`, joined to theirs by score_mode
   kRows,         // row ids
   kPredicate,    // any test of a document
 };
@@ -46,7 +47,7 @@ struct PhrasePosition {
 
 // One function of function_score.
 struct ScoreFunction {
-  enum Kind : uint8_t { kWeight, kFieldValue, kRandom, kGauss, kExp, kLinear } kind = kWeight;
+  enum Kind : uint8_t { kWeight, kFieldValue, kRandom, kGauss, kExp, kLinear, kScript } kind = kWeight;
   QueryPtr filter;
   double weight = 1;
   std::string field;
@@ -61,6 +62,7 @@ struct ScoreFunction {
   bool average = false;  // multi_value_mode
   std::string multi_mode = "min";
   uint64_t seed = 0;
+  std::function<double(const class Segment&, uint32_t, float)> script;  // kScript: from a document and the query's score
 };
 
 struct Query {
@@ -98,6 +100,10 @@ struct Query {
   double max_boost = 3.4e38, min_score = 0;
   bool has_min_score = false;
   std::function<bool(const class Segment&, uint32_t)> predicate;
+  // kFunctionScore: the score in place of functions, from a document and what its query scores it.
+  std::function<double(const class Segment&, uint32_t, float)> script;
+  // What kNested shows of the nested documents that match: the request's "inner_hits" as it came, empty when not asked for.
+  std::string inner_hits;
 };
 
 inline std::shared_ptr<Query> make_query(QueryKind kind) {
@@ -108,6 +114,8 @@ inline std::shared_ptr<Query> make_query(QueryKind kind) {
 
 // Tests used by multi-term queries and by the columns of keyword fields.
 bool wildcard_match(std::string_view pattern, std::string_view text, bool ignore_case);
+// " did you mean [a]?" after an unknown name; empty when nothing known is near.
+std::string did_you_mean(const std::string& name, const std::vector<std::string>& known);
 // Optimal string alignment distance, at most `limit` (limit + 1 when above).
 int edit_distance(std::u32string_view a, std::u32string_view b, int limit, bool transpositions);
 // Lucene's regular expressions as RE2 syntax.

@@ -549,6 +549,53 @@ class MappedScorer final : public Scorer {
   bool lazy_;
 };
 
+// Joins nested documents, whose ordinals ascend with those of what they belong to.
+class NestedScorer final : public Scorer {
+ public:
+  NestedScorer(ScorerPtr inner, std::vector<uint32_t> parents, const std::string& mode, float boost)
+      : inner_(std::move(inner)), parents_(std::move(parents)), boost_(boost) {
+    mode_ = mode == "sum" ? kSum : mode == "min" ? kMin : mode == "max" ? kMax : mode == "none" ? kNone : kAverage;
+    at_ = inner_->next();
+  }
+  uint32_t next() override { return join(); }
+  uint32_t advance(uint32_t target) override {
+    if (at_ != kNoDoc && parents_[at_] < target) {
+      auto first = std::lower_bound(parents_.begin() + at_, parents_.end(), target);
+      at_ = first == parents_.end() ? kNoDoc : inner_->advance(static_cast<uint32_t>(first - parents_.begin()));
+    }
+    return join();
+  }
+  float score() override { return score_; }
+  uint64_t cost() const override { return inner_->cost(); }
+  float max_score() override { return std::numeric_limits<float>::max(); }
+
+ private:
+  uint32_t join() {
+    if (at_ == kNoDoc) return doc_ = kNoDoc;
+    doc_ = parents_[at_];
+    double sum = 0, best = 0;
+    int n = 0;
+    while (at_ != kNoDoc && parents_[at_] == doc_) {
+      if (mode_ != kNone) {
+        double s = static_cast<double>(inner_->score());
+        sum += s;
+        if (n == 0 || (mode_ == kMin ? s < best : s > best)) best = s;
+      }
+      ++n;
+      at_ = inner_->next();
+    }
+    double s = mode_ == kNone ? 0 : mode_ == kSum ? sum : mode_ == kAverage ? sum / n : best;
+    score_ = static_cast<float>(s) * boost_;
+    return doc_;
+  }
+  enum Mode { kAverage, kSum, kMin, kMax, kNone };
+  ScorerPtr inner_;
+  std::vector<uint32_t> parents_;
+  Mode mode_;
+  float boost_, score_ = 0;
+  uint32_t at_ = kNoDoc;
+};
+
 class PhraseScorer final : public Scorer {
  public:
   PhraseScorer(std::vector<PhraseTerm> terms, int slop, Bm25Ptr bm25, const uint8_t* norms)
@@ -782,6 +829,9 @@ ScorerPtr boosting_scorer(ScorerPtr positive, ScorerPtr negative, float boost) {
 }
 ScorerPtr mapped_scorer(ScorerPtr inner, std::function<float(uint32_t, float)> f) {
   return std::make_unique<MappedScorer>(std::move(inner), std::move(f), std::numeric_limits<float>::max(), false);
+}
+ScorerPtr nested_scorer(ScorerPtr inner, std::vector<uint32_t> parents, const std::string& mode, float boost) {
+  return std::make_unique<NestedScorer>(std::move(inner), std::move(parents), mode, boost);
 }
 ScorerPtr phrase_scorer(std::vector<PhraseTerm> terms, int slop, Bm25Ptr bm25, const uint8_t* norms) {
   return std::make_unique<PhraseScorer>(std::move(terms), slop, std::move(bm25), norms);

@@ -34,6 +34,9 @@ ScorerPtr boosting_scorer(ScorerPtr positive, ScorerPtr negative, float negative
 // Scores are mapped by `f(doc, score)`; documents for which it answers NaN are left out.
 ScorerPtr mapped_scorer(ScorerPtr inner, std::function<float(uint32_t, float)> f);
 
+// Documents that nested ones belong to: parents[i] is that of nested document i (ascending). mode: avg sum min max none.
+ScorerPtr nested_scorer(ScorerPtr inner, std::vector<uint32_t> parents, const std::string& mode, float boost);
+
 // One position of a phrase: postings of its alternatives.
 struct PhraseTerm {
   std::vector<PostingsIter> postings;

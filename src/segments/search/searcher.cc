@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "segments/search/scorers.h"
+#include "segments/search/term_sketch.h"
 #include "segments/text/utf8.h"
 
 namespace stele::segments {
@@ -174,23 +175,20 @@ ScorerPtr bits_for(const Query& q, const Leaf& leaf, float score) {
 
 WeightPtr fuzzy_weight(const Searcher& s, const QueryPtr& q, bool scores) {
   // The nearest terms over all leaves, then the alphabetically first.
-  std::map<std::string, int> found;
+  struct Candidate { float boost; std::string_view term; };
+  auto better = [](const Candidate& a, const Candidate& b) { return a.boost != b.boost ? a.boost > b.boost : a.term < b.term; };
+  std::vector<Candidate> terms;
+  size_t length = code_points(q->text).size();
   for (const Leaf& leaf : s.leaves()) {
     const SegmentField* f = leaf.segment->field(q->field);
     if (f == nullptr || !f->options.postings) continue;
-    expand_terms(*q, *leaf.segment, *f, [&](std::string_view t, const TermInfo&, int d) {
-      found.emplace(t, d);
-      return true;
+    leaf.segment->sketch(*f).match(q->text, q->edits, q->prefix_length, q->transpositions, [&](std::string_view t, int d) {
+      size_t shorter = std::min(length, code_points(t).size());
+      terms.push_back({d == 0 ? 1.0f : 1.0f - static_cast<float>(d) / static_cast<float>(std::max<size_t>(shorter, 1)), t});
     });
   }
-  struct Candidate { std::string term; float boost; };
-  std::vector<Candidate> terms;
-  size_t length = code_points(q->text).size();
-  for (auto& [term, d] : found) {
-    size_t shorter = std::min(length, code_points(term).size());
-    terms.push_back({term, d == 0 ? 1.0f : 1.0f - static_cast<float>(d) / static_cast<float>(std::max<size_t>(shorter, 1))});
-  }
-  std::stable_sort(terms.begin(), terms.end(), [](auto& a, auto& b) { return a.boost > b.boost; });
+  std::sort(terms.begin(), terms.end(), better);
+  terms.erase(std::unique(terms.begin(), terms.end(), [](auto& a, auto& b) { return a.term == b.term; }), terms.end());
   if (terms.size() > static_cast<size_t>(q->max_expansions)) terms.resize(static_cast<size_t>(q->max_expansions));
   FieldStats stats = s.field_stats(q->field);
   uint64_t df = 0;
@@ -397,7 +395,7 @@ WeightPtr function_weight(const Searcher& s, const QueryPtr& q, bool scores) {
           if (d == UINT32_MAX || d < doc) d = x->advance(doc);
           if (d != doc) continue;
         }
-        double v = function_value(f, st->columns[i], *seg, doc) * f.weight;
+        double v = (f.kind == ScoreFunction::kScript ? f.script(*seg, doc, score) : function_value(f, st->columns[i], *seg, doc)) * f.weight;
         const std::string& mode = q->score_mode;
         if (n == 0) combined = v;
         else if (mode == "multiply") combined *= v;
@@ -409,6 +407,11 @@ WeightPtr function_weight(const Searcher& s, const QueryPtr& q, bool scores) {
         if (mode == "first") break;
       }
       if (n > 0 && q->score_mode == "avg") combined /= weights;
+      if (q->script) {
+        double own = q->script(*seg, doc, score) * q->boost;
+        if (q->has_min_score && own < q->min_score) return std::numeric_limits<float>::quiet_NaN();
+        return static_cast<float>(own);
+      }
       double factor = std::min(n == 0 ? 1.0 : combined, q->max_boost);
       double out = score;
       if (q->boost_mode == "multiply") out = score * factor;
@@ -421,6 +424,17 @@ WeightPtr function_weight(const Searcher& s, const QueryPtr& q, bool scores) {
       if (q->has_min_score && out < q->min_score) return std::numeric_limits<float>::quiet_NaN();
       return static_cast<float>(out);
     });
+  });
+}
+
+WeightPtr nested_weight(const Searcher& s, const QueryPtr& q, bool scores) {
+  auto inner = std::make_shared<Searcher>(s.nested(q->field));
+  std::string mode = q->score_mode;
+  auto weight = std::shared_ptr<Weight>(inner->weight(q->must[0], scores && mode != "none"));
+  return lazy([&s, q, inner, weight, mode](size_t leaf) -> ScorerPtr {
+    ScorerPtr below = weight->scorer(leaf);
+    if (!below) return nullptr;
+    return nested_scorer(std::move(below), s.leaves()[leaf].segment->parents(q->field), mode, q->boost);
   });
 }
 
@@ -462,6 +476,20 @@ FieldStats Searcher::field_stats(const std::string& field) const {
     out.sum_ttf += f->terms.sum_ttf;
   }
   return out;
+}
+Searcher Searcher::nested(std::string_view path) const {
+  static const SegmentPtr kEmpty = Segment::from_image(SegmentBuilder().finish(), 0);
+  std::vector<Leaf> out;
+  for (const Leaf& leaf : leaves_) {
+    Leaf inner;
+    inner.all_visible = true;
+    inner.lsn = leaf.lsn;
+    // The outer segment owns the memory: its life is shared.
+    const Segment* below = leaf.segment->nested(path);
+    inner.segment = below == nullptr ? kEmpty : SegmentPtr(leaf.segment, const_cast<Segment*>(below));
+    out.push_back(std::move(inner));
+  }
+  return Searcher(std::move(out), scale_);
 }
 uint64_t Searcher::max_doc() const {
   uint64_t n = 0;
@@ -526,6 +554,7 @@ WeightPtr Searcher::weight(const QueryPtr& q, bool scores) const {
       });
     }
     case QueryKind::kFunctionScore: return function_weight(*this, q, scores);
+    case QueryKind::kNested: return nested_weight(*this, q, scores);
     default: break;
   }
   return lazy([this, q](size_t leaf) { return bits_for(*q, leaves_[leaf], q->boost); });

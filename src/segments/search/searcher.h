@@ -73,6 +73,8 @@ class Searcher {
   uint64_t max_doc() const;
 
   WeightPtr weight(const QueryPtr& query, bool scores) const;
+  // The same leaves' documents nested at a path; leaves without any are empty.
+  Searcher nested(std::string_view path) const;
   // The k best by score, ties by leaf and ordinal. `total` counts every match up to
   // `count_limit` (beyond it the count is a lower bound and pruning may start).
   std::vector<ScoredDoc> top(const QueryPtr& query, size_t k, uint64_t count_limit, uint64_t* total) const;
