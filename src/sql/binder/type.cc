@@ -289,6 +289,10 @@ ExprPtr bind_expression(const PgQuery__Node* node, const catalog::Relation* rela
         b.fail(ErrorCode::kDatatypeMismatch,
                "column \"" + std::string(column_name) + "\" is of type " + b.cat.format_type(type) + " but default expression is of type " + b.cat.format_type(from),
                -1, {}, "You will need to rewrite or cast the expression.");
+      if (kind == ExprContext::kExecuteParameter)
+        b.fail(ErrorCode::kDatatypeMismatch,
+               "parameter " + std::string(column_name) + " of type " + b.cat.format_type(from) + " cannot be coerced to the expected type " + b.cat.format_type(type), e->location, {},
+               "You will need to rewrite or cast the expression.");
       b.fail(ErrorCode::kDatatypeMismatch,
              "column \"" + std::string(column_name) + "\" is of type " + b.cat.format_type(type) + " but expression is of type " + b.cat.format_type(from), -1, {},
              "You will need to rewrite or cast the expression.");

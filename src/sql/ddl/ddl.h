@@ -154,7 +154,8 @@ class Ddl {
   std::string create_table_as(const pg::CreateTableAsStmt* s);
   void refresh_view(const pg::RefreshMatViewStmt* s);
   void view_dependencies(const ObjectAddress& dependent, const query::Query& q, const std::vector<ObjectAddress>& extra);
-  uint64_t insert_from(const Relation& target, const std::shared_ptr<query::Query>& source);
+  uint64_t insert_from(const Relation& target, const std::shared_ptr<query::Query>& source, std::span<const NullableDatum> params = {},
+                       std::span<const Oid> param_types = {});
 
   // types.cc
   void create_enum(const pg::CreateEnumStmt* s);

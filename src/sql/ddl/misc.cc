@@ -1,10 +1,13 @@
 // Schemas, COMMENT, TRUNCATE, LOCK, maintenance, policies, extensions.
 #include "query/inheritance.h"
+#include <algorithm>
+
 #include "rows/keys.h"
 #include "rows/sequences.h"
 #include "rows/table.h"
 #include "sql/ddl/ddl.h"
 #include "sql/index_methods.h"
+#include "sql/plpgsql/call.h"
 
 namespace stele::sql {
 
@@ -34,18 +37,35 @@ void Ddl::create_schema(const pg::CreateSchemaStmt* s) {
   o->acl = default_acl('n', owner, 0);
   put(o);
   host.next_command();
-  for (Node* n : PG_LIST(s, schema_elts)) {
-    // Elements without a schema go into the new one.
-    auto qualify = [&](pg::RangeVar* rv) {
-      if (!pg::has(rv->schemaname)) rv->schemaname = const_cast<char*>(o->name.c_str());
-    };
-    auto restore = [&](pg::RangeVar* rv, char* old) { rv->schemaname = old; };
-    pg::RangeVar* rv = n->node_case == pg::kCreateStmt ? n->create_stmt->relation : n->node_case == pg::kViewStmt ? n->view_stmt->view
-                       : n->node_case == pg::kCreateSeqStmt ? n->create_seq_stmt->sequence : n->node_case == pg::kIndexStmt ? n->index_stmt->relation : nullptr;
-    char* old = rv != nullptr ? rv->schemaname : nullptr;
-    if (rv != nullptr) qualify(rv);
+  std::vector<Node*> elements(PG_LIST(s, schema_elts).begin(), PG_LIST(s, schema_elts).end());
+  if (elements.empty()) return;
+  // Whatever the order in which they are written: what others stand on comes first.
+  auto rank = [](const Node* n) {
+    switch (n->node_case) {
+      case pg::kCreateSeqStmt: return 0;
+      case pg::kCreateStmt: return 1;
+      case pg::kViewStmt: return 2;
+      case pg::kIndexStmt: return 3;
+      case pg::kCreateTrigStmt: return 4;
+      default: return 5;
+    }
+  };
+  std::stable_sort(elements.begin(), elements.end(), [&](const Node* x, const Node* y) { return rank(x) < rank(y); });
+  // They belong to the schema's owner, and names resolve in the new schema first.
+  catalog::Function as_owner;
+  as_owner.security_definer = owner != host.current_user();
+  as_owner.owner = owner;
+  const std::string& path = host.search_path_text();
+  as_owner.settings.emplace("search_path", path.empty() ? quote_identifier(name) : quote_identifier(name) + ", " + path);
+  CallScope scope(host, as_owner);
+  for (Node* n : elements) {
+    const pg::RangeVar* rv = n->node_case == pg::kCreateStmt ? n->create_stmt->relation : n->node_case == pg::kViewStmt ? n->view_stmt->view
+                             : n->node_case == pg::kCreateSeqStmt ? n->create_seq_stmt->sequence : n->node_case == pg::kIndexStmt ? n->index_stmt->relation
+                             : n->node_case == pg::kCreateTrigStmt ? n->create_trig_stmt->relation : nullptr;
+    if (rv != nullptr && pg::has(rv->schemaname) && name != rv->schemaname) {
+      fail(ErrorCode::kInvalidSchemaDefinition, "CREATE specifies a schema (" + std::string(rv->schemaname) + ") different from the one being created (" + name + ")");
+    }
     run(n);
-    if (rv != nullptr) restore(rv, old);
     host.next_command();
   }
 }

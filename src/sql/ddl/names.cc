@@ -9,7 +9,7 @@ Ddl::Target Ddl::creation_target(const pg::RangeVar* rv) {
   std::string schema = pg::has(rv->schemaname) ? rv->schemaname : "";
   bool temp = std::string_view(rv->relpersistence) == "t" || schema == "pg_temp";
   if (temp) {
-    if (!schema.empty() && schema != "pg_temp") fail(ErrorCode::kInvalidTableDefinition, "cannot create temporary relation in non-temporary schema");
+    if (!schema.empty() && schema != "pg_temp") fail(ErrorCode::kInvalidTableDefinition, "cannot create temporary relation in non-temporary schema", rv->location);
     t.schema = host.temp_schema(true);
     t.temporary = true;
     return t;

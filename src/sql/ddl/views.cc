@@ -127,7 +127,8 @@ void Ddl::create_view(const pg::ViewStmt* s) {
   view_dependencies(self, *q, q->dependencies);
 }
 
-uint64_t Ddl::insert_from(const Relation& target, const std::shared_ptr<Query>& source) {
+uint64_t Ddl::insert_from(const Relation& target, const std::shared_ptr<Query>& source, std::span<const NullableDatum> params,
+                          std::span<const Oid> param_types) {
   // INSERT INTO target SELECT * FROM (source).
   auto q = std::make_shared<Query>();
   q->command = CommandKind::kInsert;
@@ -175,7 +176,7 @@ uint64_t Ddl::insert_from(const Relation& target, const std::shared_ptr<Query>& 
   auto leaf = std::make_shared<FromItem>();
   leaf->relation = 2;
   q->from.push_back(leaf);
-  return host.run(q, {}, {}, {});
+  return host.run(q, params, param_types, {});
 }
 
 std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
@@ -192,8 +193,9 @@ std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
   check_name_free(target);
   BindContext b = bind();
   const Node* query_node = s->query;
-  if (query_node->node_case == pg::kExecuteStmt) fail(ErrorCode::kFeatureNotSupported, "CREATE TABLE AS EXECUTE is not supported");
   std::shared_ptr<Query> q;
+  Arena arena;
+  UtilityHost::PreparedRun prepared;
   pg::SelectStmt copy;
   Node wrap = PG_QUERY__NODE__INIT;
   if (query_node->node_case == pg::kSelectStmt && query_node->select_stmt->into_clause != nullptr) {
@@ -204,7 +206,12 @@ std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
     query_node = &wrap;
   }
   if (!matview) b.user = host.current_user();
-  q = bind_statement(query_node, b);
+  if (query_node->node_case == pg::kExecuteStmt) {
+    prepared = host.prepared_run(query_node, text, arena);
+    q = std::make_shared<Query>(*prepared.query);
+  } else {
+    q = bind_statement(query_node, b);
+  }
   if (matview && q->has_modifying_cte) fail(ErrorCode::kFeatureNotSupported, "materialized views must not use data-modifying statements in WITH");
   std::vector<std::string> names = pg::strings(PG_LIST(into, col_names));
   std::vector<OutputColumn> columns;
@@ -238,7 +245,7 @@ std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
   if (matview) view_dependencies(self, *q, q->dependencies);
   if (into->skip_data) return matview ? "CREATE MATERIALIZED VIEW" : "CREATE TABLE AS";
   host.next_command();
-  uint64_t n = insert_from(*r, q);
+  uint64_t n = insert_from(*r, q, prepared.params, prepared.types);
   return "SELECT " + std::to_string(n);
 }
 

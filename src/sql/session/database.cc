@@ -43,6 +43,18 @@ void DatabaseImpl::forget(SessionImpl& session) {
   for (auto& [channel, who] : listeners_) who.erase(&session);
 }
 
+int DatabaseImpl::take_temp_number() {
+  constexpr int kFirst = 3;  // as in PostgreSQL, where server processes have the numbers before it
+  std::lock_guard lock(mutex_);
+  int number = kFirst;
+  while (!temp_numbers_.insert(number).second) ++number;
+  return number;
+}
+void DatabaseImpl::return_temp_number(int number) {
+  std::lock_guard lock(mutex_);
+  temp_numbers_.erase(number);
+}
+
 bool DatabaseImpl::cancel(int pid, int secret) {
   std::lock_guard lock(mutex_);
   auto it = sessions_.find(pid);

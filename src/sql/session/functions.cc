@@ -205,6 +205,7 @@ void SessionImpl::open_cursor(const std::string& name, const query::QueryPtr& q,
   auto make = [&] { return query::make_plan(scanned, exec_, !p->params.empty()); };
   p->plan = make();
   lock_plan(p->plan, make);
+  choose_direction(*p, *q);
   p->columns = columns_of(scanned);
   p->returns_rows = true;
   storage::ReadView view;

@@ -123,6 +123,8 @@ struct Portal {
   std::string tag;
 };
 using PortalPtr = std::shared_ptr<Portal>;
+// Whether a planned cursor that does not say so goes backwards.
+void choose_direction(Portal& p, const query::Query& q);
 
 class SessionImpl final : public Session, public UtilityHost, public CatalogLookup {
  public:
@@ -227,7 +229,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 
  private:
   friend class DatabaseImpl;
-  struct Savepoint { std::string name; size_t storage; size_t settings; std::set<std::string> portals; size_t notifies; };
+  struct Savepoint { std::string name; size_t storage; size_t settings; std::set<std::string> portals; size_t notifies; bool read_only; };
 
   // transactions.cc
   void ensure_transaction();
@@ -242,6 +244,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void rollback_to_savepoint(const std::string& name);
   void release_savepoint(const std::string& name);
   void set_transaction_option(std::string_view name, std::string_view value);
+  void restart_unused();
   void check_failed(const PgQuery__Node* node) const;
   void close_cursors(bool commit);
   void end_temporary_tables();
@@ -288,6 +291,8 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void deallocate(const PgQuery__Node* node);
   void explain(const CachedStatement& s, Portal& result);
   void declare_cursor(const CachedStatement& s);
+  PreparedRun prepared_run(const PgQuery__Node* execute, std::string_view text, Arena& arena) override;
+  std::vector<NullableDatum> execute_parameters(const PgQuery__ExecuteStmt* execute, std::string_view text, const CachedStatement::Bound& bound, Arena& arena);
   void call_or_do(const CachedStatement& s, Portal& result);
   void set_constraints(const PgQuery__Node* node);
   query::QueryPtr cursor_query(const query::QueryPtr& q, Portal& p) const;
@@ -322,7 +327,9 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
 
   DatabaseImpl& database_;
   SessionOptions options_;
+  std::string temp_schema_name();
   int pid_, secret_;
+  int temp_number_ = 0;   // in the name of the temporary schema; 0: none taken
   Settings settings_;
   EvalContext eval_;
   query::ExecContext exec_;
@@ -430,12 +437,16 @@ class DatabaseImpl final : public Database {
   }
   storage::Lsn promised() const { return promised_.load(std::memory_order_acquire); }
   void note_changes(const std::vector<std::pair<Oid, uint64_t>>& rows);
+  // The smallest number that no other session's temporary schema has.
+  int take_temp_number();
+  void return_temp_number(int number);
 
  private:
   void analyze_loop();
   query::Engine& engine_;
   std::mutex mutex_;
   std::map<int, SessionImpl*> sessions_;
+  std::set<int> temp_numbers_;
   std::map<std::string, std::set<SessionImpl*>> listeners_;
   std::vector<std::pair<std::string, std::string>> defaults_;
   int64_t started_us_ = 0;

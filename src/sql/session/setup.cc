@@ -54,11 +54,13 @@ SessionImpl::~SessionImpl() {
     engine_.store->locks().release_all(session_lock_owner_);
     if (temp_schema_ != 0) {
       // The session's temporary objects go with it.
-      run_sql(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", quote_identifier(fmt::format("pg_temp_{}", pid_))));
+      run_sql(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", quote_identifier(temp_schema_name())));
     }
   } catch (const std::exception&) {
     // What is left is cleared at the next start.
+    return;
   }
+  if (temp_number_ != 0) database_.return_temp_number(temp_number_);
 }
 
 void SessionImpl::setting_changed(const SettingDefinition* d, const std::string& name, const std::string& value) {
@@ -368,11 +370,16 @@ BindContext SessionImpl::bind_context(std::string_view text) {
   return c;
 }
 
+std::string SessionImpl::temp_schema_name() {
+  if (temp_number_ == 0) temp_number_ = database_.take_temp_number();
+  return fmt::format("pg_temp_{}", temp_number_);
+}
+
 Oid SessionImpl::temp_schema(bool create) {
   if (temp_schema_ == 0 && create) {
     auto schema = std::make_shared<catalog::Schema>();
     schema->oid = engine_.catalog->allocate_oid();
-    schema->name = fmt::format("pg_temp_{}", pid_);
+    schema->name = temp_schema_name();
     schema->owner = current_user_;
     temp_schema_ = schema->oid;
     changes_->put(schema);

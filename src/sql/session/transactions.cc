@@ -181,6 +181,7 @@ void SessionImpl::statement_failed() {
     Savepoint& s = savepoints_.back();
     txn_->rollback_to(s.storage);
     settings_.rollback_to(s.settings);
+    read_only_ = s.read_only;
     notifies_.resize(std::min(notifies_.size(), s.notifies));
     std::erase_if(portals_, [&](const auto& p) { return !p.second->held && !s.portals.contains(p.first); });
   }
@@ -210,24 +211,36 @@ void SessionImpl::set_transaction_option(std::string_view name, std::string_view
     if (first_query_done_) throw Error(ErrorCode::kActiveSqlTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query");
     if (!savepoints_.empty()) throw Error(ErrorCode::kActiveSqlTransaction, "SET TRANSACTION ISOLATION LEVEL must not be called in a subtransaction");
     isolation_ = level;
-    if (txn_ != nullptr && !txn_->has_writes()) {
-      txn_->abort();
-      exec_.txn = nullptr;
-      exec_.catalog = nullptr;
-      changes_.reset();
-      txn_.reset();
-      lock_owner_.store(0, std::memory_order_relaxed);
-      ensure_transaction();
-    }
+    restart_unused();
   } else if (name == "transaction_read_only") {
     const bool on = value == "on" || value == "1" || value == "true";
-    if (!on && read_only_ && first_query_done_) {
-      throw Error(ErrorCode::kActiveSqlTransaction, "transaction read-write mode must be set before any query");
+    if (!on && read_only_) {
+      if (!savepoints_.empty() && savepoints_.back().read_only) {
+        throw Error(ErrorCode::kActiveSqlTransaction, "cannot set transaction read-write mode inside a read-only transaction");
+      }
+      if (first_query_done_) throw Error(ErrorCode::kActiveSqlTransaction, "transaction read-write mode must be set before any query");
     }
+    if (read_only_ == on) return;
     read_only_ = on;
+    if (!on) restart_unused();
   } else {
-    deferrable_ = value == "on" || value == "1" || value == "true";
+    const bool on = value == "on" || value == "1" || value == "true";
+    if (!savepoints_.empty()) throw Error(ErrorCode::kActiveSqlTransaction, "SET TRANSACTION [NOT] DEFERRABLE cannot be called within a subtransaction");
+    if (first_query_done_) throw Error(ErrorCode::kActiveSqlTransaction, "SET TRANSACTION [NOT] DEFERRABLE must be called before any query");
+    deferrable_ = on;
   }
+}
+
+// Begins the storage's transaction again with the session's present modes. Nothing was read or written in it.
+void SessionImpl::restart_unused() {
+  if (txn_ == nullptr || txn_->has_writes()) return;
+  txn_->abort();
+  exec_.txn = nullptr;
+  exec_.catalog = nullptr;
+  changes_.reset();
+  txn_.reset();
+  lock_owner_.store(0, std::memory_order_relaxed);
+  ensure_transaction();
 }
 
 void SessionImpl::begin_block(const pg::Node* node) {
@@ -254,7 +267,7 @@ void SessionImpl::begin_block(const pg::Node* node) {
 
 void SessionImpl::define_savepoint(const std::string& name) {
   ensure_transaction();
-  Savepoint s{name, txn_->savepoint(), settings_.mark(), {}, notifies_.size()};
+  Savepoint s{name, txn_->savepoint(), settings_.mark(), {}, notifies_.size(), read_only_};
   for (const auto& [portal, p] : portals_) s.portals.insert(portal);
   savepoints_.push_back(std::move(s));
   txn_->next_command();
@@ -267,6 +280,7 @@ void SessionImpl::rollback_to_savepoint(const std::string& name) {
     Savepoint& s = savepoints_[i];
     txn_->rollback_to(s.storage);
     settings_.rollback_to(s.settings);
+    read_only_ = s.read_only;
     notifies_.resize(std::min(notifies_.size(), s.notifies));
     std::erase_if(portals_, [&](const auto& p) { return !p.second->held && !s.portals.contains(p.first); });
     status_ = TxnStatus::kInBlock;
@@ -280,6 +294,7 @@ void SessionImpl::release_savepoint(const std::string& name) {
   for (size_t i = savepoints_.size(); i-- > 0;) {
     if (savepoints_[i].name != name) continue;
     txn_->release(savepoints_[i].storage);
+    read_only_ = savepoints_[i].read_only;
     savepoints_.resize(i);
     return;
   }

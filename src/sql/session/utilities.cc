@@ -260,7 +260,7 @@ void SessionImpl::discard(const pg::Node* node) {
     sequence_memory = {};
   }
   if ((target == PG_QUERY__DISCARD_MODE__DISCARD_ALL || target == PG_QUERY__DISCARD_MODE__DISCARD_TEMP) && temp_schema_ != 0) {
-    run_sql(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", quote_identifier(fmt::format("pg_temp_{}", pid_))));
+    run_sql(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", quote_identifier(temp_schema_name())));
     temp_schema_ = 0;
   }
 }
@@ -279,11 +279,33 @@ void SessionImpl::prepare_statement(const CachedStatement& s) {
   if (inner->kind == StatementKind::kQuery) bound(*inner, true);
   auto prepared = std::make_shared<Prepared>();
   prepared->name = p->name;
-  prepared->text = s.tree->statement_text(s.raw);
+  prepared->text = s.tree->text;  // as sent, whatever else was
   prepared->statement = std::move(inner);
   prepared->from_sql = true;
   prepared->prepared_us = eval_.statement_us;
   prepared_[prepared->name] = prepared;
+}
+
+std::vector<NullableDatum> SessionImpl::execute_parameters(const PgQuery__ExecuteStmt* e, std::string_view text, const CachedStatement::Bound& b, Arena& arena) {
+  if (e->n_params != b.param_types.size()) {
+    throw Error(ErrorCode::kSyntaxError, fmt::format("wrong number of parameters for prepared statement \"{}\"", e->name))
+        .detail(fmt::format("Expected {} parameters but got {}.", b.param_types.size(), e->n_params));
+  }
+  std::vector<NullableDatum> out;
+  for (size_t i = 0; i < e->n_params; ++i) {
+    query::ExprPtr expr = sql::bind_expression(e->params[i], nullptr, ExprContext::kExecuteParameter, bind_context(text), b.param_types[i], -1, fmt::format("${}", i + 1));
+    out.push_back(query::evaluate(expr, exec_, arena));
+  }
+  return out;
+}
+
+UtilityHost::PreparedRun SessionImpl::prepared_run(const PgQuery__Node* execute, std::string_view text, Arena& arena) {
+  const auto* e = execute->execute_stmt;
+  const PreparedPtr p = find_prepared(e->name);
+  if (p->statement == nullptr || p->statement->kind != StatementKind::kQuery) throw Error(ErrorCode::kWrongObjectType, "prepared statement is not a SELECT");
+  const auto b = bound(*p->statement, true);
+  if (b->query->command != CommandKind::kSelect) throw Error(ErrorCode::kWrongObjectType, "prepared statement is not a SELECT");
+  return {b->query, execute_parameters(e, text, *b, arena), b->param_types};
 }
 
 void SessionImpl::execute_prepared(const CachedStatement& s, Portal& result) {
@@ -295,18 +317,11 @@ void SessionImpl::execute_prepared(const CachedStatement& s, Portal& result) {
     return;
   }
   auto b = bound(*p->statement, true);
-  if (e->n_params != b->param_types.size()) {
-    throw Error(ErrorCode::kSyntaxError, fmt::format("wrong number of parameters for prepared statement \"{}\"", p->name))
-        .detail(fmt::format("Expected {} parameters but got {}.", b->param_types.size(), e->n_params));
-  }
   Portal run;
   run.statement = p->statement;
   run.prepared = p;
   run.param_types = b->param_types;
-  for (size_t i = 0; i < e->n_params; ++i) {
-    query::ExprPtr expr = sql::bind_expression(e->params[i], nullptr, ExprContext::kExecuteParameter, bind_context(s.tree->text), b->param_types[i], -1, fmt::format("${}", i + 1));
-    run.params.push_back(query::evaluate(expr, exec_, run.arena));
-  }
+  run.params = execute_parameters(e, s.tree->text, *b, run.arena);
   run.columns = b->columns;
   run.returns_rows = b->returns_rows;
   start_portal(run);
@@ -376,9 +391,7 @@ void SessionImpl::explain(const CachedStatement& s, Portal& result) {
     const PreparedPtr p = find_prepared(ex->name);
     auto b = bound(*p->statement, true);
     run.param_types = b->param_types;
-    for (size_t i = 0; i < ex->n_params && i < b->param_types.size(); ++i) {
-      run.params.push_back(query::evaluate(sql::bind_expression(ex->params[i], nullptr, ExprContext::kExecuteParameter, bind_context(s.tree->text), b->param_types[i]), exec_, run.arena));
-    }
+    run.params = execute_parameters(ex, s.tree->text, *b, run.arena);
     exec_.params = run.params;
     exec_.param_types = run.param_types;
     plan = plan_for(*p->statement, b, p.get());
@@ -427,9 +440,51 @@ void SessionImpl::explain(const CachedStatement& s, Portal& result) {
   exec_.param_types = {};
 }
 
+namespace {
+const char* row_lock_name(storage::LockMode strength) {
+  switch (strength) {
+    case storage::LockMode::kForKeyShare: return "FOR KEY SHARE";
+    case storage::LockMode::kForShare: return "FOR SHARE";
+    case storage::LockMode::kForNoKeyUpdate: return "FOR NO KEY UPDATE";
+    default: return "FOR UPDATE";
+  }
+}
+
+// Whether PostgreSQL could run such a plan backwards, as its executor's nodes document. A cursor that says neither
+// SCROLL nor NO SCROLL goes back exactly then. (Here every cursor could: rows are kept.)
+bool scans_backward(const query::PlanNode& n) {
+  using query::NodeType;
+  switch (n.type) {
+    case NodeType::kSeqScan:
+    case NodeType::kIndexScan:
+    case NodeType::kIndexOnlyScan:
+    case NodeType::kFunctionScan:
+    case NodeType::kValuesScan:
+    case NodeType::kCteScan:
+    case NodeType::kMaterialize:
+    case NodeType::kSort: return true;
+    case NodeType::kProject:
+    case NodeType::kSubqueryScan:
+    case NodeType::kLockRows:
+    case NodeType::kLimit:
+    case NodeType::kAppend:
+      return std::all_of(n.children.begin(), n.children.end(), [](const query::NodePtr& c) { return scans_backward(*c); });
+    case NodeType::kResult: return !n.children.empty() && scans_backward(*n.children[0]);
+    default: return false;
+  }
+}
+}  // namespace
+
+void choose_direction(Portal& p, const query::Query& q) {
+  if (p.scroll || p.no_scroll) return;
+  const auto& plan = static_cast<const query::PlannedStatement&>(*p.plan);
+  p.scroll = q.row_locks.empty() && plan.root != nullptr && scans_backward(*plan.root);
+  p.no_scroll = !p.scroll;
+}
+
 void SessionImpl::declare_cursor(const CachedStatement& s) {
   const auto* d = s.raw.node->declare_cursor_stmt;
-  constexpr int kBinary = 0x0001, kScroll = 0x0002, kNoScroll = 0x0004, kHold = 0x0020;
+  constexpr int kBinary = 0x0001, kScroll = 0x0002, kNoScroll = 0x0004, kInsensitive = 0x0008, kAsensitive = 0x0010, kHold = 0x0020;
   const bool hold = (d->options & kHold) != 0;
   if (!hold && status_ == TxnStatus::kIdle && !multi_statement_) {
     throw Error(ErrorCode::kNoActiveSqlTransaction, "DECLARE CURSOR can only be used in transaction blocks");
@@ -443,16 +498,30 @@ void SessionImpl::declare_cursor(const CachedStatement& s) {
   p->binary = (d->options & kBinary) != 0;
   p->scroll = (d->options & kScroll) != 0;
   p->no_scroll = (d->options & kNoScroll) != 0;
+  if (p->scroll && p->no_scroll) throw Error(ErrorCode::kInvalidCursorDefinition, "cannot specify both SCROLL and NO SCROLL");
+  if ((d->options & kInsensitive) != 0 && (d->options & kAsensitive) != 0) {
+    throw Error(ErrorCode::kInvalidCursorDefinition, "cannot specify both INSENSITIVE and ASENSITIVE");
+  }
   p->hold = hold;
-  p->text = s.tree->statement_text(s.raw);
+  p->text = s.tree->text;
   p->created_us = eval_.statement_us;
   const query::QueryPtr bound_query = bind_statement(d->query, bind_context(s.tree->text));
   const query::QueryPtr q = cursor_query(bound_query, *p);
-  if (!q->row_locks.empty() && p->scroll) {
-    throw Error(ErrorCode::kFeatureNotSupported, "DECLARE SCROLL CURSOR ... FOR UPDATE/SHARE is not supported").detail("Scrollable cursors must be READ ONLY.");
+  if (!q->row_locks.empty()) {
+    const char* strength = row_lock_name(q->row_locks[0].strength);
+    if (hold) {
+      throw Error(ErrorCode::kFeatureNotSupported, fmt::format("DECLARE CURSOR WITH HOLD ... {} is not supported", strength)).detail("Holdable cursors must be READ ONLY.");
+    }
+    if (p->scroll) {
+      throw Error(ErrorCode::kFeatureNotSupported, fmt::format("DECLARE SCROLL CURSOR ... {} is not supported", strength)).detail("Scrollable cursors must be READ ONLY.");
+    }
+    if ((d->options & kInsensitive) != 0) {
+      throw Error(ErrorCode::kInvalidCursorDefinition, fmt::format("DECLARE INSENSITIVE CURSOR ... {} is not valid", strength)).detail("Insensitive cursors must be READ ONLY.");
+    }
   }
   p->plan = query::make_plan(q, exec_, false);
   lock_plan(p->plan, [&] { return query::make_plan(q, exec_, false); });
+  choose_direction(*p, *q);
   p->columns = columns_of(q);
   p->returns_rows = true;
   storage::ReadView view;

@@ -95,6 +95,13 @@ class UtilityHost {
   }
   virtual void close_cursor(std::string_view name) { (void)name; }
   std::shared_ptr<void> plpgsql_state, sql_function_state;   // of sql/plpgsql, of sql/functions
+  // The query of a prepared statement with the values that EXECUTE gives it; they live in the arena.
+  struct PreparedRun {
+    query::QueryPtr query;
+    std::vector<NullableDatum> params;
+    std::vector<Oid> types;
+  };
+  virtual PreparedRun prepared_run(const PgQuery__Node* execute, std::string_view text, Arena& arena) = 0;
   // Columns that a query would return.
   virtual std::vector<OutputColumn> columns_of(const query::QueryPtr& query) = 0;
   // Runs statements given as SQL text in this transaction (CREATE SCHEMA elements, DO bodies, function bodies).

@@ -51,6 +51,7 @@ class Rows {
   Made oidvector(std::span<const Oid> v);
   Made int2_array(std::span<const int16_t> v);
   Made oid_array(std::span<const Oid> v);
+  Made regtype_array(std::span<const Oid> v);
   Made text_array(std::span<const std::string> v);
   Made name_array(std::span<const std::string> v);
   Made char_array(std::string_view v);

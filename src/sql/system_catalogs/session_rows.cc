@@ -99,7 +99,7 @@ void pg_locks(Rows& out) {
 void pg_prepared_statements(Rows& out) {
   if (!out.context.prepared_statements) return;
   for (auto& p : out.context.prepared_statements())
-    out(p.name, p.text, p.prepared_us, out.oid_array(p.types), p.from_sql, p.generic, p.custom);
+    out(p.name, p.text, p.prepared_us, out.regtype_array(p.types), p.from_sql, p.generic, p.custom);
 }
 void pg_cursors(Rows& out) {
   if (!out.context.cursors) return;
