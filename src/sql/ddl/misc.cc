@@ -1,7 +1,7 @@
 // Schemas, COMMENT, TRUNCATE, LOCK, maintenance, policies, extensions.
-#include "query/inheritance.h"
 #include <algorithm>
 
+#include "query/inheritance.h"
 #include "rows/keys.h"
 #include "rows/sequences.h"
 #include "rows/table.h"
