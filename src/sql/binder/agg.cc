@@ -430,6 +430,17 @@ void Binder::check_aggregates(Scope& s, Query& q) {
   if (q.having != nullptr) finish_grouping(q.having);
   for (const TargetEntry& t : q.targets) c.check(t.expr, 0);
   if (q.having != nullptr) c.check(q.having, 0);
+  const bool recursive_term = std::any_of(q.range_table.begin(), q.range_table.end(), [](const auto& rte) { return rte->cte_self_reference; });
+  if (!q.has_aggregates || !recursive_term) return;
+  auto refuse = [&](const ExprPtr& e) {
+    walk(e, [&](const Expr& x, int level) {
+      if (x.kind == ExprKind::kAggregate && static_cast<const AggregateExpr&>(x).levels_up == level)
+        fail(ErrorCode::kInvalidRecursion, "aggregate functions are not allowed in a recursive query's recursive term", x.location);
+      return false;
+    });
+  };
+  for (const TargetEntry& t : q.targets) refuse(t.expr);
+  if (q.having != nullptr) refuse(q.having);
 }
 
 }  // namespace stele::sql

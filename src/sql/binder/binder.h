@@ -296,6 +296,8 @@ bool is_polymorphic_family1(Oid type);
 bool is_polymorphic_family2(Oid type);
 const char* context_name(ExprContext k);
 int expr_location(const ExprPtr& e);
+// Where a node of the parse tree begins, for errors; -1 if it does not say.
+int node_location(const Node* n);
 // Of a parse tree node that is an expression or a table; -1 when it is not known.
 int node_location(const pg::Node* n);
 std::string names_to_string(const std::vector<std::string>& names);

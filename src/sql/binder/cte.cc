@@ -4,28 +4,61 @@
 namespace stele::sql {
 namespace {
 
-// Calls f for every RangeVar below a message of the parse tree that is not hidden by an inner WITH of that name.
-void each_range_var(const ProtobufCMessage* m, const std::function<void(const pg::RangeVar*)>& f) {
-  if (m == nullptr) return;
-  if (m->descriptor == &pg_query__range_var__descriptor) {
-    f(reinterpret_cast<const pg::RangeVar*>(m));
-    return;
-  }
+using RangeVarVisitor = std::function<void(const pg::RangeVar*)>;
+void each_range_var(const ProtobufCMessage* m, const RangeVarVisitor& f, std::vector<std::string_view>& hidden);
+
+// The WITH clause of a statement's message; null for other messages.
+const pg::WithClause* with_clause_of(const ProtobufCMessage* m) {
+  if (m->descriptor == &pg_query__select_stmt__descriptor) return reinterpret_cast<const pg::SelectStmt*>(m)->with_clause;
+  if (m->descriptor == &pg_query__insert_stmt__descriptor) return reinterpret_cast<const pg::InsertStmt*>(m)->with_clause;
+  if (m->descriptor == &pg_query__update_stmt__descriptor) return reinterpret_cast<const pg::UpdateStmt*>(m)->with_clause;
+  if (m->descriptor == &pg_query__delete_stmt__descriptor) return reinterpret_cast<const pg::DeleteStmt*>(m)->with_clause;
+  if (m->descriptor == &pg_query__merge_stmt__descriptor) return reinterpret_cast<const pg::MergeStmt*>(m)->with_clause;
+  return nullptr;
+}
+
+void each_range_var_below(const ProtobufCMessage* m, const RangeVarVisitor& f, std::vector<std::string_view>& hidden) {
   const ProtobufCMessageDescriptor* d = m->descriptor;
   for (unsigned i = 0; i < d->n_fields; ++i) {
     const ProtobufCFieldDescriptor& field = d->fields[i];
-    if (field.type != PROTOBUF_C_TYPE_MESSAGE) continue;
+    if (field.type != PROTOBUF_C_TYPE_MESSAGE || field.descriptor == &pg_query__with_clause__descriptor) continue;
     const char* base = reinterpret_cast<const char*>(m);
     if (field.label == PROTOBUF_C_LABEL_REPEATED) {
       size_t n = *reinterpret_cast<const size_t*>(base + field.quantifier_offset);
       auto** items = *reinterpret_cast<ProtobufCMessage** const*>(base + field.offset);
-      for (size_t k = 0; k < n; ++k) each_range_var(items[k], f);
+      for (size_t k = 0; k < n; ++k) each_range_var(items[k], f, hidden);
     } else {
       if ((field.flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0 && *reinterpret_cast<const int*>(base + field.quantifier_offset) != static_cast<int>(field.id))
         continue;
-      each_range_var(*reinterpret_cast<ProtobufCMessage* const*>(base + field.offset), f);
+      each_range_var(*reinterpret_cast<ProtobufCMessage* const*>(base + field.offset), f, hidden);
     }
   }
+}
+
+void each_range_var(const ProtobufCMessage* m, const RangeVarVisitor& f, std::vector<std::string_view>& hidden) {
+  if (m == nullptr) return;
+  if (m->descriptor == &pg_query__range_var__descriptor) {
+    const auto* rv = reinterpret_cast<const pg::RangeVar*>(m);
+    if (pg::has(rv->schemaname) || std::find(hidden.begin(), hidden.end(), rv->relname) == hidden.end()) f(rv);
+    return;
+  }
+  const size_t outer = hidden.size();
+  if (const pg::WithClause* w = with_clause_of(m)) {
+    // An item sees those before it; all, if the clause is recursive.
+    if (w->recursive) for (const Node* n : PG_LIST(w, ctes)) hidden.emplace_back(n->common_table_expr->ctename);
+    for (const Node* n : PG_LIST(w, ctes)) {
+      each_range_var(&n->common_table_expr->ctequery->base, f, hidden);
+      if (!w->recursive) hidden.emplace_back(n->common_table_expr->ctename);
+    }
+  }
+  each_range_var_below(m, f, hidden);
+  hidden.resize(outer);
+}
+
+// Calls f for every RangeVar below a message of the parse tree that is not hidden by an inner WITH of that name.
+void each_range_var(const ProtobufCMessage* m, const RangeVarVisitor& f) {
+  std::vector<std::string_view> hidden;
+  each_range_var(m, f, hidden);
 }
 
 bool refers_to(const Node* n, std::string_view name) {

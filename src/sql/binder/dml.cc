@@ -15,11 +15,6 @@ const char* relkind_phrase(char k) {
 }  // namespace
 
 void Binder::set_target(Scope& s, Query& q, const pg::RangeVar* rv, bool in_from, uint32_t privileges, std::string_view verb) {
-  int levels = 0;
-  if (!pg::has(rv->schemaname) && find_cte(s, rv->relname, &levels) != nullptr) {
-    auto r = open_relation(rv, true);
-    if (r == nullptr) fail(ErrorCode::kUndefinedTable, std::string("relation \"") + rv->relname + "\" cannot be the target of a modifying statement");
-  }
   auto r = open_relation(rv, false);
   if (r->relkind == 'i' || r->relkind == 'I' || r->relkind == 'c')
     fail(ErrorCode::kWrongObjectType, "cannot open relation \"" + r->name + "\"", rv->location,
