@@ -42,7 +42,8 @@ struct Set {
 struct Options {
   uint32_t m = 16, ef_construction = 200, threads = 2, generated = 500000, asked = 1000, rounds = 5;
   float spread = 1.0f;
-  std::string texts, only;
+  double selectivity = 0;   // of the filters; 0: all of them
+  std::string texts, only, graphs;
 };
 
 // Every 64th package asks, the others are searched.
@@ -142,6 +143,10 @@ double build(uint32_t threads, uint32_t n, const std::function<void(uint32_t)>& 
 
 const char* mark(double ratio, double aim) { return ratio >= aim ? "reached" : "not reached"; }
 
+std::string graph_file(const Set& s, const Options& o) {
+  return o.graphs.empty() ? "" : o.graphs + "/" + std::to_string(s.nodes()) + "x" + std::to_string(s.dimensions) + ".graph";
+}
+
 void compare(const Set& s, const Options& o) {
   constexpr uint32_t k = 10;
   std::printf("\n%s: %u x %u, %u queries, m %u, ef_construction %u, %u threads build, one searches\n", s.name.c_str(), s.nodes(), s.dimensions,
@@ -168,6 +173,11 @@ void compare(const Set& s, const Options& o) {
               static_cast<double>(ours8.memory_bytes() - uint64_t{s.nodes()} * s.dimensions * 4) / 1e6,
               static_cast<double>(ours8.memory_bytes()) / 1e6);
 
+  if (const std::string kept = graph_file(s, o); !kept.empty()) {
+    std::string rows;   // of each slot, as a field's checkpoint has them
+    for (uint64_t i = 0; i < s.nodes(); ++i) rows.append(reinterpret_cast<const char*>(&i), 8);
+    ours.save(kept, s.nodes(), rows);
+  }
   const auto want = truth(s, ours, k);
   auto of_graph = [](const HnswGraph& g) {
     return [&g](const float* q, uint32_t ef, std::vector<uint32_t>* out) {
@@ -210,8 +220,13 @@ void compare(const Set& s, const Options& o) {
 void filtered(const Set& s, const Options& o) {
   constexpr uint32_t k = 10;
   VectorField field({.dimensions = s.dimensions, .metric = s.metric, .m = o.m, .ef_construction = o.ef_construction}, 128);
+  // The graph that was built for the comparison (or by an earlier run with the same --graphs) need not be built again.
+  const std::string kept = graph_file(s, o);
+  if (!kept.empty()) field.restore(kept, false);
   for (uint32_t i = 0; i < s.nodes(); ++i) field.set(1, i, s.at(i));
+  field.restored();
   build(o.threads, s.nodes(), [&](uint32_t) { field.link_some(1); });
+  if (!kept.empty() && field.unsaved() > 0) field.save(kept);
   std::printf("\n%s, filtered: median microseconds a query, recall@10, fewest results\n", s.name.c_str());
   const uint32_t asked = std::min(s.asked(), 100u);
   // Correlated: rows near one point in space match, and the queries are asked anywhere.
@@ -228,6 +243,7 @@ void filtered(const Set& s, const Options& o) {
   double unfiltered = 0;
   for (const char* kind : {"uncorrelated", "correlated"}) {
     for (double share : {1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.001, 0.0001}) {
+      if (o.selectivity > 0 && share != 1.0 && share != o.selectivity) continue;
       std::vector<bool> in(s.nodes(), false);
       const auto matches = static_cast<uint32_t>(std::max(1.0, std::round(s.nodes() * share)));
       if (kind[0] == 'c') {
@@ -239,23 +255,22 @@ void filtered(const Set& s, const Options& o) {
         std::shuffle(order.begin(), order.end(), random);
         for (uint32_t i = 0; i < matches; ++i) in[order[i]] = true;
       }
-      std::vector<RowId> rows;
+      // What passes is handed over as the bitmap that a filter over segments is, at every selectivity.
+      RowBitmap rows;
       for (uint32_t i = 0; i < s.nodes(); ++i) {
-        if (in[i]) rows.push_back(i);
+        if (in[i]) rows.add(i);
       }
-      const RowFilter passes = [&](RowId row) { return static_cast<bool>(in[row]); };
       std::vector<double> planned, scanned;
       std::map<std::string, int> paths;
       double hits = 0, all = 0;
       size_t fewest = k;
       for (uint32_t q = 0; q < asked; ++q) {
-        FieldSearch exact{.k = k, .lsn = 1, .exact = true, .rows = &rows};
+        FieldSearch exact{.k = k, .lsn = 1, .exact = true, .bitmap = &rows};
         auto begun = Clock::now();
         const auto want = field.search(s.query(q), exact);
         scanned.push_back(seconds_since(begun) * 1e6);
-        FieldSearch f{.k = k, .lsn = 1, .filter = &passes, .matches = matches};
-        if (share == 1.0) f.filter = nullptr;
-        if (matches <= s.nodes() / 50) f.rows = &rows;
+        FieldSearch f{.k = k, .lsn = 1, .bitmap = &rows};
+        if (share == 1.0) f.bitmap = nullptr;
         FieldSearchStats stats;
         begun = Clock::now();
         const auto got = field.search(s.query(q), f, &stats);
@@ -287,6 +302,8 @@ int main(int argc, char** argv) {
     if (name == "--generated") o.generated = static_cast<uint32_t>(std::stoul(value));
     if (name == "--rounds") o.rounds = static_cast<uint32_t>(std::stoul(value));
     if (name == "--only") o.only = value;   // archive, generated, filters
+    if (name == "--selectivity") o.selectivity = std::stod(value);
+    if (name == "--graphs") o.graphs = value;   // a folder to keep built graphs in
     if (name == "--m") o.m = static_cast<uint32_t>(std::stoul(value));
     if (name == "--ef-construction") o.ef_construction = static_cast<uint32_t>(std::stoul(value));
     if (name == "--spread") o.spread = std::stof(value);

@@ -99,35 +99,77 @@ void HnswGraph::Impl::search_layer(const Target& t, uint32_t entry, float entry_
   }
 }
 
-void HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float entry_distance, uint32_t ef,
-                                      const SlotFilter& passes, const std::vector<uint32_t>& starts, Scratch& scratch,
-                                      SearchStats* stats) const {
+template <class Pass>
+bool HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float entry_distance, uint32_t ef, const Pass& passes,
+                                      const SearchOptions& options, Scratch& scratch, SearchStats* stats) const {
   VisitedSet& visited = scratch.visited;
   Frontier& frontier = scratch.frontier;
-  visited.begin(count.load(std::memory_order_acquire));
-  frontier.begin(ef);
+  // The fewer pass, the thinner the subgraph of those that do: a wider front makes up for it.
+  frontier.begin(static_cast<uint32_t>(ef * std::clamp(0.15 / std::max(options.selectivity, 1e-6), 1.0, 2.0)));
   scratch.near.resize(m0);
   scratch.second.resize(m0);
-  auto &near = scratch.near, &second = scratch.second, &found = scratch.found;
+  auto &near = scratch.near, &second = scratch.second, &found = scratch.found, &failed = scratch.failed;
+  uint32_t slot, next;
+  // First a short walk that asks nobody, to the nodes nearest to the query: what passes around there is where to begin, and
+  // near a border that a correlated filter draws only this finds it. Wide enough to meet some that pass.
+  Frontier& around = scratch.around;
+  around.begin(static_cast<uint32_t>(std::clamp(5 / std::max(options.selectivity, 1e-6), 24.0, std::max(24.0, 1.0 * ef))));
+  around.offer(entry_distance, entry);
+  visited.begin(count.load(std::memory_order_acquire));
   visited.mark(entry);
+  if (passes(entry)) frontier.offer(entry_distance, entry);
+  while (around.pop(&slot)) {
+    const uint32_t n = copy_links(slot, 0, near.data());
+    uint32_t fresh = 0;
+    for (uint32_t i = 0; i < n; ++i) {
+      if (visited.mark(near[i])) near[fresh++] = near[i];
+    }
+    for (uint32_t i = 0; i < std::min(fresh, 3u); ++i) prefetch(t, near[i]);
+    for (uint32_t i = 0; i < fresh; ++i) {
+      if (i + 3 < fresh) prefetch(t, near[i + 3]);
+      const bool pass = passes(near[i]);
+      const float d = distance(t, near[i], pass ? std::max(around.worst(), frontier.worst()) : around.worst());
+      around.offer(d, near[i]);
+      if (pass) frontier.offer(d, near[i]);
+    }
+    if (stats != nullptr) stats->distances += fresh, ++stats->hops;
+  }
+  // What fails around there must be there for the second walk to look through.
+  visited.begin(count.load(std::memory_order_acquire));
+  frontier.for_each([&](float, uint32_t s) { visited.mark(s); });
+  // Neighbours that pass and a node is given: half as many as it has links keep a subgraph navigable.
+  const uint32_t enough = m0 / 2;
   auto expand = [&](uint32_t slot) {
     found.clear();
+    failed.clear();
+    uint32_t passing = 0;
     const uint32_t n = copy_links(slot, 0, near.data());
     for (uint32_t i = 0; i < n; ++i) {
-      if (!visited.mark(near[i])) continue;
       if (passes(near[i])) {
-        found.push_back(near[i]);
-        continue;
+        ++passing;
+        if (visited.mark(near[i])) found.push_back(near[i]);
+      } else if (!visited.marked(near[i])) {
+        failed.push_back(near[i]);
       }
-      const uint32_t n2 = copy_links(near[i], 0, second.data());
-      for (uint32_t j = 0; j < n2; ++j) {
-        // Failing nodes at two hops stay unmarked: another path may need to pass through them.
-        if (passes(second[j]) && visited.mark(second[j])) found.push_back(second[j]);
-      }
-      if (found.size() >= m0) break;  // as many as an unfiltered hop looks at
     }
+    if (passing < enough) {
+      for (size_t i = 0; i < std::min<size_t>(failed.size(), 4); ++i) prefetch_links(failed[i]);
+      for (size_t i = 0; i < failed.size() && passing < enough; ++i) {
+        if (i + 4 < failed.size()) prefetch_links(failed[i + 4]);
+        visited.mark(failed[i]);
+        const uint32_t n2 = copy_links(failed[i], 0, second.data());
+        for (uint32_t j = 0; j < n2; ++j) {
+          // Failing nodes at two hops stay unmarked: another path may need to pass through them.
+          if (passes(second[j]) && visited.mark(second[j])) {
+            found.push_back(second[j]);
+            ++passing;
+          }
+        }
+      }
+    }
+    for (size_t i = 0; i < std::min<size_t>(found.size(), 3); ++i) prefetch(t, found[i]);
     for (size_t i = 0; i < found.size(); ++i) {
-      if (i + 2 < found.size()) prefetch(t, found[i + 2]);
+      if (i + 3 < found.size()) prefetch(t, found[i + 3]);
       frontier.offer(distance(t, found[i], frontier.worst()), found[i]);
     }
     if (stats != nullptr) {
@@ -135,20 +177,17 @@ void HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float ent
       ++stats->hops;
     }
   };
-  if (passes(entry)) frontier.offer(entry_distance, entry);
-  for (uint32_t s : starts) {
+  for (uint32_t s : options.starts) prefetch(t, s);
+  for (uint32_t s : options.starts) {
     if (visited.mark(s)) frontier.offer(distance(t, s, frontier.worst()), s);
   }
-  // Walk out from the entry through failing nodes, breadth first, until some pass.
-  std::vector<uint32_t> ring{entry};
-  for (size_t at = 0; at < ring.size() && at < size_t{2} * m0; ++at) {
-    expand(ring[at]);
-    if (!found.empty()) break;
-    const uint32_t n = copy_links(ring[at], 0, near.data());
-    for (uint32_t i = 0; i < n; ++i) ring.push_back(near[i]);
+  const bool limited = options.give_up.time_since_epoch().count() != 0;
+  for (uint32_t hops = 1; frontier.pop(&slot); ++hops) {
+    if (limited && hops % 16 == 0 && std::chrono::steady_clock::now() >= options.give_up) return false;
+    if (frontier.peek(&next)) prefetch_links(next);
+    expand(slot);
   }
-  uint32_t slot;
-  while (frontier.pop(&slot)) expand(slot);
+  return true;
 }
 
 HnswGraph::HnswGraph(const HnswParams& params) : params_(params) {
@@ -163,7 +202,8 @@ std::vector<float> HnswGraph::prepare(const float* query) const {
   std::copy(query, query + params_.dimensions, q.begin());
   if (params_.metric == Metric::kCosine) {
     const float norm = std::sqrt(impl_->dot(q.data(), q.data(), impl_->padded));
-    if (norm > 0) {
+    // What is of length 1 already stays as it is, to the last bit.
+    if (norm > 0 && std::fabs(norm - 1) > 1e-6f) {
       for (float& x : q) x /= norm;
     }
   }
@@ -176,6 +216,20 @@ const float* HnswGraph::vector(uint32_t slot) const { return impl_->full_vector(
 float HnswGraph::distance(const float* prepared, uint32_t slot) const {
   return impl_->exact_distance(prepared, impl_->full_vector(slot));
 }
+
+float HnswGraph::distance_below(const float* prepared, uint32_t slot, float bound) const {
+  const Impl& g = *impl_;
+  const float* v = g.full_vector(slot);
+  if (params_.metric == Metric::kL2 || params_.metric == Metric::kL1) return g.bounded(prepared, v, g.padded, std::nextafter(bound, HUGE_VALF));
+  if (params_.metric == Metric::kCosine) {
+    // Half the squared distance is the same up to rounding, and can stop early.
+    const float slack = bound + 1e-5f;
+    const float d = 0.5f * g.bounded(prepared, v, g.padded, 2 * slack);
+    if (d >= slack) return d;
+  }
+  return g.exact_distance(prepared, v);
+}
+void HnswGraph::prefetch(uint32_t slot) const { impl_->prefetch({impl_->full_vector(slot), nullptr}, slot); }
 
 float HnswGraph::distance(const float* prepared, const float* vector) const { return impl_->exact_distance(prepared, vector); }
 
@@ -220,20 +274,30 @@ std::vector<Neighbor> HnswGraph::search(const float* query, const SearchOptions&
   if (params_.quantize) keep = std::min(ef, static_cast<uint32_t>(std::ceil(options.k * std::max(1.0, options.rescore_factor))));
   std::vector<Neighbor> found;
   found.reserve(keep);
-  const bool wide = options.filter != nullptr && options.selectivity > 0.7;
-  if (options.filter == nullptr) {
+  const bool filtered = options.filter != nullptr || options.bits != nullptr;
+  const bool wide = filtered && options.selectivity > 0.7;
+  const auto of_bits = [bits = options.bits, n = options.slots](uint32_t s) { return s < n && (bits[s / 64] >> (s % 64) & 1) != 0; };
+  const auto passes = [&](uint32_t s) { return options.bits != nullptr ? of_bits(s) : (*options.filter)(s); };
+  bool finished = true;
+  if (!filtered) {
     g.search_layer(t, at, d, ef, 0, *scratch, stats);
   } else if (wide) {
     // Most nodes pass: walk the whole graph with a wider front and drop the few that do not.
     g.search_layer(t, at, d, static_cast<uint32_t>(std::ceil(ef / options.selectivity)), 0, *scratch, stats);
+  } else if (options.bits != nullptr) {
+    finished = g.search_filtered(t, at, d, ef, of_bits, options, *scratch, stats);
   } else {
-    g.search_filtered(t, at, d, ef, *options.filter, options.starts, *scratch, stats);
+    finished = g.search_filtered(t, at, d, ef, *options.filter, options, *scratch, stats);
+  }
+  if (!finished) {
+    if (stats != nullptr) stats->gave_up = true;
+    return {};
   }
   // Ties with the last one kept come along, so that equal distances end in slot order.
   float last = 0;
   scratch->frontier.for_each([&](float distance, uint32_t slot) {
     if (found.size() >= keep && distance > last) return;
-    if (wide && !(*options.filter)(slot)) return;
+    if (wide && !passes(slot)) return;
     found.push_back({distance, slot});
     if (found.size() == keep) last = distance + 1e-6f * std::fabs(distance);
   });

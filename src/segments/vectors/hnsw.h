@@ -8,6 +8,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -44,13 +45,19 @@ struct SearchOptions {
   uint32_t k = 10;
   uint32_t ef = 64;               // raised to k
   const SlotFilter* filter = nullptr;
-  // Share of slots that pass the filter, for choosing the traversal; 1 when unfiltered.
+  // Instead of `filter`: the slots that pass, a bit each; slots behind `slots` fail.
+  const uint64_t* bits = nullptr;
+  uint32_t slots = 0;
+  // Share of slots that pass. Above 0.7 the whole graph is walked and what fails is left out at the end: right where those
+  // that fail lie scattered, as dead ones do. Below, only what passes is walked.
   double selectivity = 1.0;
   // Slots that pass the filter, to start a filtered traversal from beside the graph's entry.
   std::vector<uint32_t> starts;
+  // When a filtered traversal that has not ended returns nothing; never, when it is zero.
+  std::chrono::steady_clock::time_point give_up{};
   double rescore_factor = 2.0;    // quantised: candidates rescored, at most factor * k and ef
 };
-struct SearchStats { uint32_t distances = 0, hops = 0; };
+struct SearchStats { uint32_t distances = 0, hops = 0; bool gave_up = false; };
 
 class HnswGraph {
  public:
@@ -73,6 +80,9 @@ class HnswGraph {
   std::vector<Neighbor> exact(const float* query, const uint32_t* slots, size_t n, uint32_t k) const;
   float distance(const float* prepared_query, uint32_t slot) const;
   float distance(const float* prepared_query, const float* prepared_vector) const;
+  // The same, or anything at least `bound` once that is known to be reached: much sooner for far vectors.
+  float distance_below(const float* prepared_query, uint32_t slot, float bound) const;
+  void prefetch(uint32_t slot) const;   // for distances to come
   // The query in the form distance() wants (normalised for cosine).
   std::vector<float> prepare(const float* query) const;
   const float* vector(uint32_t slot) const;  // as stored

@@ -105,10 +105,12 @@ struct HnswGraph::Impl {
   // Leaves the ef nearest reachable nodes of one layer in scratch.frontier.
   void search_layer(const Target& t, uint32_t entry, float entry_distance, uint32_t ef, int layer, Scratch& scratch,
                     SearchStats* stats) const;
-  // Filtered search of layer 0. Nodes that pass are candidates and results; the neighbours of a node that
-  // fails are looked at in its place, so that the passing nodes stay connected (ACORN's two hops).
-  void search_filtered(const Target& t, uint32_t entry, float entry_distance, uint32_t ef, const SlotFilter& passes,
-                       const std::vector<uint32_t>& starts, Scratch& scratch, SearchStats* stats) const;
+  // Filtered search of layer 0. Nodes that pass are candidates and results; where few neighbours of a node pass, those
+  // of the neighbours that fail are looked at in their place, so that the passing nodes stay connected (ACORN's two hops).
+  // `passes` is asked before anything is measured. False when it gave up.
+  template <class Pass>
+  bool search_filtered(const Target& t, uint32_t entry, float entry_distance, uint32_t ef, const Pass& passes,
+                       const SearchOptions& options, Scratch& scratch, SearchStats* stats) const;
 
   int random_level() {
     const double u = std::max(rng.unit(), 1e-18);

@@ -82,6 +82,7 @@ struct VisitedSet {
       epoch = 1;
     }
   }
+  bool marked(uint32_t slot) const { return slot >= tags.size() || tags[slot] == epoch; }
   // True when the slot was not marked before. Slots added after begin() count as visited.
   bool mark(uint32_t slot) {
     if (slot >= tags.size() || tags[slot] == epoch) return false;
@@ -157,8 +158,8 @@ class Frontier {
 // What one search needs, kept between searches.
 struct Scratch {
   VisitedSet visited;
-  Frontier frontier;
-  std::vector<uint32_t> near, second, found;
+  Frontier frontier, around;
+  std::vector<uint32_t> near, second, found, failed;
 };
 
 class ScratchPool {

@@ -6,94 +6,11 @@
 
 namespace stele::segments::vectors {
 
-namespace {
-// A bounded max-heap of the nearest rows.
-class Nearest {
- public:
-  explicit Nearest(uint32_t k) : k_(k) {}
-  void offer(float distance, RowId row) {
-    if (heap_.size() < k_) {
-      heap_.push_back({distance, row});
-      std::push_heap(heap_.begin(), heap_.end(), less);
-    } else if (k_ > 0 && less({distance, row}, heap_.front())) {
-      std::pop_heap(heap_.begin(), heap_.end(), less);
-      heap_.back() = {distance, row};
-      std::push_heap(heap_.begin(), heap_.end(), less);
-    }
-  }
-  std::vector<RowNeighbor> take() {
-    std::sort_heap(heap_.begin(), heap_.end(), less);
-    return std::move(heap_);
-  }
-  static bool less(const RowNeighbor& a, const RowNeighbor& b) {
-    return a.distance < b.distance || (a.distance == b.distance && a.row < b.row);
-  }
-
- private:
-  uint32_t k_;
-  std::vector<RowNeighbor> heap_;
-};
-
-// What a filter said of each slot, so that it is asked once a search.
-struct FilterMemo {
-  std::vector<uint16_t> tags;   // epoch << 1 | passed
-  uint16_t epoch = 0;
-  void begin(size_t n) {
-    if (tags.size() < n) tags.resize(n + n / 4 + 1024, 0);
-    if (++epoch == 1u << 15) {
-      std::fill(tags.begin(), tags.end(), uint16_t{0});
-      epoch = 1;
-    }
-  }
-};
-// This thread's memo; another one when a filter searches in its turn.
-class MemoLease {
- public:
-  explicit MemoLease(size_t slots) {
-    static thread_local std::vector<std::unique_ptr<FilterMemo>> free;
-    free_ = &free;
-    if (free.empty()) {
-      memo_ = std::make_unique<FilterMemo>();
-    } else {
-      memo_ = std::move(free.back());
-      free.pop_back();
-    }
-    memo_->begin(slots);
-  }
-  ~MemoLease() { free_->push_back(std::move(memo_)); }
-  MemoLease(const MemoLease&) = delete;
-  MemoLease& operator=(const MemoLease&) = delete;
-  FilterMemo* get() const { return memo_.get(); }
-
- private:
-  std::vector<std::unique_ptr<FilterMemo>>* free_;
-  std::unique_ptr<FilterMemo> memo_;
-};
-}  // namespace
-
-VectorField::State::State(const HnswParams& params) : graph(std::make_unique<HnswGraph>(params)) {
-  slots = std::make_unique<std::atomic<std::array<Slot, kChunk>*>[]>(kMaxSlotChunks);
-  for (uint32_t i = 0; i < kMaxSlotChunks; ++i) slots[i].store(nullptr, std::memory_order_relaxed);
-}
-VectorField::State::~State() {
-  for (uint32_t i = 0; i < kMaxSlotChunks; ++i) {
-    auto* chunk = slots[i].load(std::memory_order_relaxed);
-    if (chunk == nullptr) break;
-    delete chunk;
-  }
-}
-VectorField::Slot& VectorField::State::make_slot(uint32_t s) {
-  STELE_CHECK(s / kChunk < kMaxSlotChunks);
-  if (slots[s / kChunk].load(std::memory_order_relaxed) == nullptr) {
-    slots[s / kChunk].store(new std::array<Slot, kChunk>, std::memory_order_release);
-  }
-  return slot(s);
-}
 uint32_t VectorField::State::find_locked(RowId row, Lsn lsn, uint32_t limit) const {
   auto it = rows.find(row);
   if (it == rows.end()) return UINT32_MAX;
-  for (uint32_t s = it->second; s != UINT32_MAX; s = slot(s).previous) {
-    if (s < limit && visible(s, lsn)) return s;
+  for (uint32_t s = it->second; s != UINT32_MAX; s = slots.at(s).previous) {
+    if (s < limit && slots.visible(s, lsn)) return s;
   }
   return UINT32_MAX;
 }
@@ -116,7 +33,7 @@ void VectorField::State::linked(uint32_t s) {
 }
 
 VectorField::VectorField(const HnswParams& params, uint32_t default_ef, double recall)
-    : params_(params), ef_(default_ef), recall_(recall), state_(std::make_shared<State>(params)) {}
+    : params_(params), ef_(default_ef), recall_(recall), state_(std::make_shared<State>(params)), costs_(params.dimensions) {}
 VectorField::~VectorField() = default;
 
 void VectorField::set(Lsn lsn, RowId row, const float* vector) {
@@ -132,8 +49,7 @@ void VectorField::set(Lsn lsn, RowId row, const float* vector) {
       unclaimed_.erase(it);
       if (std::memcmp(wanted.data(), st.graph->vector(s), params_.dimensions * sizeof(float)) == 0) {
         std::unique_lock lock(st.rows_mutex);
-        st.slot(s).born.store(lsn, std::memory_order_release);
-        st.slot(s).died.store(kAlive, std::memory_order_release);
+        st.slots.revive(s, lsn);
         st.rows[row] = s;
         live_.fetch_add(1, std::memory_order_relaxed);
         dead_.fetch_sub(1, std::memory_order_relaxed);
@@ -142,24 +58,21 @@ void VectorField::set(Lsn lsn, RowId row, const float* vector) {
     }
   }
   const uint32_t s = st.graph->size();
-  Slot& x = st.make_slot(s);
-  x.row = row;
-  x.died.store(kAlive, std::memory_order_relaxed);
-  x.born.store(lsn, std::memory_order_release);
-  uint32_t before = UINT32_MAX;
+  uint32_t before = UINT32_MAX, previous = UINT32_MAX;
   {
     std::unique_lock lock(st.rows_mutex);
     auto [it, fresh] = st.rows.try_emplace(row, s);
     if (!fresh) {
-      x.previous = it->second;
-      if (st.slot(it->second).died.load(std::memory_order_relaxed) == kAlive) before = it->second;
-      it->second = s;
+      previous = it->second;
+      if (st.slots.at(previous).died.load(std::memory_order_relaxed) == kAlive) before = previous;
     }
+    st.slots.place(s, row, previous, lsn);
+    it->second = s;
   }
   // The slot is complete before the graph counts it, so that every slot below size() can be read.
   STELE_CHECK(st.graph->add(vector) == s);
   if (before != UINT32_MAX) {
-    st.slot(before).died.store(lsn, std::memory_order_release);
+    st.slots.die(before, lsn);
     dead_.fetch_add(1, std::memory_order_relaxed);
   } else {
     live_.fetch_add(1, std::memory_order_relaxed);
@@ -172,9 +85,8 @@ void VectorField::clear(Lsn lsn, RowId row) {
   std::shared_lock lock(state->rows_mutex);
   auto it = state->rows.find(row);
   if (it == state->rows.end()) return;
-  Slot& x = state->slot(it->second);
-  if (x.died.load(std::memory_order_relaxed) != kAlive) return;
-  x.died.store(lsn, std::memory_order_release);
+  if (state->slots.at(it->second).died.load(std::memory_order_relaxed) != kAlive) return;
+  state->slots.die(it->second, lsn);
   live_.fetch_sub(1, std::memory_order_relaxed);
   dead_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -199,121 +111,6 @@ bool VectorField::vector(RowId row, Lsn lsn, std::vector<float>* out) const {
   return true;
 }
 bool VectorField::has(RowId row, Lsn lsn) const { return state()->find(row, lsn) != UINT32_MAX; }
-
-std::vector<RowNeighbor> VectorField::exact(const State& st, const std::vector<float>& q, const FieldSearch& options,
-                                            FieldSearchStats* stats) const {
-  if (stats != nullptr) stats->path = "exact";
-  Nearest nearest(options.k);
-  uint32_t measured = 0;
-  const uint32_t n = st.graph->size();
-  if (options.rows != nullptr) {
-    std::vector<uint32_t> slots;
-    slots.reserve(options.rows->size());
-    {
-      std::shared_lock lock(st.rows_mutex);
-      for (RowId row : *options.rows) {
-        const uint32_t s = st.find_locked(row, options.lsn, n);
-        if (s != UINT32_MAX) slots.push_back(s);
-      }
-    }
-    for (size_t i = 0; i < slots.size(); ++i) {
-      if (i + 3 < slots.size()) __builtin_prefetch(st.graph->vector(slots[i + 3]));
-      nearest.offer(st.graph->distance(q.data(), slots[i]), st.slot(slots[i]).row);
-    }
-    measured = static_cast<uint32_t>(slots.size());
-  } else {
-    for (uint32_t s = 0; s < n; ++s) {
-      if (!st.visible(s, options.lsn)) continue;
-      const RowId row = st.slot(s).row;
-      if (options.filter != nullptr && !(*options.filter)(row)) continue;
-      nearest.offer(st.graph->distance(q.data(), s), row);
-      ++measured;
-    }
-  }
-  if (stats != nullptr) stats->distances += measured;
-  return nearest.take();
-}
-
-std::vector<RowNeighbor> VectorField::search(const float* query, const FieldSearch& options, FieldSearchStats* stats) const {
-  const auto state = this->state();
-  const State& st = *state;
-  const std::vector<float> q = st.graph->prepare(query);
-  const uint64_t live = std::max<uint64_t>(1, this->live());
-  const uint32_t ef = std::max(options.ef == 0 ? default_ef() : options.ef, options.k);
-  const bool filtered = options.filter != nullptr || options.rows != nullptr;
-  uint64_t matches = options.rows != nullptr ? options.rows->size() : filtered ? std::min(options.matches, live) : live;
-  if (stats != nullptr) stats->ef = ef;
-  if (recall_ > 0 && !filtered && !options.exact && searches_.fetch_add(1, std::memory_order_relaxed) % 64 == 0) {
-    std::lock_guard lock(audit_mutex_);
-    if (sampled_.size() < 32) sampled_.emplace_back(query, query + params_.dimensions);
-  }
-
-  // A traversal measures some twenty vectors for each entry of its front, and pays more for each when the
-  // filter makes it look two hops away; below that an exact scan is cheaper and perfect.
-  const uint64_t traversal = uint64_t{ef} * (filtered ? 40 : 20);
-  if (options.exact || matches <= traversal || options.k >= matches) return exact(st, q, options, stats);
-
-  const uint32_t size = st.graph->size();
-  std::vector<bool> members;
-  if (options.rows != nullptr) {
-    members.resize(size, false);
-    std::shared_lock lock(st.rows_mutex);
-    for (RowId row : *options.rows) {
-      const uint32_t s = st.find_locked(row, options.lsn, size);
-      if (s != UINT32_MAX) members[s] = true;
-    }
-  }
-  std::optional<MemoLease> lease;
-  if (options.rows == nullptr && options.filter != nullptr) lease.emplace(size);
-  FilterMemo* memo = lease ? lease->get() : nullptr;
-  const SlotFilter passes = [&](uint32_t s) {
-    if (options.rows != nullptr) return s < members.size() && members[s];
-    if (options.filter == nullptr) return st.visible(s, options.lsn);
-    if (s < memo->tags.size() && memo->tags[s] >> 1 == memo->epoch) return (memo->tags[s] & 1) != 0;
-    const bool pass = st.visible(s, options.lsn) && (*options.filter)(st.slot(s).row);
-    if (s < memo->tags.size()) memo->tags[s] = static_cast<uint16_t>(memo->epoch << 1 | (pass ? 1 : 0));
-    return pass;
-  };
-  const double slots = std::max<double>(1, size);
-  SearchOptions so{.k = options.k, .ef = ef, .filter = &passes,
-                   .selectivity = static_cast<double>(matches) / slots, .rescore_factor = options.rescore_factor};
-  if (!filtered && dead_.load(std::memory_order_relaxed) == 0) so.selectivity = 1.0;
-  // Where matches are all of one region, the way from the graph's entry to them leads through nothing that passes:
-  // the traversal starts from a sample of them instead.
-  if (filtered) {
-    Random random(size);
-    if (options.rows != nullptr) {
-      std::shared_lock lock(st.rows_mutex);
-      for (int i = 0; i < 24; ++i) {
-        const uint32_t s = st.find_locked((*options.rows)[random.below(options.rows->size())], options.lsn, size);
-        if (s != UINT32_MAX) so.starts.push_back(s);
-      }
-    } else {
-      for (int i = 0; i < 400 && so.starts.size() < 16; ++i) {
-        const auto s = static_cast<uint32_t>(random.below(size));
-        if (passes(s)) so.starts.push_back(s);
-      }
-    }
-  }
-  if (stats != nullptr) stats->path = filtered ? "filtered graph" : "graph";
-  SearchStats ss;
-  Nearest nearest(options.k);
-  std::unordered_set<RowId> taken;
-  for (const Neighbor& n : st.graph->search(q.data(), so, &ss)) {
-    if (taken.insert(st.slot(n.slot).row).second) nearest.offer(n.distance, st.slot(n.slot).row);
-  }
-  // What is not linked yet is measured exactly.
-  for (uint32_t s = st.linked_prefix.load(std::memory_order_acquire); s < size; ++s) {
-    if (!passes(s)) continue;
-    ++ss.distances;
-    if (taken.insert(st.slot(s).row).second) nearest.offer(st.graph->distance(q.data(), s), st.slot(s).row);
-  }
-  if (stats != nullptr) stats->distances += ss.distances;
-  std::vector<RowNeighbor> out = nearest.take();
-  // k results whenever k rows match: a front that ran dry falls back to measuring them all.
-  if (out.size() < options.k && out.size() < matches) return exact(st, q, options, stats);
-  return out;
-}
 
 size_t VectorField::link_some(size_t n) {
   const auto state = this->state();
@@ -351,14 +148,12 @@ void VectorField::compact(Lsn horizon) {
   const uint32_t size = old->graph->size();
   std::vector<uint32_t> from;   // the old slot of each new one
   auto copy = [&](uint32_t s) {
-    const Slot& x = old->slot(s);
+    const Slot& x = old->slots.at(s);
     if (x.died.load(std::memory_order_acquire) <= horizon) return false;
     const uint32_t to = fresh->graph->size();
-    Slot& y = fresh->make_slot(to);
-    y.row = x.row;
-    y.born.store(x.born.load(std::memory_order_acquire), std::memory_order_relaxed);
     auto [it, first] = fresh->rows.try_emplace(x.row, to);
-    if (!first) y.previous = std::exchange(it->second, to);
+    const uint32_t previous = first ? UINT32_MAX : std::exchange(it->second, to);
+    fresh->slots.place(to, x.row, previous, x.born.load(std::memory_order_acquire));
     STELE_CHECK(fresh->graph->add_prepared(old->graph->vector(s)) == to);
     from.push_back(s);
     return true;
@@ -374,9 +169,10 @@ void VectorField::compact(Lsn horizon) {
   for (uint32_t s = size; s < old->graph->size(); ++s) copy(s);  // added meanwhile; linked in the background
   uint64_t dead = 0;
   for (uint32_t to = 0; to < from.size(); ++to) {
-    const Lsn died = old->slot(from[to]).died.load(std::memory_order_acquire);
-    fresh->slot(to).died.store(died, std::memory_order_relaxed);
-    dead += died != kAlive;
+    const Lsn died = old->slots.at(from[to]).died.load(std::memory_order_acquire);
+    if (died == kAlive) continue;
+    fresh->slots.die(to, died);
+    ++dead;
   }
   dead_.store(dead, std::memory_order_relaxed);
   kept_dead_.store(dead, std::memory_order_relaxed);
@@ -435,7 +231,7 @@ bool VectorField::save(const std::string& path) {
   const uint32_t limit = st->linked_prefix.load(std::memory_order_acquire);
   std::string rows;
   rows.reserve(size_t{limit} * 8);
-  for (uint32_t s = 0; s < limit; ++s) put_le<uint64_t>(rows, st->slot(s).row);
+  for (uint32_t s = 0; s < limit; ++s) put_le<uint64_t>(rows, st->slots.at(s).row);
   if (!st->graph->save(path, limit, rows)) return false;
   std::lock_guard write(write_mutex_);
   saved_slots_ = limit;
@@ -452,10 +248,9 @@ bool VectorField::restore(const std::string& path, bool mapped) {
   Reader reader(rows);
   std::lock_guard write(write_mutex_);
   for (uint32_t s = 0; s < n; ++s) {
-    Slot& x = fresh->make_slot(s);
-    x.row = reader.le<uint64_t>();
-    x.died.store(0, std::memory_order_relaxed);   // nobody's until a row claims it
-    unclaimed_[x.row] = s;
+    const RowId row = reader.le<uint64_t>();
+    fresh->slots.place(s, row, UINT32_MAX, 0, 0);   // nobody's until a row claims it
+    unclaimed_[row] = s;
   }
   fresh->next_to_link.store(n);
   fresh->linked_prefix.store(n);

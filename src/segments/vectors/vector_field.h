@@ -23,13 +23,10 @@
 #include <vector>
 
 #include "segments/vectors/hnsw.h"
-#include "storage/log.h"
+#include "segments/vectors/search_costs.h"
+#include "segments/vectors/slot_table.h"
 
 namespace stele::segments::vectors {
-
-using storage::Lsn;
-using RowId = uint64_t;
-constexpr Lsn kAlive = UINT64_MAX;
 
 struct RowNeighbor {
   float distance;
@@ -44,14 +41,15 @@ struct FieldSearch {
   Lsn lsn = 0;
   bool exact = false;
   const RowFilter* filter = nullptr;
-  // Rows expected to pass, if the caller knows; decides between an exact scan over `rows` and the graph.
+  // Rows expected to pass the filter, if the caller knows; decides between an exact scan and the graph.
   uint64_t matches = UINT64_MAX;
-  // All rows that pass, when the caller has them (needs no filter call then).
+  // Instead of a filter, all rows that pass, if the caller has them: the fastest way to search many times or wide.
+  const RowBitmap* bitmap = nullptr;
   const std::vector<RowId>* rows = nullptr;
   double rescore_factor = 3.0;
 };
 struct FieldSearchStats {
-  const char* path = "graph";        // graph, filtered graph, exact
+  const char* path = "graph";        // graph, filtered graph, exact, graph then exact (the walk cost too much)
   uint32_t distances = 0;
   uint32_t ef = 0;
 };
@@ -105,30 +103,16 @@ class VectorField {
   uint64_t unsaved() const;
 
  private:
-  struct Slot {
-    RowId row = 0;
-    uint32_t previous = UINT32_MAX;  // the row's slot before this one
-    std::atomic<Lsn> born{0}, died{kAlive};
-  };
-  static constexpr uint32_t kChunk = 4096;
-  static constexpr uint32_t kMaxSlotChunks = 1 << 18;
   // All of it is replaced by compact().
   struct State {
-    explicit State(const HnswParams& params);
-    ~State();
-    Slot& slot(uint32_t s) const { return (*slots[s / kChunk].load(std::memory_order_acquire))[s % kChunk]; }
-    bool visible(uint32_t s, Lsn lsn) const {
-      const Slot& x = slot(s);
-      return x.born.load(std::memory_order_acquire) <= lsn && x.died.load(std::memory_order_acquire) > lsn;
-    }
-    Slot& make_slot(uint32_t s);
+    explicit State(const HnswParams& params) : graph(std::make_unique<HnswGraph>(params)) {}
     // The slot of `row` visible at lsn, or UINT32_MAX. The caller holds rows_mutex.
     uint32_t find_locked(RowId row, Lsn lsn, uint32_t limit) const;
     uint32_t find(RowId row, Lsn lsn) const;
     void linked(uint32_t s);         // moves linked_prefix
 
     std::unique_ptr<HnswGraph> graph;
-    std::unique_ptr<std::atomic<std::array<Slot, kChunk>*>[]> slots;
+    SlotTable slots;
     mutable std::shared_mutex rows_mutex;
     std::unordered_map<RowId, uint32_t> rows;  // newest slot
     std::atomic<uint32_t> next_to_link{0};
@@ -137,7 +121,13 @@ class VectorField {
     std::vector<bool> ahead;                   // guarded by link_mutex: linked, from linked_prefix on
   };
   std::shared_ptr<State> state() const { return state_.load(std::memory_order_acquire); }
-  std::vector<RowNeighbor> exact(const State& s, const std::vector<float>& query, const FieldSearch& options, FieldSearchStats* stats) const;
+  // What passes, as far as it is known before anything is measured.
+  struct Passing;
+  Passing resolve(const State& s, const FieldSearch& options, uint32_t size) const;
+  std::vector<RowNeighbor> exact(const State& s, const std::vector<float>& query, const FieldSearch& options, const Passing& passing,
+                                 FieldSearchStats* stats) const;
+  std::vector<RowNeighbor> walk(const State& s, const float* query, const std::vector<float>& prepared, const FieldSearch& options,
+                                const Passing& passing, SearchOptions how, FieldSearchStats* stats, bool* gave_up) const;
 
   const HnswParams params_;
   std::atomic<uint32_t> ef_;
@@ -154,6 +144,7 @@ class VectorField {
   mutable std::mutex audit_mutex_;
   mutable std::vector<std::vector<float>> sampled_;
   std::atomic<double> measured_{-1};
+  mutable SearchCosts costs_;
   uint32_t audited_slots_ = 0;
 };
 

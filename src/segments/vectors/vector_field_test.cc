@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "base/clock.h"
 
 namespace stele::segments::vectors {
@@ -83,9 +85,80 @@ TEST(VectorField, AgreesWithAModelAtEveryLsnAndSelectivity) {
         hits += std::any_of(found.begin(), found.end(), [&](const RowNeighbor& n) { return n.row == row; });
       }
       for (const RowNeighbor& n : found) EXPECT_TRUE(passes(n.row));
+      // The same rows handed over as a bitmap, and measured exactly: the model's answer.
+      RowBitmap bitmap;
+      for (RowId row = 0; row < 5000; ++row) {
+        if (passes(row)) bitmap.add(row);
+      }
+      const auto known = field.search(query.data(), {.k = 10, .lsn = at, .bitmap = &bitmap});
+      ASSERT_EQ(known.size(), truth.size()) << "modulus " << modulus;
+      for (const RowNeighbor& n : known) EXPECT_TRUE(passes(n.row));
+      wanted += truth.size();
+      for (RowId row : truth) {
+        hits += std::any_of(known.begin(), known.end(), [&](const RowNeighbor& n) { return n.row == row; });
+      }
+      const auto exact = field.search(query.data(), {.k = 10, .lsn = at, .exact = true, .bitmap = &bitmap});
+      for (size_t i = 0; i < truth.size(); ++i) EXPECT_EQ(exact[i].row, truth[i]) << "place " << i << ", modulus " << modulus;
     }
   }
   EXPECT_GE(static_cast<double>(hits) / static_cast<double>(wanted), 0.95);
+}
+
+// Rows in order, some dead, some newer than the reader: whatever way the bits are made, they are those of the definition.
+TEST(SlotTable, SelectsWhatIsVisibleAndWanted) {
+  const uint64_t seed = 5;
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  Random rng(seed);
+  SlotTable table;
+  constexpr uint32_t kSlots = 9000;
+  for (uint32_t s = 0; s < kSlots; ++s) {
+    const RowId row = s < 5000 ? 100 + s : rng.below(20000);
+    table.place(s, row, UINT32_MAX, 1 + s / 1000, rng.below(10) == 0 ? 12 : kAlive);
+  }
+  table.revive(77, 3);
+  table.die(78, 20);
+  RowBitmap rows;
+  std::set<RowId> wanted;
+  for (int i = 0; i < 7000; ++i) {
+    const RowId row = i < 40 ? (uint64_t{1} << 40) + rng.below(1000) : rng.below(20000);
+    rows.add(row);
+    wanted.insert(row);
+  }
+  EXPECT_EQ(rows.size(), wanted.size());
+  std::vector<RowId> listed;
+  rows.for_each([&](RowId row) { return listed.push_back(row), true; });
+  EXPECT_TRUE(std::equal(listed.begin(), listed.end(), wanted.begin(), wanted.end()));
+  for (const Lsn lsn : {Lsn{0}, Lsn{4}, Lsn{11}, Lsn{15}, Lsn{30}}) {
+    for (const uint32_t size : {0u, 63u, 4097u, kSlots}) {
+      std::vector<uint64_t> bits;
+      uint64_t n = 0;
+      const uint64_t selected = table.select(rows, lsn, size, &bits);
+      for (uint32_t s = 0; s < size; ++s) {
+        const bool want = table.visible(s, lsn) && wanted.contains(table.at(s).row);
+        n += want;
+        ASSERT_EQ((bits[s / 64] >> (s % 64) & 1) != 0, want) << "slot " << s << " lsn " << lsn << " size " << size;
+      }
+      EXPECT_EQ(selected, n);
+    }
+  }
+}
+
+// An estimate that was wrong is unlearned; an exact scan is never preferred to a walk known to be far cheaper.
+TEST(SearchCosts, LearnsAndForgets) {
+  SearchCosts costs(128);
+  double give_up;
+  for (int i = 0; i < 200; ++i) costs.measured_exact(10000, 400000);   // 40 ns each
+  for (int i = 0; i < 200; ++i) costs.measured_graph(0.2, 100, 200000, true);
+  EXPECT_NEAR(costs.exact_ns(1000), 40000, 400);
+  EXPECT_NEAR(costs.graph_ns(0.2, 100), 200000, 2000);
+  EXPECT_TRUE(costs.prefer_graph(20000, 100000, 100, 0, &give_up));
+  EXPECT_NEAR(give_up, 0.7 * 800000, 20000);
+  int tried = 0;
+  for (int i = 0; i < 640; ++i) tried += costs.prefer_graph(5000, 25000, 100, 0, &give_up);   // an equal cost: tried now and then
+  EXPECT_EQ(tried, 10);
+  EXPECT_FALSE(costs.prefer_graph(500, 2500, 100, 0, &give_up));
+  // A filter that is dear to ask speaks for the walk, which asks it less often.
+  EXPECT_TRUE(costs.prefer_graph(5000, 25000, 100, 10000, &give_up));
 }
 
 TEST(VectorField, AnUpdateShowsNeitherBothNorNone) {
