@@ -166,7 +166,7 @@ std::string Acl::set_rule(AclUser& u, std::string_view op, bool default_all_chan
     if (op[0] == '#') {
       bool ok = hash.size() == 64;
       for (char c : hash) ok &= (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-      if (!ok) return "The provided password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
+      if (!ok) return "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
     }
     if (std::find(u.passwords.begin(), u.passwords.end(), hash) == u.passwords.end()) u.passwords.push_back(hash);
     u.nopass = false;
@@ -198,7 +198,7 @@ std::string Acl::set_rules(AclUser& u, const std::vector<std::string>& ops, bool
   std::vector<std::string> merged;
   std::string open;
   for (auto& o : ops) {
-    if (open.empty() && !o.empty() && o[0] == '(' && o.back() != ')') { open = o; continue; }
+    if (!o.empty() && o[0] == '(' && o.back() != ')') { open = o; continue; }  // within another one too, which then never ends
     if (!open.empty()) {
       open += " " + o;
       if (o.back() == ')') { merged.push_back(open); open.clear(); }

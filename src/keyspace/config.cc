@@ -78,10 +78,19 @@ std::string check_percentiles(std::string* v) {
   for (auto& w : words(*v)) {
     double d;
     if (!parse_double(w, &d)) return "Invalid latency-tracking-info-percentiles parameters";
-    if (d < 0 || d > 100) return "latency-tracking-info-percentiles should contain a value between 0.0 and 100.0";
-    out += (out.empty() ? "" : " ") + format_score(d);
+    if (d < 0 || d > 100) return "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]";
+    out += (out.empty() ? "" : " ") + fmt::format("{}", d);
   }
   *v = out;
+  return "";
+}
+std::string check_title(std::string* v) {
+  static constexpr std::string_view kKnown[] = {"title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"};
+  for (size_t at = 0; (at = v->find('{', at)) != std::string::npos; ++at) {
+    size_t end = v->find('}', at);
+    if (end == std::string::npos || std::find(std::begin(kKnown), std::end(kKnown), std::string_view(*v).substr(at + 1, end - at - 1)) == std::end(kKnown))
+      return "template format is invalid or contains unknown variables";
+  }
   return "";
 }
 std::string check_oom_values(std::string* v) {
@@ -157,6 +166,7 @@ Config::Config() {
     if (auto it = texts.find(p.name); it != texts.end()) p.text = it->second;
     if (p.name == "save") p.check = check_save;
     if (p.name == "latency-tracking-info-percentiles") p.check = check_percentiles;
+    if (p.name == "proc-title-template") p.check = check_title;
     if (p.name == "oom-score-adj-values") p.check = check_oom_values;
     if (p.name == "notify-keyspace-events")
       p.check = [](std::string* v) -> std::string {
@@ -213,7 +223,8 @@ std::string Config::set(Param& p, std::string v) {
     case Kind::kPercentMemory:
       if (!v.empty() && v.back() == '%') {
         int64_t n;
-        if (!parse_i64(v.substr(0, v.size() - 1), &n) || n < 0 || n > 100) return "argument must be a memory or percent value";
+        if (!parse_i64(v.substr(0, v.size() - 1), &n) || n < 0) return "argument must be a memory or percent value";
+        if (n > 100) return "percentage argument must be less or equal to 100";
         if (p.number != nullptr) *p.number = -n;
         break;
       }

@@ -207,7 +207,6 @@ bool Keyspace::execute(Session& s, Argv argv) {
       count_error(s.reply.last_error);
       s.reply.last_error.clear();
     }
-    ++stats.commands;
     if (s.reply_off || s.reply_skip) {
       std::string& out = s.reply.out();
       if (out.size() > before) out.resize(before);
@@ -273,6 +272,7 @@ void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
     }
   }
   if (flags & kCallStats) {
+    ++stats.commands;
     ++spec->calls;
     spec->usec += static_cast<uint64_t>(us);
     if (config.s.latency_tracking && !s.blocked()) {

@@ -16,30 +16,59 @@ void Keyspace::set_time(int64_t monotonic_us) {
   now_ms_ = (monotonic_us + unix_offset_us_) / 1000;
 }
 
+namespace {
+// f(table) for a collection's hash table, if it has one.
+template <class F>
+void with_table(const Object& o, F f) {
+  if (o.enc() == Enc::kSkiplist) f(o.zset().table);
+  else if (o.enc() != Enc::kTable) return;
+  else if (o.type() == Type::kSet) f(o.set_table());
+  else f(o.fields());
+}
+// Which argument names an element, for commands about one of a large collection; 0: none.
+size_t element_at(const CommandSpec& spec, Argv argv) {
+  if (argv.size() < 3) return 0;
+  if (spec.group == "sorted-set") return spec.name == "zadd" ? (argv.size() == 4 ? 3 : 0) : spec.name == "zincrby" ? 3 : 2;
+  return spec.group == "hash" || spec.group == "set" ? 2 : 0;
+}
+}  // namespace
+
 void Keyspace::prefetch(const Session& s, std::span<const Argv> requests) {
   constexpr size_t kMost = 32;
-  struct Want { uint64_t hash; std::string_view key; } wanted[kMost];
-  size_t n = 0;
+  struct Want { uint64_t hash, element_hash; std::string_view key, element; Object* value; } wanted[kMost];
+  size_t n = 0, elements = 0;
   HashTable<Entry>& dict = db(s.db).dict;
   if (dict.size() == 0) return;
   std::string_view name;
-  bool first_is_key = false;
+  const CommandSpec* spec = nullptr;
   for (Argv r : requests) {
     if (r.size() < 2 || n == kMost) continue;
     if (r[0] != name) {
       name = r[0];
-      const CommandSpec* spec = commands.find(name);
-      first_is_key = spec != nullptr && spec->first_key == 1;
+      spec = commands.find(name);
+      if (spec != nullptr && spec->first_key != 1) spec = nullptr;
     }
-    if (!first_is_key) continue;
-    wanted[n] = {hash_key(r[1]), r[1]};
+    if (spec == nullptr) continue;
+    size_t at = element_at(*spec, r);
+    elements += at != 0;
+    wanted[n] = {hash_key(r[1]), 0, r[1], at != 0 && at < r.size() ? r[at] : std::string_view(), nullptr};
     dict.prefetch_bucket(wanted[n++].hash);
   }
   for (size_t i = 0; i < n; ++i) dict.prefetch_chain(wanted[i].hash);
   for (size_t i = 0; i < n; ++i) {
     Entry* e = dict.find_hashed(wanted[i].key, wanted[i].hash);
-    if (e != nullptr && e->value.enc() != Enc::kInt) __builtin_prefetch(e->value.str());
+    if (e == nullptr || e->value.enc() == Enc::kInt || e->value.enc() == Enc::kCold) continue;
+    __builtin_prefetch(e->value.str());
+    wanted[i].value = &e->value;
   }
+  if (elements == 0) return;
+  for (Want& w : std::span(wanted, n)) {
+    if (w.value == nullptr || w.element.empty()) continue;
+    w.element_hash = hash_key(w.element);
+    with_table(*w.value, [&](auto& table) { table.prefetch_bucket(w.element_hash); });
+  }
+  for (Want& w : std::span(wanted, n))
+    if (w.value != nullptr && !w.element.empty()) with_table(*w.value, [&](auto& table) { table.prefetch_chain(w.element_hash); });
 }
 
 // ---- access clocks: 24 bits, seconds for LRU; minutes and a logarithmic counter for LFU ----

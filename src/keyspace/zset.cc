@@ -14,6 +14,10 @@ int random_height() {
   }
   return h;
 }
+// Where a search goes on if it does not follow x on this level: on its way while the one on this level is compared.
+inline void prefetch_below(const ZNode* x, int level) {
+  if (level > 0) __builtin_prefetch(x->levels()[level - 1].forward);
+}
 bool before(const ZNode* n, double score, std::string_view member) {
   return n->score < score || (n->score == score && n->key() < member);
 }
@@ -58,9 +62,11 @@ void Zset::link(ZNode* n) {
   ZNode* x = head_;
   for (int i = level_ - 1; i >= 0; --i) {
     rank[i] = i == level_ - 1 ? 0 : rank[i + 1];
+    prefetch_below(x, i);
     while (x->levels()[i].forward != nullptr && before(x->levels()[i].forward, n->score, n->key())) {
       rank[i] += x->levels()[i].span;
       x = x->levels()[i].forward;
+      prefetch_below(x, i);
     }
     update[i] = x;
   }
@@ -87,9 +93,12 @@ void Zset::link(ZNode* n) {
 void Zset::unlink(ZNode* n) {
   ZNode* x = head_;
   for (int i = level_ - 1; i >= 0; --i) {
+    prefetch_below(x, i);
     while (x->levels()[i].forward != nullptr && x->levels()[i].forward != n &&
-           before(x->levels()[i].forward, n->score, n->key()))
+           before(x->levels()[i].forward, n->score, n->key())) {
       x = x->levels()[i].forward;
+      prefetch_below(x, i);
+    }
     auto& l = x->levels()[i];
     if (l.forward == n) {
       l.span += n->levels()[i].span - 1;

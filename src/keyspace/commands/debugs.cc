@@ -113,7 +113,8 @@ void cmd_debug(Call& c) {
     c.reply.error("-" + s);
   } else if (c.is(1, "log")) {
     c.reply.ok();
-  } else if (c.is(1, "replicate") || c.is(1, "pause-cron") || c.is(1, "replybuffer") || c.is(1, "set-disable-deny-scripts")) {
+  } else if (c.is(1, "replicate") || c.is(1, "pause-cron") || c.is(1, "replybuffer") || c.is(1, "set-disable-deny-scripts") ||
+             c.is(1, "config-rewrite-force-all") || c.is(1, "drop-cluster-packet-filter") || (c.is(1, "leak") && c.argc() == 3)) {
     c.reply.ok();
   } else if (c.is(1, "structsize")) {
     c.reply.simple(fmt::format("bits:64 robj:{} dictentry:{}", sizeof(Object), sizeof(Entry)));

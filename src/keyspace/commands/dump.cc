@@ -561,8 +561,8 @@ void cmd_restore(Call& c) {
   c.changed(key, kNotifyGeneric, "restore");
   c.reply.ok();
 }
-void cmd_migrate(Call& c) { c.fail("-IOERR error or timeout connecting to the client"); }
-const HandlerEntry kCommands[] = {{"dump", cmd_dump}, {"restore", cmd_restore}, {"restore-asking", cmd_restore}, {"migrate", cmd_migrate}};
 }  // namespace
+void cmd_migrate(Call& c);  // migrate.cc
+static const HandlerEntry kCommands[] = {{"dump", cmd_dump}, {"restore", cmd_restore}, {"restore-asking", cmd_restore}, {"migrate", cmd_migrate}};
 std::span<const HandlerEntry> dump_commands() { return kCommands; }
 }  // namespace stele::keyspace

@@ -273,7 +273,12 @@ void cmd_memory(Call& c) {
   } else if (c.is(1, "malloc-stats")) {
     c.reply.verbatim("Stats not supported for the current allocator");
   } else if (c.is(1, "doctor")) {
-    c.reply.verbatim("Hi Sam, I can't find any memory issue in your instance. I can only account for what occurs on this base.\n");
+    constexpr uint64_t kLittle = 5 << 20;
+    if (c.ks.used_memory() < kLittle)
+      c.reply.verbatim("Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these conditions. "
+                       "Please, leave for your mission on Earth and fill it with some data. The new Sam and I will be back to our programming "
+                       "as soon as I finished rebooting.\n");
+    else c.reply.verbatim("Hi Sam, I can't find any memory issue in your instance. I can only account for what occurs on this base.\n");
   } else {
     c.reply.ok();
   }
@@ -309,12 +314,14 @@ void cmd_bgrewriteaof(Call& c) {
 }
 void cmd_lastsave(Call& c) { c.reply.integer(c.ks.stats.last_save_s); }
 void cmd_shutdown(Call& c) {
-  bool abort = false;
+  bool abort = false, save = false, nosave = false;
   for (size_t i = 1; i < c.argc(); ++i) {
+    save |= c.is(i, "save");
+    nosave |= c.is(i, "nosave");
     if (c.is(i, "abort")) abort = true;
     else if (!c.is(i, "nosave") && !c.is(i, "save") && !c.is(i, "now") && !c.is(i, "force")) { c.syntax_error(); return; }
   }
-  if (abort && c.argc() > 2) { c.syntax_error(); return; }
+  if ((abort && c.argc() > 2) || (save && nosave)) { c.syntax_error(); return; }
   if (abort) { c.fail("No shutdown in progress."); return; }
   if (c.ks.shutdown) c.ks.shutdown();
   c.session.close_asked = true;
@@ -331,16 +338,21 @@ void cmd_replicaof(Call& c) {
   else if (!parse_i64(c[2], &port) || port < 0 || port > 65535) c.fail("Invalid master port");
   else c.fail("This server does not follow others as a replica");
 }
-void cmd_replconf(Call& c) { c.reply.ok(); }
+void cmd_replconf(Call& c) {
+  if (c.argc() % 2 == 0) c.syntax_error();
+  else c.reply.ok();
+}
 void cmd_lolwut(Call& c) { c.reply.verbatim("Stele, a stone that carries one text in several scripts.\nRedis ver. 7.0.15\n"); }
 void cmd_module(Call& c) {
   if (help(c, {"LIST", "LOAD <path> [<arg> ...]", "UNLOAD <name>"})) return;
   if (c.is(1, "list")) c.reply.array(0);
-  else if (c.is(1, "unload")) c.fail("Error unloading module: no such module with that name");
   else c.fail("MODULE command not allowed. If the enable-module-command option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.");
 }
 void cmd_cluster(Call& c) { c.fail("This instance has cluster support disabled"); }
-void cmd_failover(Call& c) { c.fail("FAILOVER requires connected replicas."); }
+void cmd_failover(Call& c) {
+  if (c.argc() == 2 && c.is(1, "abort")) c.fail("No failover in progress.");
+  else c.fail("FAILOVER requires connected replicas.");
+}
 // The dispatcher takes it to a worker before it gets here.
 void cmd_sql(Call& c) { c.fail("SQL is not available here"); }
 const HandlerEntry kCommands[] = {

@@ -36,6 +36,14 @@ int plain_pcall(lua_State* l) {
   lua_insert(l, 1);
   return lua_gettop(l);
 }
+// Marks the table of an error that the statistics have already, as in Redis.
+constexpr const char* kCounted = "ignore_error_stats_update";
+bool is_counted(lua_State* l) {
+  lua_getfield(l, -1, kCounted);
+  bool yes = lua_toboolean(l, -1) != 0;
+  lua_pop(l, 1);
+  return yes;
+}
 // Tables that protect() closed stay as they are, whatever way a script tries.
 bool is_protected(lua_State* l, int index) {
   if (!lua_istable(l, index) || !lua_getmetatable(l, index)) return false;
@@ -561,6 +569,7 @@ void ScriptEngine::run(Call& c, lua_State* l, int ref, const std::string& name, 
       if (lua_isstring(l, -1) && lua_isstring(l, -2)) text += fmt::format(" script: {}, on {}:{}.", name, to_text(l, -2), to_text(l, -1));
       lua_pop(l, 2);
       c.fail(text);
+      if (is_counted(l)) c.reply.last_error.clear();
     } else {
       c.fail(fmt::format("Error running script {}, {}", name, to_text(l, -1).substr(0, 100)));
     }
@@ -608,32 +617,41 @@ int ScriptEngine::redis_call(lua_State* l, bool raise) {
   CommandSpec* spec = ks_.commands.find(argv);
   if (spec == nullptr || spec->handler == nullptr) {
     ks_.count_error("ERR");
-    return refuse("Unknown Redis command called from script");
+    int refused = refuse("Unknown Redis command called from script");
+    lua_pushboolean(l, 1);
+    lua_setfield(l, -2, kCounted);
+    return refused;
   }
   auto count = [&](std::string_view code) { ++spec->rejected; ks_.count_error(code); };
+  // An error that the statistics have already; the script may return it.
+  auto counted = [&](int result) {
+    lua_pushboolean(l, 1);
+    lua_setfield(l, -2, kCounted);
+    return result;
+  };
   if ((spec->arity > 0 && static_cast<int>(argv.size()) != spec->arity) || static_cast<int>(argv.size()) < -spec->arity) {
     count("ERR");
-    return refuse("Wrong number of args calling Redis command from script");
+    return counted(refuse("Wrong number of args calling Redis command from script"));
   }
-  if (spec->is(kCmdNoScript)) { count("ERR"); return refuse("This Redis command is not allowed from script"); }
+  if (spec->is(kCmdNoScript)) { count("ERR"); return counted(refuse("This Redis command is not allowed from script")); }
   if (ks_.rows_active || !ks_.key_locks.empty())
-    if (std::string reason = ks_.script_refusal(s.db, *spec, argv); !reason.empty()) { count("ERR"); return refuse(reason); }
+    if (std::string reason = ks_.script_refusal(s.db, *spec, argv); !reason.empty()) { count("ERR"); return counted(refuse(reason)); }
   int bad = 0;
   AclVerdict v = ks_.acl.check(*s.user, *spec, argv, &bad);
   if (v != AclVerdict::kOk) {
     ks_.acl_log(*ks_.current_script, v, v == AclVerdict::kCommand ? spec->name : args[static_cast<size_t>(bad)], s.user->name, "lua", false);
     count("NOPERM");
-    return refuse(v == AclVerdict::kCommand ? "-NOPERM The user executing the script can't run this command or subcommand"
+    return counted(refuse(v == AclVerdict::kCommand ? "-NOPERM The user executing the script can't run this command or subcommand"
                   : v == AclVerdict::kKey   ? "-NOPERM The user executing the script can't access at least one of the keys mentioned in the command arguments"
-                                            : "-NOPERM The user executing the script can't publish to the channel mentioned in the command");
+                                            : "-NOPERM The user executing the script can't publish to the channel mentioned in the command"));
   }
   if (spec->is(kCmdWrite)) {
-    if (read_only_) { count("ERR"); return refuse("Write commands are not allowed from read-only scripts."); }
+    if (read_only_) { count("ERR"); return counted(refuse("Write commands are not allowed from read-only scripts.")); }
     wrote_ = true;
   }
   if (oom_ && spec->is(kCmdDenyOom) && !allow_oom_ && ks_.config.s.maxmemory > 0) {
     count("OOM");
-    return refuse("-OOM command not allowed when used memory > 'maxmemory'.");
+    return counted(refuse("-OOM command not allowed when used memory > 'maxmemory'."));
   }
   s.reply.set_resp(script_resp);
   session_out_.clear();
@@ -643,7 +661,7 @@ int ScriptEngine::redis_call(lua_State* l, bool raise) {
   if (ks_.dirty != dirty) wrote_ = true;
   push_reply(l, session_out_.data());
   bool error = !session_out_.empty() && session_out_[0] == '-';
-  return error ? -1 : 1;
+  return error ? counted(-1) : 1;
 }
 
 void ScriptEngine::hook(lua_State* l) {
@@ -785,6 +803,7 @@ void reply_from_lua(lua_State* l, Reply& r, int script_resp, int depth) {
         std::string text = lua_tostring(l, -1);
         lua_pop(l, 1);
         r.error("-" + text);
+        if (is_counted(l)) r.last_error.clear();
         break;
       }
       lua_pop(l, 1);
