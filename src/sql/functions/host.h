@@ -25,6 +25,8 @@ std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, boo
 void register_object_text_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);
 void register_session_functions(FunctionRegistry& r);
+void register_catalog_functions(FunctionRegistry& r);
+void register_large_object_functions(FunctionRegistry& r);
 void register_search_functions(FunctionRegistry& r);
 void register_text_search_query_functions(FunctionRegistry& r);
 

@@ -279,7 +279,7 @@ void SessionImpl::prepare_statement(const CachedStatement& s) {
   if (inner->kind == StatementKind::kQuery) bound(*inner, true);
   auto prepared = std::make_shared<Prepared>();
   prepared->name = p->name;
-  prepared->text = s.tree->statement_text(s.raw);
+  prepared->text = s.tree->text;
   prepared->statement = std::move(inner);
   prepared->from_sql = true;
   prepared->prepared_us = eval_.statement_us;
@@ -444,7 +444,7 @@ void SessionImpl::declare_cursor(const CachedStatement& s) {
   p->scroll = (d->options & kScroll) != 0;
   p->no_scroll = (d->options & kNoScroll) != 0;
   p->hold = hold;
-  p->text = s.tree->statement_text(s.raw);
+  p->text = s.tree->text;
   p->created_us = eval_.statement_us;
   const query::QueryPtr bound_query = bind_statement(d->query, bind_context(s.tree->text));
   const query::QueryPtr q = cursor_query(bound_query, *p);

@@ -306,7 +306,11 @@ class Parser {
     return text_.substr(from, chars_[token_ + token_length_].at - from);
   }
   void want_host() { want_host_ = true; }
-  void start_in(State s) { p_.state = s; }
+  // A state that can be left again, for the base state at the same place.
+  void start_in(State s) {
+    stack_.push_back(p_);
+    p_.state = s;
+  }
 
  private:
   struct Position {
