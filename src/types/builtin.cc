@@ -17,7 +17,7 @@
   extern "C" const char stele_embed_##symbol##_end[];
 
 #define STELE_TABLES(X)                                                                     \
-  X(pg_aggregate) X(pg_am) X(pg_amop) X(pg_amproc) X(pg_cast) X(pg_collation) X(pg_language) \
+  X(pg_aggregate) X(pg_am) X(pg_amop) X(pg_amproc) X(pg_cast) X(pg_collation) X(pg_keywords) X(pg_language) \
   X(pg_opclass) X(pg_operator) X(pg_opfamily) X(pg_proc) X(pg_proc_sql) X(pg_range)          \
   X(pg_settings) X(pg_ts_config) X(pg_ts_dict) X(pg_type) X(system_columns) X(information_schema_columns) X(stele_types)   \
   X(stele_procs) X(stele_operators) X(stele_casts) X(stele_aggregates) X(stele_opclasses)   \

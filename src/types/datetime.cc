@@ -142,8 +142,16 @@ bool timestamp_to_broken(int64_t ts, BrokenTime* tm, const TimeZone* zone) {
     --day;
   }
   day += kPostgresEpochJulian;
-  if (day < 0 || day > INT32_MAX) return false;
-  julian_to_date(static_cast<int>(day), &tm->year, &tm->month, &tm->day);
+  if (day > INT32_MAX) return false;
+  if (day < 0) {
+    // The zone alone may lead before the first day: 400 years on, the calendar is the same.
+    if (zone == nullptr || day < -1) return false;
+    constexpr int kCycleDays = 146097;
+    julian_to_date(static_cast<int>(day) + kCycleDays, &tm->year, &tm->month, &tm->day);
+    tm->year -= 400;
+  } else {
+    julian_to_date(static_cast<int>(day), &tm->year, &tm->month, &tm->day);
+  }
   time_to_broken(time, tm);
   return true;
 }

@@ -16,6 +16,8 @@ constexpr Oid kLseg = 601, kPath = 602, kBox = 603, kPolygon = 604, kLine = 628,
 constexpr double kEpsilon = 1.0e-06;
 bool zero(double a) { return std::fabs(a) <= kEpsilon; }
 bool eq(double a, double b) { return a == b || std::fabs(a - b) <= kEpsilon || (std::isnan(a) && std::isnan(b)); }
+// As a comparison of coordinates has it: NaN is near nothing.
+bool near(double a, double b) { return a == b || std::fabs(a - b) <= kEpsilon; }
 bool lt(double a, double b) { return b - a > kEpsilon; }
 bool le(double a, double b) { return a - b <= kEpsilon; }
 bool gt(double a, double b) { return a - b > kEpsilon; }
@@ -357,11 +359,11 @@ Datum points_recv(std::string_view s, int32_t, Arena& a, EvalContext&) {
 
 bool intersection(Line p, Line q, Point& out) {
   if (!zero(p.b)) {
-    if (eq(q.a, p.a * (q.b / p.b))) return false;
+    if (near(q.a, p.a * (q.b / p.b))) return false;
     out.x = (p.b * q.c - q.b * p.c) / (p.a * q.b - q.a * p.b);
     out.y = -(p.a * out.x + p.c) / p.b;
   } else if (!zero(q.b)) {
-    if (eq(p.a, q.a * (p.b / q.b))) return false;
+    if (near(p.a, q.a * (p.b / q.b))) return false;
     out.x = (q.b * p.c - p.b * q.c) / (q.a * p.b - p.a * q.b);
     out.y = -(q.a * out.x + q.c) / q.b;
   } else {

@@ -24,7 +24,7 @@ import harness  # noqa: E402
 import pgwire  # noqa: E402
 from postgres import RealPostgres  # noqa: E402
 
-ERROR_FIELDS = ("S", "C", "M", "D", "H", "P", "s", "t", "c", "d", "n")
+ERROR_FIELDS = ("S", "C", "M", "D", "H", "P", "p", "q", "W", "s", "t", "c", "d", "n")
 
 
 class Statement:

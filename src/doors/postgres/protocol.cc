@@ -1,5 +1,6 @@
 // The message loop of an authenticated client: simple and extended query, COPY, errors.
 #include "doors/postgres/connection.h"
+#include "doors/postgres/function_call.h"
 
 namespace stele::doors::postgres {
 namespace {
@@ -147,11 +148,9 @@ Connection::Outcome Connection::handle(char type, std::string_view body) {
       break;
     case 'X': return Outcome::kClose;
     case 'F':
-      guarded(false, [&] {
-        throw Error(ErrorCode::kFeatureNotSupported, "function call messages are not supported")
-            .hint("Call the function with SELECT.");
-      });
-      ready_for_query();
+      guarded(true, [&] { function_call(*session_, r, wire_.out); });
+      skip_to_sync_ = false;
+      sync();
       break;
     case 'd': case 'c': case 'f':
       break;  // the rest of a COPY that failed

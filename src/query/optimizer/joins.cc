@@ -7,6 +7,14 @@
 
 namespace stele::query {
 
+template <typename Joins>
+[[noreturn]] static void no_join_order(const Joins& joins) {
+  for (const auto& j : joins)
+    if (j.kind == JoinKind::kFull) throw Error(ErrorCode::kFeatureNotSupported, "FULL JOIN is only supported with merge-joinable or hash-joinable join conditions");
+  throw Error(ErrorCode::kInternalError, "failed to build any join order for the query");
+}
+
+
 RelInfo* Level::rel_for(Relids r) {
   auto it = rels_.find(r);
   return it == rels_.end() ? nullptr : it->second.get();
@@ -400,7 +408,7 @@ NodePtr Level::join_search() {
     }
     top = rel_for(all_);
     if (top != nullptr && top->cheapest) return top->cheapest;
-    throw Error(ErrorCode::kInternalError, "failed to build any join order for the query");
+    no_join_order(special_);
   }
   // Greedy: the pair with the smallest result first.
   std::vector<RelInfo*> pool = base_;
@@ -419,7 +427,7 @@ NodePtr Level::join_search() {
           if (best == nullptr || r->rows < best->rows || (r->rows == best->rows && r->cheapest->total < best->cheapest->total)) { best = r; x = pool[i]; y = pool[j]; }
         }
     }
-    if (best == nullptr) throw Error(ErrorCode::kInternalError, "failed to build any join order for the query");
+    if (best == nullptr) no_join_order(special_);
     std::erase(pool, x);
     std::erase(pool, y);
     pool.push_back(best);

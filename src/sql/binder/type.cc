@@ -146,7 +146,7 @@ ResolvedType parse_type_string(std::string_view sql, const BindContext& context,
     tree = parse_sql("SELECT CAST(NULL AS " + std::string(sql) + ")");
   } catch (const Error& e) {
     // The position within the name means nothing to the statement around it.
-    throw Error(e.code(), e.message());
+    throw Error(e.code(), e.message()).context("invalid type name \"" + std::string(sql) + "\"");
   }
   const Node* n = tree->statements.size() == 1 && pg::is(tree->statements[0].node, pg::kSelectStmt) &&
                           tree->statements[0].node->select_stmt->n_target_list == 1 && tree->statements[0].node->select_stmt->n_from_clause == 0

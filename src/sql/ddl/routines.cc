@@ -129,8 +129,9 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
     const std::string type = f->result == oid::kTrigger ? "trigger" : "event_trigger";
     if (language == "sql") fail(ErrorCode::kInvalidFunctionDefinition, "SQL functions cannot return type " + type);
     if (!f->args.empty())
-      fail(ErrorCode::kInvalidFunctionDefinition, f->result == oid::kTrigger ? "trigger functions cannot have declared arguments" : "event trigger functions cannot have declared arguments", -1, {},
-           f->result == oid::kTrigger ? "The arguments of the trigger can be accessed through TG_NARGS and TG_ARGV instead." : "");
+      throw Error(ErrorCode::kInvalidFunctionDefinition, f->result == oid::kTrigger ? "trigger functions cannot have declared arguments" : "event trigger functions cannot have declared arguments")
+          .hint(f->result == oid::kTrigger ? "The arguments of the trigger can be accessed through TG_NARGS and TG_ARGV instead." : "")
+          .context("compilation of PL/pgSQL function \"" + f->name + "\" near line 1");
   }
   {
     const TypeRow& result = view().type(f->result);
@@ -204,14 +205,20 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
   if (host.settings().raw("check_function_bodies").value_or("on") != "off") {
     host.next_command();
     try {
-      if (language == "plpgsql") plpgsql::validate(host, *f);
+      if (language == "plpgsql") {
+        for (Error& w : plpgsql::validate(host, *f)) {
+          const int offset = body_offset(text, f->source);
+          if (offset >= 0) w.set_position(position(offset) + w.position() - 1);
+          host.notice("WARNING", w);
+        }
+      }
       else if (language == "sql") validate_sql_function(host, *f);
     } catch (const Error& e) {
       Error copy = e;
       const int offset = body_offset(text, f->source);
       if (e.position() > 0 && offset >= 0) copy.set_position(position(offset) + e.position() - 1);
       else if (e.position() > 0) copy.set_internal(f->source, e.position());
-      if (language == "sql") copy.add_context("SQL function \"" + f->name + "\"");
+      if (language == "sql" && e.position() <= 0) copy.add_context("SQL function \"" + f->name + "\"");
       throw copy;
     }
   }

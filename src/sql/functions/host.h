@@ -26,6 +26,8 @@ void register_object_text_functions(FunctionRegistry& r);
 void register_partition_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);
 void register_session_functions(FunctionRegistry& r);
+void register_catalog_functions(FunctionRegistry& r);
+void register_large_object_functions(FunctionRegistry& r);
 void register_search_functions(FunctionRegistry& r);
 void register_text_search_query_functions(FunctionRegistry& r);
 

@@ -90,6 +90,10 @@ ParseTreePtr parse_here(std::string_view text, bool deep) {
       while (to < tree->text.size() && (std::isalnum(static_cast<unsigned char>(tree->text[to])) || tree->text[to] == '_' || tree->text[to] == '.' || tree->text[to] == '$')) ++to;
       if (to > from) message = std::string(kJunk) + tree->text.substr(from, to - from) + "\"";
     }
+    if (message == "invalid Unicode escape" && position > 0) {
+      const std::string_view at = std::string_view(tree->text).substr(std::min(tree->text.size(), static_cast<size_t>(position) - 1), 2);
+      hint = at == "\\u" || at == "\\U" ? "Unicode escapes must be \\uXXXX or \\UXXXXXXXX." : "Unicode escapes must be \\XXXX or \\+XXXXXX.";
+    }
     throw Error(code_of(message), message).hint(hint).position(position);
   }
   auto* parsed = pg_query__parse_result__unpack(nullptr, r.parse_tree.len, reinterpret_cast<const uint8_t*>(r.parse_tree.data));

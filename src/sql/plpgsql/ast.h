@@ -38,6 +38,9 @@ struct Expression {
   ExprMode mode = ExprMode::kExpression;
   Names names;
   bool replaced_perform = false;
+  // Assignments: the statement as errors show it; a position in text is one further by shift in it.
+  std::string shown;
+  int shift = 0;
 
   // Learnt at run time; valid for one catalogue version, path and set of parameter types.
   struct Bound {
@@ -123,6 +126,7 @@ struct Function {
   std::string name, signature;           // "f", "f(integer,text)"
   std::string source;
   Oid oid = 0;
+  std::vector<Error> warnings;           // of its compilation, with positions in the body
   std::vector<Variable> variables;
   StatementPtr block;
   std::vector<int> arguments;            // variables of the input arguments, in order
@@ -150,6 +154,9 @@ struct Signature {                       // what compile() needs of pg_proc, or 
   catalog::Ptr<catalog::Relation> trigger_table;   // null while only validating
   bool validate = false;                 // CREATE FUNCTION: parse every expression too
 };
+
+// True if plpgsql.extra_warnings or extra_errors asks for the check.
+bool extra_check(UtilityHost& host, const char* setting, std::string_view check);
 
 // Throws with positions in the body and "compilation of PL/pgSQL function" as context.
 FunctionPtr compile(const Signature& signature, UtilityHost& host);

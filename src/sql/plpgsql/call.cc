@@ -133,7 +133,11 @@ FunctionPtr compiled(UtilityHost& host, const catalog::Function& f, std::span<co
 
 NullableDatum call_function(UtilityHost& host, const catalog::Ptr<catalog::Function>& f, std::span<const NullableDatum> args, std::span<const Oid> arg_types, Oid result, Arena& arena) {
   (void)result;
-  if (f->result == oid::kTrigger) throw Error(ErrorCode::kFeatureNotSupported, "trigger functions can only be called as triggers");
+  if (f->result == oid::kTrigger) {
+    Error e(ErrorCode::kFeatureNotSupported, "trigger functions can only be called as triggers");
+    e.add_context("compilation of PL/pgSQL function \"" + f->name + "\" near line 1");
+    throw e;
+  }
   if (f->result == 3838) throw Error(ErrorCode::kFeatureNotSupported, "trigger functions can only be called as event triggers");
   CallScope scope(host, *f);
   AtomicScope atomic(host);
@@ -149,10 +153,10 @@ void call_set_function(UtilityHost& host, const catalog::Ptr<catalog::Function>&
   frame.call_set(args, arg_types, emit);
 }
 
-void validate(UtilityHost& host, const catalog::Function& f) {
+std::vector<Error> validate(UtilityHost& host, const catalog::Function& f) {
   Signature s = signature_of(host, f, {});
   s.validate = true;
-  compile(s, host);
+  return compile(s, host)->warnings;
 }
 
 // ---- triggers

@@ -9,7 +9,7 @@ NullableDatum call_function(UtilityHost& host, const catalog::Ptr<catalog::Funct
 void call_set_function(UtilityHost& host, const catalog::Ptr<catalog::Function>& f, std::span<const NullableDatum> args, std::span<const Oid> arg_types,
                        const std::function<bool(std::span<const NullableDatum>)>& emit);
 // CREATE FUNCTION: throws what is wrong with the body.
-void validate(UtilityHost& host, const catalog::Function& f);
+std::vector<Error> validate(UtilityHost& host, const catalog::Function& f);
 bool fire_triggers(UtilityHost& host, const query::TriggerEvent& event);
 void emit_held_rows(UtilityHost& host, int number, const std::function<bool(std::span<const NullableDatum>)>& emit);
 int trigger_depth(UtilityHost& host);

@@ -297,6 +297,27 @@ void Compiler::cursor_declaration(const std::string& name, int line, bool scroll
   locals.push_back(v);
 }
 
+// plpgsql.extra_warnings and extra_errors can ask for it while a function is created.
+void Compiler::check_shadowing(const std::string& name, int offset) {
+  if (!sig_.validate || sig_.oid == 0) return;
+  const bool error = extra_check(host_, "plpgsql.extra_errors", "shadowed_variables");
+  if (!error && !extra_check(host_, "plpgsql.extra_warnings", "shadowed_variables")) return;
+  for (const Name* n = names_.get(); n != nullptr; n = n->previous.get()) {
+    if (n->kind != Name::Kind::kVariable || n->name != name) continue;
+    const std::string message = "variable \"" + name + "\" shadows a previously defined variable";
+    if (error) fail(ErrorCode::kDuplicateAlias, message, offset);
+    Error warning(ErrorCode::kDuplicateAlias, message);
+    warning.set_position(character_position(f_->source, offset));
+    f_->warnings.push_back(warning);
+    return;
+  }
+}
+
+bool extra_check(UtilityHost& host, const char* setting, std::string_view check) {
+  const auto value = host.exec().eval->setting ? host.exec().eval->setting(setting) : std::nullopt;
+  return value && (*value == "all" || value->find(check) != std::string::npos);
+}
+
 void Compiler::declaration(std::vector<int>& locals) {
   const Token& first = peek();
   const int line = line_of(f_->source, first.begin);
@@ -304,6 +325,7 @@ void Compiler::declaration(std::vector<int>& locals) {
   const std::string name = take().text;
   for (const Name* n = names_.get(); n != nullptr && n->kind == Name::Kind::kVariable; n = n->previous.get())
     if (n->name == name) fail(ErrorCode::kSyntaxError, "duplicate declaration at or near \"" + name + "\"", first.begin);
+  check_shadowing(name, first.begin);
   if (accept("alias")) {
     expect("for");
     std::vector<std::string> names{take().text};

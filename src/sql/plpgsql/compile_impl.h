@@ -52,6 +52,7 @@ class Compiler {
   // Declarations
   void declarations();
   void declaration(std::vector<int>& locals);
+  void check_shadowing(const std::string& name, int offset);
   struct DeclaredType { Oid type = 0; int32_t typmod = -1; Oid collation = 0; };
   DeclaredType data_type();
   void cursor_declaration(const std::string& name, int line, bool scroll, bool no_scroll, std::vector<int>& locals);

@@ -223,7 +223,10 @@ StatementPtr Compiler::assignment(const Found& target) {
   const bool plain = peek().is(":=") || peek().is("=");
   if (plain) {
     take();
+    const int value_begin = peek().begin;
     s->expr = expression({";"}, ";");
+    s->expr->shown = f_->source.substr(static_cast<size_t>(begin), static_cast<size_t>(tokens_[at_ - 1].end - begin));
+    s->expr->shift = value_begin - begin;
   } else {
     // An element or a deeper field: the rest of the target goes to the binder as UPDATE's does.
     int depth = 0;
@@ -241,6 +244,8 @@ StatementPtr Compiler::assignment(const Found& target) {
     auto e = std::make_shared<Expression>();
     e->mode = ExprMode::kAssignment;
     e->text = "UPDATE x SET x" + path + "= " + value;
+    e->shown = f_->source.substr(static_cast<size_t>(begin), static_cast<size_t>(tokens_[stop - 1].end - begin));
+    e->shift = peek().begin - begin - static_cast<int>(e->text.size() - value.size());
     e->offset = begin;
     e->names = names_;
     s->expr = e;
@@ -794,11 +799,12 @@ StatementPtr Compiler::sql_statement() {
     if (t.is("into") && !import && previous != nullptr && !previous->is("insert") && !previous->is("merge")) {
       if (!s->target.empty()) fail(ErrorCode::kSyntaxError, "INTO specified more than once", t.begin);
       text += f_->source.substr(static_cast<size_t>(copied), static_cast<size_t>(t.begin - copied));
+      const int into = t.begin;
       take();
       s->target = into_target(&s->strict);
-      // A blank keeps the offsets of what follows.
-      copied = tokens_[at_ - 1].end;
-      end = copied;
+      // Blanks keep the offsets of what follows.
+      copied = end = peek().begin;
+      text.append(static_cast<size_t>(copied - into), ' ');
       previous = nullptr;
       continue;
     }

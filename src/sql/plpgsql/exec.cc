@@ -141,7 +141,20 @@ Frame::Flow Frame::execute(const Statement& s) {
     case StatementKind::kAssign: {
       arena_.reset();
       const Result r = evaluate(*s.expr);
-      assign_target(s, s.target, 0, r.v, r.type, r.typmod);
+      if (s.expr->text.starts_with('\'') && !r.v.is_null) {
+        // A literal is converted when the assignment is planned: its errors show the statement.
+        try {
+          assign_target(s, s.target, 0, r.v, r.type, r.typmod);
+        } catch (const Error& error) {
+          Error copy = error;
+          const std::string_view state = error.sqlstate();
+          if (state == "22P02" || state == "22007" || state == "22008" || state == "22003") copy.set_position(1);
+          if (state == "23514" || state == "23502") throw;
+          rethrow(copy, *s.expr, 0, true);
+        }
+      } else {
+        assign_target(s, s.target, 0, r.v, r.type, r.typmod);
+      }
       break;
     }
     case StatementKind::kIf: case StatementKind::kCase: flow = if_or_case(s); break;
@@ -555,7 +568,11 @@ void Frame::return_query(const Statement& s) {
                  (f_->result_is_composite || !f_->out_variables.empty() ? " in column " + std::to_string(i + 1) + "." : " in column 1.");
     }
   }
-  if (!detail.empty()) throw Error(ErrorCode::kDatatypeMismatch, "structure of query does not match function result type").detail(detail);
+  if (!detail.empty()) {
+    const Error bad = Error(ErrorCode::kDatatypeMismatch, "structure of query does not match function result type").detail(detail);
+    if (s.low != nullptr) throw bad;
+    rethrow(bad, *s.expr, 0, true);
+  }
   std::vector<NullableDatum> row;
   for (const auto& r : rows.rows) {
     row.assign(r.begin(), r.end());

@@ -56,10 +56,12 @@ class FrameLine {
 void Frame::rethrow(const Error& e, const Expression& x, int shift, bool with_statement) {
   Error copy = e;
   const char* what = x.mode == ExprMode::kStatement ? "SQL statement" : x.mode == ExprMode::kAssignment ? "PL/pgSQL assignment" : "SQL expression";
+  const std::string& text = x.shown.empty() ? x.text : x.shown;
+  if (!x.shown.empty()) what = "PL/pgSQL assignment";
   if (e.position() > 0 && e.internal_query().empty()) {
-    copy.set_internal(x.text, std::max(1, e.position() - shift));
+    copy.set_internal(text, std::max(1, e.position() - shift + x.shift));
   } else if (with_statement) {
-    copy.add_context(std::string(what) + " \"" + x.text + "\"");
+    copy.add_context(std::string(what) + " \"" + text + "\"");
   }
   throw copy;
 }
@@ -128,11 +130,7 @@ BindContext Frame::bind_context(Expression& e, Expression::Bound& bound, std::st
     const size_t dno = static_cast<size_t>(ref.variable);
     if (f_->variables[dno].kind == Variable::Kind::kRecord && ref.field.empty()) {
       const RecordValue& r = records_[dno];
-      if (!r.shaped && f_->variables[dno].type == oid::kRecord) {
-        throw Error(ErrorCode::kObjectNotInPrerequisiteState, "record \"" + f_->variables[dno].name + "\" is not assigned yet")
-            .detail("The tuple structure of a not-yet-assigned record is indeterminate.");
-      }
-      if (r.type == oid::kRecord && !r.null) {
+      if (r.type == oid::kRecord && r.shaped && !r.null) {
         // A row of its fields: so its columns have names and types while the query is bound.
         auto row = std::make_shared<query::ListExpr>(query::ExprKind::kRow);
         row->type = oid::kRecord;
@@ -357,7 +355,9 @@ void Frame::sql_statement(const Statement& s) {
   const bool modifies = b->query != nullptr && b->query->command != CommandKind::kSelect;
   const bool strict = s.strict;
   // More than one row is an error of INTO STRICT, and of a modifying statement's INTO.
-  const uint64_t limit = !into ? UINT64_MAX : strict || modifies ? 2 : 1;
+  const bool many_error = into && extra_check(host_, "plpgsql.extra_errors", "too_many_rows");
+  const bool many_warning = into && !many_error && extra_check(host_, "plpgsql.extra_warnings", "too_many_rows");
+  const uint64_t limit = !into ? UINT64_MAX : strict || modifies || many_error || many_warning ? 2 : 1;
   if (!into && !select_like && b->query != nullptr && (b->query->command == CommandKind::kSelect || !b->query->returning.empty()))
     throw Error(ErrorCode::kSyntaxError, "query has no destination for result data").hint(b->query->command == CommandKind::kSelect ? "If you want to discard the results of a SELECT, use PERFORM instead." : "");
   const uint64_t n = run_query(*s.expr, into ? &rows : nullptr, modifies ? UINT64_MAX : limit, &returns_rows, &command);
@@ -382,8 +382,10 @@ void Frame::sql_statement(const Statement& s) {
     assign_row(s.target, rows, 0);
     return;
   }
-  if (rows.rows.size() > 1 && (strict || modifies)) {
-    throw Error(ErrorCode::kTooManyRows, "query returned more than one row").detail(params()).hint("Make sure the query returns a single row, or use LIMIT 1.");
+  if (rows.rows.size() > 1 && (strict || modifies || many_error || many_warning)) {
+    const Error many = Error(ErrorCode::kTooManyRows, "query returned more than one row").detail(params()).hint("Make sure the query returns a single row, or use LIMIT 1.");
+    if (strict || modifies || many_error) throw many;
+    host_.notice("WARNING", many);
   }
   assign_row(s.target, rows, 0);
 }

@@ -154,11 +154,8 @@ class Scanner {
 std::vector<Token> scan(std::string_view body) { return Scanner(body).run(); }
 
 int line_of(std::string_view body, int offset) {
-  size_t start = 0;
-  if (!body.empty() && body[0] == '\r') ++start;
-  if (start < body.size() && body[start] == '\n') ++start;
   int line = 1;
-  for (size_t i = start; i < body.size() && static_cast<int>(i) < offset; ++i) line += body[i] == '\n' ? 1 : 0;
+  for (size_t i = 0; i < body.size() && static_cast<int>(i) < offset; ++i) line += body[i] == '\n' ? 1 : 0;
   return line;
 }
 

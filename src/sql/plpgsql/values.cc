@@ -274,6 +274,16 @@ void Frame::assign_row(const Target& t, const Rows& rows, size_t at) {
     }
     return;
   }
+  if (!row.empty() && row.size() != t.variables.size()) {
+    const bool error = extra_check(host_, "plpgsql.extra_errors", "strict_multi_assignment");
+    if (error || extra_check(host_, "plpgsql.extra_warnings", "strict_multi_assignment")) {
+      const Error bad = Error(ErrorCode::kDatatypeMismatch, "number of source and target fields in assignment does not match")
+                            .detail(std::string("strict_multi_assignment check of ") + (error ? "extra_errors" : "extra_warnings") + " is active.")
+                            .hint("Make sure the query returns the exact list of columns.");
+      if (error) throw bad;
+      host_.notice("WARNING", bad);
+    }
+  }
   for (size_t i = 0; i < t.variables.size(); ++i) {
     const bool given = i < row.size();
     const NullableDatum d = given ? row[i] : NullableDatum{};

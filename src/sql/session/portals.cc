@@ -33,7 +33,9 @@ PortalPtr SessionImpl::find_portal(std::string_view name) {
   return it->second;
 }
 
-void SessionImpl::parse(std::string_view name, std::string_view text, std::span<const Oid> param_types) {
+void SessionImpl::parse(std::string_view name, std::string_view given, std::span<const Oid> param_types) {
+  std::string held;
+  const std::string_view text = parser_text(given, &held);
   extended_open_ = true;
   if (!name.empty() && prepared_.contains(name)) {
     throw Error(ErrorCode::kDuplicatePreparedStatement, fmt::format("prepared statement \"{}\" already exists", name));

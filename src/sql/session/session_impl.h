@@ -371,6 +371,9 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   BoundPtr read_ahead_;
   const Portal* read_ahead_portal_ = nullptr;
   std::string read_ahead_text_;
+  bool escapes_in_strings_ = false;  // standard_conforming_strings is off
+  // The text as the parser wants it; held keeps it when it is another one.
+  std::string_view parser_text(std::string_view text, std::string* held);
   query::PointRead read_ahead_result_ = query::PointRead::kMoved;
   StrippedText stripped_;
   std::vector<NullableDatum> literal_params_;

@@ -347,10 +347,35 @@ void Settings::assign(const std::string& key, std::optional<std::string> value, 
   }
 }
 
+// PL/pgSQL's own parameters, which are no rows of pg_settings until it is loaded.
+static void check_plpgsql_setting(std::string_view name, std::string_view value) {
+  const std::string key = lower(name);
+  auto bad = [&] { return Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid value for parameter \"{}\": \"{}\"", key, value)); };
+  if (key == "plpgsql.variable_conflict") {
+    const std::string v = lower(value);
+    if (v != "error" && v != "use_variable" && v != "use_column") throw bad().hint("Available values: error, use_variable, use_column.");
+  }
+  if (key != "plpgsql.extra_warnings" && key != "plpgsql.extra_errors") return;
+  const std::string whole = lower(value);
+  if (whole == "all" || whole == "none") return;
+  std::string word;
+  for (size_t i = 0; i <= value.size(); ++i) {
+    if (i < value.size() && value[i] != ',' && value[i] != ' ') {
+      word.push_back(value[i]);
+      continue;
+    }
+    const std::string w = lower(std::exchange(word, {}));
+    if (w == "all" || w == "none") throw bad().detail(fmt::format("Key word \"{}\" cannot be combined with other key words.", w));
+    if (!w.empty() && w != "shadowed_variables" && w != "too_many_rows" && w != "strict_multi_assignment")
+      throw bad().detail(fmt::format("Unrecognized key word: \"{}\".", w));
+  }
+}
+
 void Settings::set(std::string_view name, std::string_view value, bool local, bool superuser) {
   const SettingDefinition* d = require(name);
   if (d == nullptr) {
     check_custom_name(name);
+    check_plpgsql_setting(name, value);
     assign(key_of(name), std::string(value), local);
     return;
   }

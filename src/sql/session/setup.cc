@@ -1,5 +1,6 @@
 // What a session is made of: settings that take effect, hooks of the executor, names and roles.
 #include "base/codec.h"
+#include "sql/functions/large_objects.h"
 #include "sql/session/session_impl.h"
 #include "types/timezone.h"
 
@@ -80,6 +81,8 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
   } else if (name == "IntervalStyle") {
     eval_.interval_style = value == "postgres_verbose" ? IntervalStyle::kPostgresVerbose : value == "sql_standard" ? IntervalStyle::kSqlStandard
                            : value == "iso_8601" ? IntervalStyle::kIso8601 : IntervalStyle::kPostgres;
+  } else if (name == "standard_conforming_strings") {
+    escapes_in_strings_ = value == "off";
   } else if (name == "TimeZone") {
     eval_.timezone = TimeZone::find(value);
   } else if (name == "extra_float_digits") {
@@ -232,6 +235,12 @@ void SessionImpl::install_hooks() {
       }
       return out;
     };
+    c.large_objects = [this] {
+      std::vector<std::pair<Oid, Oid>> out;
+      for (const LargeObject& o : large_objects(exec_)) out.emplace_back(o.oid, o.owner);
+      return out;
+    };
+    c.large_object_pages = [this](const auto& emit) { each_large_object_page(exec_, emit); };
     c.cursors = [this] {
       std::vector<system_catalogs::OpenCursor> out;
       for (const auto& [name, p] : portals_) {

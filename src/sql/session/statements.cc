@@ -2,6 +2,7 @@
 #include "base/codec.h"
 #include "sql/binder/privileges.h"
 #include "sql/parser/pg.h"
+#include "sql/parser/strings.h"
 #include "sql/session/session_impl.h"
 
 namespace stele::sql {
@@ -217,7 +218,18 @@ void SessionImpl::run_statement(const StatementPtr& s, std::string_view, ResultS
   }
 }
 
-void SessionImpl::simple_query(std::string_view text, ResultSink& sink) {
+std::string_view SessionImpl::parser_text(std::string_view text, std::string* held) {
+  if (!escapes_in_strings_ || (text.find('\\') == std::string_view::npos && text.find('&') == std::string_view::npos)) return text;
+  const bool warn = settings_.raw("escape_string_warning").value_or("on") != "off";
+  *held = without_escapes(text, [&](const Error& e) {
+    if (warn) notice("WARNING", e);
+  });
+  return *held;
+}
+
+void SessionImpl::simple_query(std::string_view given, ResultSink& sink) {
+  std::string_view text = given;
+  std::string held;
   const auto idle = [this] {
     std::lock_guard lock(activity_mutex_);
     state_change_us_ = engine_.store->clock().unix_us() - 946684800000000;
@@ -233,6 +245,7 @@ void SessionImpl::simple_query(std::string_view text, ResultSink& sink) {
   try {
     extended_open_ = false;
     multi_statement_ = false;
+    text = parser_text(given, &held);
     if (simple_stripped(text, sink)) {
       // Done with a shared plan.
     } else if (StatementPtr s = database_.cached(text)) {

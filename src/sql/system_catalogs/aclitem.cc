@@ -35,6 +35,8 @@ void register_functions() {
   register_partition_functions(registry);
   register_privilege_functions(registry);
   register_session_functions(registry);
+  register_catalog_functions(registry);
+  register_large_object_functions(registry);
   register_search_functions(registry);
   redis::register_redis_functions(registry);
   register_text_search_query_functions(registry);

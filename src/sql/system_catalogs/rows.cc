@@ -88,11 +88,8 @@ Made Rows::oidvector(std::span<const Oid> v) {
 Made Rows::int2_array(std::span<const int16_t> v) {
   return {one_dimension(oid::kInt2, v, 1, arena, [](int16_t x) { return Datum::from_int(x); })};
 }
-Made Rows::oid_array(std::span<const Oid> v) {
-  return {one_dimension(oid::kOid, v, 1, arena, [](Oid x) { return Datum::from_oid(x); })};
-}
-Made Rows::regtype_array(std::span<const Oid> v) {
-  return {one_dimension(oid::kRegtype, v, 1, arena, [](Oid x) { return Datum::from_oid(x); })};
+Made Rows::oid_array(std::span<const Oid> v, Oid element) {
+  return {one_dimension(element, v, 1, arena, [](Oid x) { return Datum::from_oid(x); })};
 }
 Made Rows::text_array(std::span<const std::string> v) {
   return {one_dimension(oid::kText, v, 1, arena, [&](const std::string& x) { return make_bytes(arena, x); })};

@@ -50,8 +50,7 @@ class Rows {
   Made int2vector(std::span<const int16_t> v);
   Made oidvector(std::span<const Oid> v);
   Made int2_array(std::span<const int16_t> v);
-  Made oid_array(std::span<const Oid> v);
-  Made regtype_array(std::span<const Oid> v);
+  Made oid_array(std::span<const Oid> v, Oid element = oid::kOid);
   Made text_array(std::span<const std::string> v);
   Made name_array(std::span<const std::string> v);
   Made char_array(std::string_view v);

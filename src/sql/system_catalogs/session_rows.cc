@@ -99,11 +99,20 @@ void pg_locks(Rows& out) {
 void pg_prepared_statements(Rows& out) {
   if (!out.context.prepared_statements) return;
   for (auto& p : out.context.prepared_statements())
-    out(p.name, p.text, p.prepared_us, out.regtype_array(p.types), p.from_sql, p.generic, p.custom);
+    out(p.name, p.text, p.prepared_us, out.oid_array(p.types, oid::kRegtype), p.from_sql, p.generic, p.custom);
 }
 void pg_cursors(Rows& out) {
   if (!out.context.cursors) return;
   for (auto& c : out.context.cursors()) out(c.name, c.text, c.holdable, c.binary, c.scrollable, c.created_us);
+}
+
+void pg_largeobject_metadata(Rows& out) {
+  if (!out.context.large_objects) return;
+  for (auto [object, owner] : out.context.large_objects()) out(object, owner, nullptr);
+}
+void pg_largeobject(Rows& out) {
+  if (!out.context.large_object_pages) return;
+  out.context.large_object_pages([&](Oid object, int32_t page, std::string_view bytes) { out(object, page, Made{make_bytes(out.arena, bytes)}); });
 }
 
 // pg_stat_*_tables: `which` selects all, system or user tables.
@@ -187,7 +196,7 @@ Producer session_producer(std::string_view name) {
   static const std::unordered_map<std::string_view, Producer> kProducers = {
 #define P(f) {#f, f}
       P(pg_settings), P(pg_stat_activity), P(pg_locks), P(pg_prepared_statements), P(pg_cursors), P(pg_stat_database),
-      P(pg_stat_ssl), P(pg_timezone_names), P(pg_timezone_abbrevs),
+      P(pg_stat_ssl), P(pg_timezone_names), P(pg_timezone_abbrevs), P(pg_largeobject), P(pg_largeobject_metadata),
 #undef P
       {"pg_stat_all_tables", stat_tables<0>}, {"pg_stat_sys_tables", stat_tables<1>}, {"pg_stat_user_tables", stat_tables<2>},
       {"pg_stat_all_indexes", stat_indexes<0>}, {"pg_stat_sys_indexes", stat_indexes<1>}, {"pg_stat_user_indexes", stat_indexes<2>},

@@ -46,6 +46,8 @@ struct Context {
   std::function<std::vector<Activity>()> sessions;
   std::function<std::vector<PreparedStatement>()> prepared_statements;
   std::function<std::vector<OpenCursor>()> cursors;
+  std::function<std::vector<std::pair<Oid, Oid>>()> large_objects;  // with their owners
+  std::function<void(const std::function<void(Oid, int32_t, std::string_view)>&)> large_object_pages;
   std::function<std::optional<int64_t>(Oid)> sequence_last_value;  // nullopt: not called yet
   std::function<std::optional<double>(Oid)> live_rows;             // transactional row count of a table
   std::function<std::string(std::string_view setting)> setting_source;  // "session", "default" ...
