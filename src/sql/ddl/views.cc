@@ -190,7 +190,6 @@ std::string Ddl::create_table_as(const pg::CreateTableAsStmt* s) {
   check_name_free(target);
   BindContext b = bind();
   const Node* query_node = s->query;
-  if (query_node->node_case == pg::kExecuteStmt) fail(ErrorCode::kFeatureNotSupported, "CREATE TABLE AS EXECUTE is not supported");
   std::shared_ptr<Query> q;
   pg::SelectStmt copy;
   Node wrap = PG_QUERY__NODE__INIT;
