@@ -226,7 +226,7 @@ Oid find_function(const void* object_with_args, char kind, const BindContext& co
     b.fail(ErrorCode::kUndefinedFunction, std::string(kind == 0 ? "routine" : what) + " " + sig + " does not exist");
   }
   if (kind == 'f' && found->kind == 'a')
-    b.fail(ErrorCode::kWrongObjectType, sig + " is not a function");
+    b.fail(ErrorCode::kWrongObjectType, "\"" + display + "\" is an aggregate function", -1, {}, "Use DROP AGGREGATE to drop aggregate functions.");
   if (kind == 'f' && found->kind == 'p') b.fail(ErrorCode::kWrongObjectType, sig + " is not a function");
   if (kind == 'p' && found->kind != 'p') b.fail(ErrorCode::kWrongObjectType, sig + " is not a procedure");
   if (kind == 'a' && found->kind != 'a') b.fail(ErrorCode::kWrongObjectType, "function " + sig + " is not an aggregate");

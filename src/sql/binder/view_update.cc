@@ -83,6 +83,11 @@ std::shared_ptr<Query> Binder::rewrite_target_view(std::shared_ptr<Query> q) {
       q->instead_source = source;
       return q;
     }
+    // An unconditional INSTEAD rule does the work: the session runs it.
+    const char rule_event = insert ? '3' : update ? '2' : '4';
+    if (q->command != CommandKind::kMerge &&
+        std::any_of(view->rules.begin(), view->rules.end(), [&](const catalog::Rule& x) { return x.event == rule_event && x.instead && x.condition_sql.empty() && x.enabled != 'D'; }))
+      return q;
     const char* verb = insert ? "insert into" : update ? "update" : q->command == CommandKind::kMerge ? "merge into" : "delete from";
     auto refuse = [&](const char* detail) {
       const char* doing = insert ? "inserting into" : update ? "updating" : "deleting from";

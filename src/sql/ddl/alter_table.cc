@@ -47,6 +47,13 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   if (s->objtype == pg::OBJECT_SEQUENCE && found->relkind != 'S') wrong("a sequence");
   if (s->objtype == pg::OBJECT_TYPE && found->relkind != 'c') wrong("a composite type");
   auto r = edit(found);
+  if (r->relkind == 'c')
+    state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+      if (r->row_type != 0 && static_cast<const Relation&>(*o).of_type == r->row_type)
+        for (const Node* n : PG_LIST(s, cmds))
+          if (n->alter_table_cmd->behavior != pg::DROP_CASCADE)
+            fail(ErrorCode::kDependentObjectsStillExist, "cannot alter type \"" + r->name + "\" because it is the type of a typed table", -1, {}, "Use ALTER ... CASCADE to alter the typed tables too.");
+    });
   recurse_ = s->relation->inh;
   recursing_ = false;
   // PostgreSQL's passes: drops, type changes, columns, then constraints.
@@ -145,6 +152,31 @@ void Ddl::add_column(std::shared_ptr<Relation>& r, const pg::ColumnDef* d, bool 
       put(std::make_shared<Relation>(*r));
     }
   }
+  if (const TypeRow* own = view().find_type(c.type); own != nullptr && own->typtype == 'd' && n.generated == nullptr && n.default_expr == nullptr && !n.serial && c.identity == catalog::Identity::kNone && r->relkind == 'r') {
+    // The domain's own default is the value of the rows that are there; it has to satisfy the domain.
+    std::string sql = "NULL";
+    for (Oid d = c.type; d != 0;) {
+      auto t = state()->type(d);
+      if (t == nullptr || t->typtype != 'd') break;
+      if (!t->default_sql.empty()) { sql = t->default_sql; break; }
+      d = t->base;
+    }
+    host.next_command();
+    const std::string any = query_text("SELECT 1 FROM ONLY " + quote_identifier(view().schema_name(r->schema)) + "." + quote_identifier(r->name) + " LIMIT 1");
+    ParsedExpression p = parse_expression(sql);
+    BindContext db = bind();
+    CatalogView sv = stored_view();
+    db.view = &sv;
+    db.text = sql;
+    if (!any.empty() || sql != "NULL") {
+      Arena arena;
+      const Oid base = view().base_type(c.type);
+      NullableDatum value = evaluate(bind_expression(p.node, nullptr, ExprContext::kColumnDefault, db, base, -1, c.name), host.exec(), arena);
+      if (!any.empty()) host.exec().eval->catalog->check_domain(c.type, value);
+      if (!value.is_null) r->columns.back().missing_value = rows::encode_value(rows::resolve_type(c.type, *state()), value.value);
+      put(std::make_shared<Relation>(*r));
+    }
+  }
   if (c.not_null && !rewritten && !r->columns.back().missing_value && r->relkind == 'r') {
     host.next_command();
     Constraint nn;
@@ -186,6 +218,9 @@ void Ddl::alter_column_type(std::shared_ptr<Relation>& r, const pg::AlterTableCm
   BindContext b = bind();
   ResolvedType t = resolve_type(d->type_name, b);
   if (view().type(t.type).typtype == 'p') fail(ErrorCode::kInvalidTableDefinition, "column \"" + old.name + "\" has pseudo-type " + view().format_type(t.type));
+  if (old.identity != catalog::Identity::kNone && t.type != oid::kInt2 && t.type != oid::kInt4 && t.type != oid::kInt8)
+    fail(ErrorCode::kInvalidParameterValue, "identity column type must be smallint, integer, or bigint");
+  if (view().type(t.type).collation == 0 && d->coll_clause != nullptr) fail(ErrorCode::kDatatypeMismatch, "collations are not supported by type " + view().format_type(t.type));
   ExprPtr e;
   if (d->raw_default != nullptr) {
     e = bind_expression(d->raw_default, r.get(), ExprContext::kAlterColTransform, b);
@@ -418,7 +453,12 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
       }
       break;
     }
-    case pg::AT_SetRelOptions: for (auto& [k, v] : options(PG_LIST(c->def->list, items))) r->options[k] = v; break;
+    case pg::AT_SetRelOptions: {
+      auto given = options(PG_LIST(c->def->list, items));
+      check_options(given, r->index ? r->index->method : r->relkind == 'v' ? "view" : "table");
+      for (auto& [k, v] : given) r->options[k] = v;
+      break;
+    }
     case pg::AT_ResetRelOptions: for (auto& [k, v] : options(PG_LIST(c->def->list, items))) r->options.erase(k); break;
     case pg::AT_ReplaceRelOptions: r->options = options(PG_LIST(c->def->list, items)); break;
     case pg::AT_SetLogged: r->persistence = 'p'; break;
@@ -448,6 +488,44 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
         put(m);
       }
       if (!found) fail(ErrorCode::kUndefinedObject, std::string("trigger \"") + c->name + "\" for table \"" + r->name + "\" does not exist");
+      return;
+    }
+    case pg::AT_EnableRule: case pg::AT_EnableAlwaysRule: case pg::AT_EnableReplicaRule: case pg::AT_DisableRule: {
+      auto rule = std::find_if(r->rules.begin(), r->rules.end(), [&](const auto& x) { return x.name == c->name; });
+      if (rule == r->rules.end()) fail(ErrorCode::kUndefinedObject, std::string("rule \"") + c->name + "\" for relation \"" + r->name + "\" does not exist");
+      rule->enabled = c->subtype == pg::AT_EnableRule ? 'O' : c->subtype == pg::AT_EnableAlwaysRule ? 'A' : c->subtype == pg::AT_EnableReplicaRule ? 'R' : 'D';
+      break;
+    }
+    case pg::AT_DropOf: {
+      if (r->of_type == 0) fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a typed table");
+      const Oid type = std::exchange(r->of_type, 0);
+      put(std::make_shared<Relation>(*r));
+      const auto kept = state()->dependencies_of({ObjectKind::kRelation, r->oid, 0});
+      changes().drop_dependencies_of({ObjectKind::kRelation, r->oid, 0});
+      for (const auto& d : kept)
+        if (d.dependent.sub != 0 || d.referenced.kind != ObjectKind::kType || d.referenced.oid != type) changes().add_dependency(d);
+      return;
+    }
+    case pg::AT_AddOf: {
+      BindContext b = bind();
+      const Oid type = resolve_type(c->def->type_name, b).type;
+      auto source = view().relation(view().type_relation(type));
+      if (source == nullptr || source->relkind != 'c') fail(ErrorCode::kWrongObjectType, "type " + view().format_type(type) + " is not a composite type");
+      std::vector<const Column*> mine;
+      for (const Column& x : r->columns)
+        if (!x.dropped) mine.push_back(&x);
+      size_t at = 0;
+      for (const Column& x : source->columns) {
+        if (x.dropped) continue;
+        if (at >= mine.size()) fail(ErrorCode::kDatatypeMismatch, "table is missing column \"" + x.name + "\"");
+        if (mine[at]->name != x.name) fail(ErrorCode::kDatatypeMismatch, "table has column \"" + mine[at]->name + "\" where type requires \"" + x.name + "\"");
+        if (mine[at]->type != x.type || mine[at]->typmod != x.typmod) fail(ErrorCode::kDatatypeMismatch, "table \"" + r->name + "\" has different type for column \"" + x.name + "\"");
+        ++at;
+      }
+      if (at < mine.size()) fail(ErrorCode::kDatatypeMismatch, "table has extra column \"" + mine[at]->name + "\"");
+      r->of_type = type;
+      put(std::make_shared<Relation>(*r));
+      depend({ObjectKind::kRelation, r->oid, 0}, {ObjectKind::kType, type, 0});
       return;
     }
     case pg::AT_AddInherit: add_inherit(r, c->def->range_var); return;

@@ -45,7 +45,7 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
     else if (name == "smallserial" || name == "serial2") { n.serial = true; n.serial_type = oid::kInt2; }
   }
   if (n.serial) {
-    if (d->type_name->n_array_bounds > 0) fail(ErrorCode::kFeatureNotSupported, "array of serial is not implemented", d->location);
+    if (d->type_name->n_array_bounds > 0) fail(ErrorCode::kFeatureNotSupported, "array of serial is not implemented", d->type_name->location);
     n.column.name = d->colname;
     n.column.type = n.serial_type;
     n.column.not_null = true;
@@ -64,6 +64,7 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
     if (!with_options && other.column.name == n.column.name && !other.column.inherited()) fail(ErrorCode::kDuplicateColumn, "column \"" + n.column.name + "\" specified more than once");
   for (const char* sys : {"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
     if (n.column.name == sys) fail(ErrorCode::kDuplicateColumn, "column name \"" + n.column.name + "\" conflicts with a system column name");
+  bool saw_deferrability = false, saw_initially = false;
   bool saw_null = false, saw_default = false, saw_identity = false, saw_generated = false;
   std::string where = "for column \"" + n.column.name + "\" of table \"" + t.relation->name + "\"";
   if (d->is_not_null) n.column.not_null = true;
@@ -104,20 +105,28 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
       case pg::CONSTR_CHECK: case pg::CONSTR_PRIMARY: case pg::CONSTR_UNIQUE: case pg::CONSTR_FOREIGN: case pg::CONSTR_EXCLUSION:
         t.column_constraints.emplace_back(c, n.column.name);
         last_deferrable = c;
+        saw_deferrability = saw_initially = false;
         break;
       case pg::CONSTR_ATTR_DEFERRABLE: case pg::CONSTR_ATTR_NOT_DEFERRABLE: case pg::CONSTR_ATTR_DEFERRED: case pg::CONSTR_ATTR_IMMEDIATE: {
-        if (last_deferrable == nullptr) fail(ErrorCode::kSyntaxError, "misplaced DEFERRABLE clause", c->location);
+        const bool initially = c->contype == pg::CONSTR_ATTR_DEFERRED || c->contype == pg::CONSTR_ATTR_IMMEDIATE;
+        const char* clause = c->contype == pg::CONSTR_ATTR_DEFERRABLE ? "DEFERRABLE" : c->contype == pg::CONSTR_ATTR_NOT_DEFERRABLE ? "NOT DEFERRABLE"
+                             : c->contype == pg::CONSTR_ATTR_DEFERRED ? "INITIALLY DEFERRED" : "INITIALLY IMMEDIATE";
+        if (last_deferrable == nullptr || last_deferrable->contype == pg::CONSTR_CHECK) fail(ErrorCode::kSyntaxError, std::string("misplaced ") + clause + " clause", c->location);
         auto* m = const_cast<pg::Constraint*>(last_deferrable);
+        if (initially ? std::exchange(saw_initially, true) : std::exchange(saw_deferrability, true))
+          fail(ErrorCode::kSyntaxError, initially ? "multiple INITIALLY IMMEDIATE/DEFERRED clauses not allowed" : "multiple DEFERRABLE/NOT DEFERRABLE clauses not allowed", c->location);
+        if ((c->contype == pg::CONSTR_ATTR_NOT_DEFERRABLE && saw_initially && m->initdeferred) || (c->contype == pg::CONSTR_ATTR_DEFERRED && saw_deferrability && !m->deferrable))
+          fail(ErrorCode::kSyntaxError, "constraint declared INITIALLY DEFERRED must be DEFERRABLE", c->location);
         if (c->contype == pg::CONSTR_ATTR_DEFERRABLE) m->deferrable = true;
         if (c->contype == pg::CONSTR_ATTR_DEFERRED) m->deferrable = m->initdeferred = true;
         break;
       }
       default: break;
     }
+    if (saw_default && saw_identity) fail(ErrorCode::kSyntaxError, "both default and identity specified " + where, c->location);
+    if (saw_default && saw_generated) fail(ErrorCode::kSyntaxError, "both default and generation expression specified " + where, c->location);
+    if (saw_identity && saw_generated) fail(ErrorCode::kSyntaxError, "both identity and generation expression specified " + where, c->location);
   }
-  if (saw_default && saw_identity) fail(ErrorCode::kSyntaxError, "both default and identity specified " + where);
-  if (saw_default && saw_generated) fail(ErrorCode::kSyntaxError, "both default and generation expression specified " + where);
-  if (saw_identity && saw_generated) fail(ErrorCode::kSyntaxError, "both identity and generation expression specified " + where);
   // A column that is inherited too merges with its parent's.
   for (NewColumn& other : t.columns)
     if (other.column.name == n.column.name) {
@@ -148,16 +157,28 @@ void Ddl::column_from(NewTable& t, const pg::ColumnDef* d) {
 }
 
 void Ddl::like(NewTable& t, const pg::TableLikeClause* l) {
-  Ptr<Relation> source = relation(l->relation);
+  Ptr<Relation> source;
+  try {
+    source = relation(l->relation);
+  } catch (const Error& e) {
+    Error copy = e;
+    copy.set_position(position(l->relation->location));
+    throw copy;
+  }
   if (source->relkind == 'S' || source->index)
     fail(ErrorCode::kWrongObjectType, "relation \"" + source->name + "\" is invalid in LIKE clause", l->relation->location,
          std::string("This operation is not supported for ") + (source->relkind == 'S' ? "sequences." : "indexes."));
   uint32_t o = l->options;
-  constexpr uint32_t kConstraints = 1 << 2, kDefaults = 1 << 3, kGenerated = 1 << 4, kIdentity = 1 << 5, kIndexes = 1 << 6;
+  constexpr uint32_t kComments = 1 << 0, kStorage = 1 << 8, kConstraints = 1 << 2, kDefaults = 1 << 3, kGenerated = 1 << 4, kIdentity = 1 << 5, kIndexes = 1 << 6;
   for (const Column& c : source->columns) {
     if (c.dropped) continue;
-    for (const NewColumn& other : t.columns)
-      if (other.column.name == c.name) fail(ErrorCode::kDuplicateColumn, "column \"" + c.name + "\" specified more than once");
+    NewColumn* same = nullptr;
+    ++t.written;
+    for (NewColumn& other : t.columns)
+      if (other.column.name == c.name) {
+        if (!other.column.inherited() || other.column.local) fail(ErrorCode::kDuplicateColumn, "column \"" + c.name + "\" specified more than once");
+        same = &other;
+      }
     NewColumn n;
     n.column = c;
     n.column.missing_value.reset();
@@ -176,16 +197,41 @@ void Ddl::like(NewTable& t, const pg::TableLikeClause* l) {
     } else if ((o & kDefaults) != 0) {
       n.inherited_default = c.default_sql;
     }
-    if ((o & 1u << 0) == 0) n.column.comment.reset();
-    t.columns.push_back(std::move(n));
+    if ((o & kStorage) == 0) n.column.storage = 0;
+    if ((o & kComments) == 0) n.column.comment.reset();
+    n.column.local = true;
+    if (same == nullptr) {
+      t.columns.push_back(std::move(n));
+      continue;
+    }
+    if (same - t.columns.data() + 1 == t.written) notice("merging column \"" + c.name + "\" with inherited definition");
+    else notice("moving and merging column \"" + c.name + "\" with inherited definition", "User-specified column moved to the position of the inherited column.");
+    if (same->column.type != c.type || same->column.typmod != c.typmod)
+      fail(ErrorCode::kDatatypeMismatch, "column \"" + c.name + "\" has a type conflict", -1,
+           view().format_type(same->column.type, same->column.typmod) + " versus " + view().format_type(c.type, c.typmod));
+    n.column.inherit_count = same->column.inherit_count;
+    n.column.not_null = n.column.not_null || same->column.not_null;
+    if (n.inherited_default.empty()) n.inherited_default = same->inherited_default;
+    *same = std::move(n);
   }
   if ((o & kConstraints) != 0)
     for (Constraint c : source->constraints)
       if (c.kind == ConstraintKind::kCheck) {
+        if ((o & kComments) == 0) c.comment.reset();
+        c.inherit_count = 0;
+        c.local = true;
+        auto have = std::find_if(t.relation->constraints.begin(), t.relation->constraints.end(), [&](const Constraint& x) { return x.name == c.name; });
+        if (have != t.relation->constraints.end()) {
+          if (have->check_sql != c.check_sql) fail(ErrorCode::kDuplicateObject, "constraint \"" + c.name + "\" for relation \"" + t.relation->name + "\" already exists");
+          notice("merging constraint \"" + c.name + "\" with inherited definition");
+          have->local = true;
+          have->comment = c.comment;
+          continue;
+        }
         c.oid = catalog().allocate_oid();
         t.relation->constraints.push_back(c);
       }
-  if ((o & kIndexes) != 0) t.like_indexes.emplace_back(source, true);
+  if ((o & kIndexes) != 0) t.like_indexes.emplace_back(source, (o & kComments) != 0);
   t.like_sources.push_back(source->oid);
 }
 
@@ -270,9 +316,7 @@ void Ddl::create_table(const pg::CreateStmt* s) {
       notice("relation \"" + target.name + "\" already exists, skipping", {}, {}, "NOTICE", ErrorCode::kDuplicateTable);
       return;
     }
-    fail(ErrorCode::kDuplicateTable, "relation \"" + target.name + "\" already exists");
   }
-  check_name_free(target);
   r.name = target.name;
   r.schema = target.schema;
   r.owner = host.current_user();
@@ -289,7 +333,6 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   if (s->oncommit != pg::ONCOMMIT_NOOP && s->oncommit != 0 && !target.temporary)
     fail(ErrorCode::kInvalidTableDefinition, "ON COMMIT can only be used on temporary tables");
   r.options = options(PG_LIST(s, options));
-  r.options.erase("oids");
   r.oid = catalog().allocate_oid();
   if (r.relkind == 'r') r.storage_id = catalog().allocate_storage_id();
   // Inherited columns come first.
@@ -364,7 +407,14 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   }
   if (s->of_typename != nullptr) {
     BindContext b = bind();
-    Oid type = resolve_type(s->of_typename, b).type;
+    Oid type = 0;
+    try {
+      type = resolve_type(s->of_typename, b).type;
+    } catch (const Error& e) {
+      Error copy = e;
+      copy.set_position(0);
+      throw copy;
+    }
     auto source = view().relation(view().type_relation(type));
     if (source == nullptr) fail(ErrorCode::kWrongObjectType, "type " + view().format_type(type) + " is not a composite type");
     r.of_type = type;
@@ -388,6 +438,14 @@ void Ddl::create_table(const pg::CreateStmt* s) {
     if (n.default_conflict && n.default_expr == nullptr && n.generated == nullptr)
       fail(ErrorCode::kInvalidColumnDefinition, "column \"" + n.column.name + "\" inherits conflicting default values", -1, {}, "To resolve the conflict, specify a default explicitly.");
   if (t.columns.size() > 1600) fail(ErrorCode::kTooManyColumns, "tables can have at most 1600 columns");
+  if (r.partitioning || s->partspec != nullptr)
+    if (!r.options.empty() && !r.options.contains("oids"))
+      fail(ErrorCode::kWrongObjectType, "cannot specify storage parameters for a partitioned table", -1, {}, "Specify storage parameters for its leaf partitions instead.");
+  check_tablespace(s->tablespacename);
+  check_options(r.options, "table");
+  if (s->partspec != nullptr && pg::has(s->access_method)) fail(ErrorCode::kFeatureNotSupported, "specifying a table access method is not supported on a partitioned table");
+  check_table_method(s->access_method);
+  check_name_free(target);
   t.statement = s;
   finish_columns(t);
 }
@@ -419,6 +477,7 @@ void Ddl::finish_columns(NewTable& t) {
   put(std::make_shared<Relation>(r));
   ObjectAddress self{ObjectKind::kRelation, r.oid, 0};
   depend(self, {ObjectKind::kSchema, r.schema, 0});
+  if (r.of_type != 0) depend(self, {ObjectKind::kType, r.of_type, 0});
   for (Oid p : r.parents) depend(self, {ObjectKind::kRelation, p, 0}, partition_of != nullptr ? DependencyKind::kAuto : DependencyKind::kNormal);
   for (const Column& c : r.columns) {
     const TypeRow* type = view().find_type(c.type);
@@ -451,6 +510,13 @@ void Ddl::finish_columns(NewTable& t) {
   }
   put(std::make_shared<Relation>(r));
   auto shared = t.relation;
+  std::set<std::string> check_names;
+  auto unique_check = [&](const pg::Constraint* c) {
+    if (c->contype == pg::CONSTR_CHECK && pg::has(c->conname) && !check_names.insert(c->conname).second)
+      fail(ErrorCode::kDuplicateObject, std::string("check constraint \"") + c->conname + "\" already exists");
+  };
+  for (auto& [c, column] : t.column_constraints) unique_check(c);
+  for (const pg::Constraint* c : t.constraints) unique_check(c);
   for (auto& [c, column] : t.column_constraints)
     if (c->contype == pg::CONSTR_CHECK) add_check(shared, c, column, false);
   for (const pg::Constraint* c : t.constraints)
@@ -473,7 +539,7 @@ void Ddl::finish_columns(NewTable& t) {
         add_index_constraint(shared, c, {}, false);
       }
   }
-  for (auto& [source, all] : t.like_indexes) {
+  for (auto& [source, comments] : t.like_indexes) {
     for (Oid index_oid : source->indexes) {
       auto index = state()->relation(index_oid);
       if (index == nullptr) continue;
@@ -499,11 +565,21 @@ void Ddl::finish_columns(NewTable& t) {
         if (c.index == index_oid && c.kind != ConstraintKind::kForeignKey) original = &c;
       std::string name = info.primary ? choose_name(shared->name, "", "pkey", shared->schema)
                                       : choose_name(shared->name, column2, original != nullptr ? "key" : "idx", shared->schema);
+      info.valid = true;
       auto made = make_index(*shared, name, info);
+      if (comments && index->comment) {
+        auto commented = edit(state()->relation(made->oid));
+        commented->comment = index->comment;
+        put(commented);
+      }
       if (original != nullptr) {
         Constraint c = *original;
         c.oid = catalog().allocate_oid();
         c.name = name;
+        if (!comments) c.comment.reset();
+        c.inherit_count = 0;
+        c.local = true;
+        c.parent = 0;
         c.index = made->oid;
         for (auto& n : c.columns) n = remap(n);
         shared->constraints.push_back(c);

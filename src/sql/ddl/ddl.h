@@ -163,6 +163,19 @@ class Ddl {
   void create_composite(const pg::CompositeTypeStmt* s);
   void create_domain(const pg::CreateDomainStmt* s);
   void alter_domain(const pg::AlterDomainStmt* s);
+  void make_domain(const pg::CreateDomainStmt* s);
+  void change_domain(const pg::AlterDomainStmt* s);
+  // Errors of names and values in it lose their position.
+  template <typename F> void without_position(F&& f) {
+    try {
+      f();
+    } catch (const Error& e) {
+      if (e.code() != ErrorCode::kUndefinedObject && e.code() != ErrorCode::kUndefinedColumn && e.code() != ErrorCode::kInvalidTextRepresentation) throw;
+      Error copy = e;
+      copy.set_position(0);
+      throw copy;
+    }
+  }
   std::shared_ptr<catalog::Type> make_type(const Target& t, char typtype);
   void put_with_array(std::shared_ptr<catalog::Type> t);
   // Types of arguments, results and definitions are looked up apart from the statement's text.
@@ -176,6 +189,10 @@ class Ddl {
   void alter_role_set(Oid role, const std::string& database, const pg::VariableSetStmt* set);
   void drop_role(const pg::DropRoleStmt* s);
   void grant(const pg::GrantStmt* s);
+  // options.cc
+  void check_options(std::map<std::string, std::string>& options, const std::string& kind);
+  void check_tablespace(const char* name);
+  void check_table_method(const char* name);
   // default_privileges.cc
   void alter_default_privileges(const pg::AlterDefaultPrivilegesStmt* s);
   std::optional<std::vector<catalog::AclItem>> default_acl(char type, Oid owner, Oid schema);
@@ -188,6 +205,9 @@ class Ddl {
   std::string create_function(const pg::CreateFunctionStmt* s);
   void alter_function(const pg::AlterFunctionStmt* s);
   void function_setting(catalog::Function& f, const pg::VariableSetStmt* set);
+  // rules.cc
+  void create_rule(const pg::RuleStmt* s);
+  Ptr<Relation> rule_relation(Oid rule);
   // operators.cc
   std::string define(const pg::DefineStmt* s);
   const ProcRow* support_function(const std::vector<std::string>& name, const std::vector<Oid>& args);

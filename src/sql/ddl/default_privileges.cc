@@ -101,6 +101,7 @@ void Ddl::alter_default_privileges(const pg::AlterDefaultPrivilegesStmt* s) {
       auto old = std::static_pointer_cast<const catalog::Setting>(state()->find(ObjectKind::kSetting, 0, name));
       Acl acl = old != nullptr && old->acl ? *old->acl : schema == 0 ? built_in(type, role) : Acl{};
       change(acl, g->is_grant, g->grant_option, role, grantees, privileges);
+      std::stable_sort(acl.begin(), acl.end(), [](const auto& a, const auto& b) { return a.grantee < b.grantee; });
       // Back to what holds anyway: nothing to keep.
       if (schema == 0 ? same(acl, built_in(type, role)) : acl.empty()) {
         if (old != nullptr) changes().drop(ObjectKind::kSetting, old->oid);

@@ -133,6 +133,7 @@ void Ddl::drop_now(const ObjectAddress& a) {
             changes().drop(ObjectKind::kRelation, i);
           }
       for (const Constraint& c : r->constraints) remove_constraint_record(c.oid);
+      for (const auto& rule : r->rules) changes().drop_dependencies_of({ObjectKind::kRule, rule.oid, 0});
       for (Oid t : r->triggers)
         if (s->get(ObjectKind::kTrigger, t) != nullptr) changes().drop(ObjectKind::kTrigger, t);
       changes().drop(ObjectKind::kRelation, a.oid);
@@ -167,6 +168,15 @@ void Ddl::drop_now(const ObjectAddress& a) {
         }
       }
       remove_constraint_record(a.oid);
+      return;
+    }
+    case ObjectKind::kRule: {
+      if (auto r = rule_relation(a.oid)) {
+        auto m = edit(r);
+        std::erase_if(m->rules, [&](const auto& x) { return x.oid == a.oid; });
+        put(m);
+      }
+      changes().drop_dependencies_of(a);
       return;
     }
     case ObjectKind::kTrigger: {
@@ -252,9 +262,36 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       if (std::find(targets.begin(), targets.end(), a) == targets.end()) targets.push_back(a);
     }
     if (is_relation) continue;
-    auto missing = [&](ErrorCode code, const std::string& what) {
-      if (!s->missing_ok) fail(code, what + " does not exist");
-      notice(what + " does not exist, skipping");
+    auto missing = [&](ErrorCode code, const std::string& what, const std::string& where = {}) {
+      if (!s->missing_ok) fail(code, what + " does not exist" + where);
+      notice(what + " does not exist" + where + ", skipping");
+    };
+    // IF EXISTS forgives schemas and types that are not there either.
+    auto missing_schema = [&](const std::vector<std::string>& parts) {
+      if (parts.size() < 2 || view().schema(parts[parts.size() - 2]) != 0) return false;
+      notice("schema \"" + parts[parts.size() - 2] + "\" does not exist, skipping");
+      return true;
+    };
+    auto missing_type = [&](const pg::TypeName* t) {
+      const auto parts = pg::strings(PG_LIST(t, names));
+      if (missing_schema(parts)) return true;
+      BindContext b = bind();
+      try {
+        resolve_type(t, b);
+        return false;
+      } catch (const Error& e) {
+        if (e.code() != ErrorCode::kUndefinedObject) throw;
+      }
+      std::string name;
+      for (const std::string& part : parts) name += (name.empty() ? "" : ".") + part;
+      notice("type \"" + name + "\" does not exist, skipping");
+      return true;
+    };
+    auto missing_names = [&](const pg::ObjectWithArgs* o) {
+      if (missing_schema(pg::strings(PG_LIST(o, objname)))) return true;
+      for (const Node* t : PG_LIST(o, objargs))
+        if (pg::is(t, pg::kTypeName) && missing_type(t->type_name)) return true;
+      return false;
     };
     switch (s->remove_type) {
       case pg::OBJECT_SCHEMA: {
@@ -269,6 +306,7 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
         Oid schema = names.size() > 1 ? view().schema(names[names.size() - 2]) : 0;
         const TypeRow* t = names.size() > 1 ? (schema != 0 ? view().find_type(schema, names.back()) : nullptr) : view().find_type(names.back());
+        if (names.size() > 1 && schema == 0) { missing(ErrorCode::kInvalidSchemaName, "schema \"" + names[names.size() - 2] + "\""); break; }
         if (t == nullptr) { missing(ErrorCode::kUndefinedObject, "type \"" + shown + "\""); break; }
         if (t->oid < oid::kFirstUserOid)
           fail(ErrorCode::kDependentObjectsStillExist, "cannot drop type " + view().format_type(t->oid) + " because it is required by the database system");
@@ -288,6 +326,7 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_ROUTINE: case pg::OBJECT_AGGREGATE: {
         char kind = s->remove_type == pg::OBJECT_FUNCTION ? 'f' : s->remove_type == pg::OBJECT_PROCEDURE ? 'p' : s->remove_type == pg::OBJECT_AGGREGATE ? 'a' : 0;
         BindContext b = bind();
+        if (s->missing_ok && missing_names(n->object_with_args)) break;
         Oid f = find_function(n->object_with_args, kind, b, s->missing_ok);
         if (f == 0) {
           std::vector<std::string> fn = pg::strings(PG_LIST(n->object_with_args, objname));
@@ -310,14 +349,25 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       }
       case pg::OBJECT_OPERATOR: {
         BindContext b = bind();
+        if (s->missing_ok && missing_names(n->object_with_args)) break;
         Oid o = find_operator(n->object_with_args, b, s->missing_ok);
-        if (o == 0) { notice("operator does not exist, skipping"); break; }
+        if (o == 0) { notice("operator " + pg::strings(PG_LIST(n->object_with_args, objname)).back() + " does not exist, skipping"); break; }
+        if (o < oid::kFirstUserOid) fail(ErrorCode::kDependentObjectsStillExist, "cannot drop " + describe({ObjectKind::kOperator, o, 0}) + " because it is required by the database system");
         targets.push_back({ObjectKind::kOperator, o, 0});
         break;
       }
       case pg::OBJECT_CAST: {
         BindContext b = bind();
         auto types = PG_LIST(n->list, items);
+        if (s->missing_ok && (missing_type(types[0]->type_name) || missing_type(types[1]->type_name))) break;
+        for (const Node* x : types)
+          try {
+            resolve_type(x->type_name, b);
+          } catch (const Error& e) {
+            Error copy = e;
+            copy.set_position(0);
+            throw copy;
+          }
         Oid from = resolve_type(types[0]->type_name, b).type, to = resolve_type(types[1]->type_name, b).type;
         Oid found = 0;
         state()->for_each(ObjectKind::kCast, [&](const Ptr<catalog::Object>& o) {
@@ -338,6 +388,13 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
           notice("relation \"" + table + "\" does not exist, skipping");
           break;
         }
+        if (s->remove_type == pg::OBJECT_RULE) {
+          auto rule = std::find_if(r->rules.begin(), r->rules.end(), [&](const auto& x) { return x.name == object; });
+          if (rule == r->rules.end()) { missing(ErrorCode::kUndefinedObject, "rule \"" + object + "\" for relation \"" + table + "\""); break; }
+          check_owner(*r, relkind_word(r->relkind));
+          targets.push_back({ObjectKind::kRule, rule->oid, 0});
+          break;
+        }
         auto o = state()->find(s->remove_type == pg::OBJECT_POLICY ? ObjectKind::kPolicy : ObjectKind::kTrigger, r->oid, object);
         if (o == nullptr) { missing(ErrorCode::kUndefinedObject, std::string(word) + " \"" + object + "\" for " + (s->missing_ok || s->remove_type == pg::OBJECT_RULE ? "relation" : "table") + " \"" + table + "\""); break; }
         if (s->remove_type == pg::OBJECT_TRIGGER)
@@ -355,12 +412,35 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       }
       case pg::OBJECT_COLLATION: {
         Oid c = view().collation(names.back(), names.size() > 1 ? view().schema(names[names.size() - 2]) : 0);
-        if (c == 0) { missing(ErrorCode::kUndefinedObject, "collation \"" + shown + "\""); break; }
+        if (c == 0) { missing(ErrorCode::kUndefinedObject, "collation \"" + shown + "\"" + (s->missing_ok ? "" : " for encoding \"UTF8\"")); break; }
         targets.push_back({ObjectKind::kCollation, c, 0});
         break;
       }
       case pg::OBJECT_STATISTIC_EXT: missing(ErrorCode::kUndefinedObject, "statistics object \"" + shown + "\""); break;
-      default: fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be dropped");
+      // Kinds of which there are none but the built-in ones.
+      case pg::OBJECT_OPCLASS: case pg::OBJECT_OPFAMILY:
+        missing(ErrorCode::kUndefinedObject, std::string(s->remove_type == pg::OBJECT_OPCLASS ? "operator class" : "operator family") + " \"" + names.back() + "\"", " for access method \"" + names.front() + "\"");
+        break;
+      case pg::OBJECT_TRANSFORM: {
+        BindContext b = bind();
+        const auto parts = PG_LIST(n->list, items);
+        std::string type;
+        for (const std::string& part : pg::strings(PG_LIST(parts[0]->type_name, names))) type += (type.empty() ? "" : ".") + part;
+        if (!s->missing_ok) type = view().format_type(resolve_type(parts[0]->type_name, b).type);
+        missing(ErrorCode::kUndefinedObject, "transform for type " + type + " language \"" + std::string(pg::str(parts[1])) + "\"");
+        break;
+      }
+      default: {
+        static const std::pair<int, const char*> kNone[] = {{static_cast<int>(pg::OBJECT_LANGUAGE), "language"}, {static_cast<int>(pg::OBJECT_CONVERSION), "conversion"},
+          {static_cast<int>(pg::OBJECT_TSPARSER), "text search parser"}, {static_cast<int>(pg::OBJECT_TSDICTIONARY), "text search dictionary"}, {static_cast<int>(pg::OBJECT_TSTEMPLATE), "text search template"},
+          {static_cast<int>(pg::OBJECT_TSCONFIGURATION), "text search configuration"}, {static_cast<int>(pg::OBJECT_ACCESS_METHOD), "access method"}, {static_cast<int>(pg::OBJECT_FDW), "foreign-data wrapper"},
+          {static_cast<int>(pg::OBJECT_FOREIGN_SERVER), "server"}, {static_cast<int>(pg::OBJECT_EVENT_TRIGGER), "event trigger"}, {static_cast<int>(pg::OBJECT_PUBLICATION), "publication"}};
+        const char* word = nullptr;
+        for (auto& [kind, w] : kNone)
+          if (kind == static_cast<int>(s->remove_type)) word = w;
+        if (word == nullptr) fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be dropped");
+        missing(ErrorCode::kUndefinedObject, std::string(word) + " \"" + shown + "\"");
+      }
     }
   }
   if (!targets.empty()) drop(targets, cascade);

@@ -81,6 +81,8 @@ catalog::IndexColumn Ddl::index_key(const Relation& table, const pg::IndexElem* 
   if (pg::has(e->name)) {
     const Column* c = table.column(std::string_view(e->name));
     if (c == nullptr) {
+      for (const char* sys : {"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
+        if (std::string_view(e->name) == sys) fail(ErrorCode::kFeatureNotSupported, "index creation on system columns is not supported");
       fail(ErrorCode::kUndefinedColumn, std::string("column \"") + e->name + "\" does not exist");
     }
     k.column = c->number;
@@ -180,7 +182,11 @@ void Ddl::create_index(const pg::IndexStmt* s) {
     }
     info.keys.push_back(std::move(k));
   }
+  if (s->n_index_including_params > 0 && (info.method == "hash" || info.method == "gin" || info.method == "brin"))
+    fail(ErrorCode::kFeatureNotSupported, "access method \"" + info.method + "\" does not support included columns");
+  check_tablespace(s->table_space);
   for (const Node* n : PG_LIST(s, index_including_params)) {
+    if (!pg::has(n->index_elem->name)) fail(ErrorCode::kFeatureNotSupported, "expressions are not supported in included columns");
     const Column* c = table->column(std::string_view(n->index_elem->name));
     if (c == nullptr) fail(ErrorCode::kUndefinedColumn, std::string("column \"") + n->index_elem->name + "\" does not exist");
     info.included.push_back(c->number);
@@ -219,9 +225,11 @@ void Ddl::create_index(const pg::IndexStmt* s) {
     for (auto& k : info.keys) columns.push_back(k.column);
     if (info.unique) check_partition_unique(*table, columns, "UNIQUE");
   }
+  auto given = options(PG_LIST(s, options));
+  check_options(given, info.method);
   auto index = make_index(*table, name, info);
   auto with_options = edit(state()->relation(index->oid));
-  with_options->options = options(PG_LIST(s, options));
+  with_options->options = std::move(given);
   put(with_options);
   if (found->partitioning) {
     const auto children = direct_children(*state(), found->oid);

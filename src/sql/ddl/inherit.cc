@@ -23,6 +23,16 @@ void Ddl::check_alter_child(const Relation& r, const pg::AlterTableCmd* c) {
   const auto children = direct_children(*state(), r.oid);
   const Column* column = pg::has(c->name) ? r.column(std::string_view(c->name)) : nullptr;
   auto only = [&](const std::string& message, const char* hint = "Do not specify the ONLY keyword.") { fail(ErrorCode::kInvalidTableDefinition, message, -1, {}, hint); };
+  if (r.of_type != 0) {
+    auto typed = [&](const char* what) { fail(ErrorCode::kWrongObjectType, std::string("cannot ") + what + " typed table"); };
+    switch (c->subtype) {
+      case pg::AT_AddColumn: case pg::AT_AddColumnRecurse: typed("add column to"); break;
+      case pg::AT_DropColumn: case pg::AT_DropColumnRecurse: typed("drop column from"); break;
+      case pg::AT_AlterColumnType: typed("alter column type of"); break;
+      case pg::AT_AddInherit: case pg::AT_DropInherit: typed("change inheritance of"); break;
+      default: break;
+    }
+  }
   switch (c->subtype) {
     case pg::AT_AddColumn: case pg::AT_AddColumnRecurse:
       if (r.bound) fail(ErrorCode::kWrongObjectType, "cannot add column to a partition");

@@ -293,6 +293,9 @@ std::string Ddl::vacuum(const pg::VacuumStmt* s) {
         if (r->column(pg::str(c)) == nullptr)
           fail(ErrorCode::kUndefinedColumn, "column \"" + std::string(pg::str(c)) + "\" of relation \"" + r->name + "\" does not exist");
       if (r->relkind == 'r' || r->relkind == 'm') targets.push_back(r->oid);
+      // What is in the children counts for a parent.
+      for (Oid child : query::inheritance_children(*state(), r->oid))
+        if (state()->relation(child)->relkind == 'r') targets.push_back(child);
     }
     if (s->n_rels == 0)
       state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
@@ -314,9 +317,17 @@ void Ddl::reindex(const pg::ReindexStmt* s) {
     if (s->kind == pg::REINDEX_OBJECT_INDEX) {
       if (!r->index) fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not an index");
       indexes.push_back(r->oid);
+      if (r->relkind == 'I') {
+        indexes.clear();
+        for (Oid child : query::inheritance_children(*state(), r->oid))
+          if (state()->relation(child)->relkind == 'i') indexes.push_back(child);
+      }
     } else {
-      if (r->relkind != 'r' && r->relkind != 'm') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a table or materialized view");
+      if (r->relkind != 'r' && r->relkind != 'm' && r->relkind != 'p') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a table or materialized view");
       indexes = r->indexes;
+      if (r->relkind == 'p') indexes.clear();
+      for (Oid child : r->relkind == 'p' ? query::inheritance_children(*state(), r->oid) : std::vector<Oid>{})
+        if (auto c = state()->relation(child); c->relkind == 'r') indexes.insert(indexes.end(), c->indexes.begin(), c->indexes.end());
     }
   } else {
     state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
@@ -454,8 +465,16 @@ std::string Ddl::other(const Node* n) {
       put(m);
       return "ALTER POLICY";
     }
-    case pg::kRuleStmt: fail(ErrorCode::kFeatureNotSupported, "rules are not supported");
+    case pg::kRuleStmt: create_rule(n->rule_stmt); return "CREATE RULE";
     case pg::kCreateRangeStmt: create_range(n->create_range_stmt); return "CREATE TYPE";
+    case pg::kDropSubscriptionStmt:
+      if (!n->drop_subscription_stmt->missing_ok) fail(ErrorCode::kUndefinedObject, std::string("subscription \"") + n->drop_subscription_stmt->subname + "\" does not exist");
+      notice(std::string("subscription \"") + n->drop_subscription_stmt->subname + "\" does not exist, skipping");
+      return "DROP SUBSCRIPTION";
+    case pg::kDropTableSpaceStmt:
+      if (!n->drop_table_space_stmt->missing_ok) fail(ErrorCode::kUndefinedObject, std::string("tablespace \"") + n->drop_table_space_stmt->tablespacename + "\" does not exist");
+      notice(std::string("tablespace \"") + n->drop_table_space_stmt->tablespacename + "\" does not exist, skipping");
+      return "DROP TABLESPACE";
     default: fail(ErrorCode::kFeatureNotSupported, "this statement is not supported");
   }
 }

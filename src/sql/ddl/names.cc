@@ -10,6 +10,7 @@ Ddl::Target Ddl::creation_target(const pg::RangeVar* rv) {
   bool temp = std::string_view(rv->relpersistence) == "t" || schema == "pg_temp";
   if (temp) {
     if (!schema.empty() && schema != "pg_temp") fail(ErrorCode::kInvalidTableDefinition, "cannot create temporary relation in non-temporary schema", rv->location);
+    if (std::string_view(rv->relpersistence) == "u") fail(ErrorCode::kInvalidTableDefinition, "only temporary relations may be created in temporary schemas", rv->location);
     t.schema = host.temp_schema(true);
     t.temporary = true;
     return t;
@@ -294,6 +295,13 @@ std::string Ddl::describe(const ObjectAddress& a) {
       if (t == nullptr) return "trigger";
       auto r = s->relation(t->relation);
       return "trigger " + quote_identifier(t->name) + " on table " + (r != nullptr ? qualified(*r) : "?");
+    }
+    case ObjectKind::kRule: {
+      auto r = rule_relation(a.oid);
+      if (r == nullptr) return "rule";
+      for (const auto& rule : r->rules)
+        if (rule.oid == a.oid) return "rule " + quote_identifier(rule.name) + " on " + relkind_word(r->relkind) + " " + qualified(*r);
+      return "rule";
     }
     case ObjectKind::kPolicy: {
       auto p = s->get_as<catalog::Policy>(ObjectKind::kPolicy, a.oid);

@@ -57,6 +57,7 @@ void Ddl::rename_column(const Ptr<Relation>& found, const std::string& from, con
   auto r = edit(found);
   const Column* c = r->column(std::string_view(from));
   if (r->column(std::string_view(to)) != nullptr) fail(ErrorCode::kDuplicateColumn, "column \"" + to + "\" of relation \"" + r->name + "\" already exists");
+  if (r->of_type != 0) fail(ErrorCode::kWrongObjectType, "cannot rename column of typed table");
   if (r->relkind == 'r' || r->relkind == 'p')
     for (const char* sys : {"ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"})
       if (to == sys) fail(ErrorCode::kDuplicateColumn, "column name \"" + to + "\" conflicts with a system column name");
@@ -168,6 +169,7 @@ void Ddl::rename(const pg::RenameStmt* s) {
     case pg::OBJECT_COLUMN: case pg::OBJECT_ATTRIBUTE: {
       Ptr<Relation> found = table_for(s->relation, LockMode::kAccessExclusive, s->missing_ok);
       if (found == nullptr) return;
+      if (found->of_type != 0) fail(ErrorCode::kWrongObjectType, "cannot rename column of typed table");
       const Column* c = found->column(std::string_view(s->subname));
       if (c == nullptr) fail(ErrorCode::kUndefinedColumn, std::string("column \"") + s->subname + "\" does not exist");
       if (!s->relation->inh && !direct_children(*state(), found->oid).empty())
@@ -237,8 +239,10 @@ void Ddl::rename(const pg::RenameStmt* s) {
       const TypeRow* row = view().find_type(names.back());
       if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + names.back() + "\" does not exist");
       auto t = edit(state()->type(row->oid));
-      for (Constraint& c : t->constraints)
-        if (c.name == s->subname) c.name = to;
+      check_owner(*t, "type");
+      auto k = std::find_if(t->constraints.begin(), t->constraints.end(), [&](const Constraint& c) { return c.name == s->subname; });
+      if (k == t->constraints.end()) fail(ErrorCode::kUndefinedObject, std::string("constraint \"") + s->subname + "\" for domain " + view().format_type(t->oid) + " does not exist");
+      k->name = to;
       put(t);
       return;
     }
@@ -266,6 +270,19 @@ void Ddl::rename(const pg::RenameStmt* s) {
       auto m = edit(d);
       m->name = to;
       put(m);
+      return;
+    }
+    case pg::OBJECT_RULE: {
+      Ptr<Relation> found = relation(s->relation);
+      check_owner(*found, relkind_word(found->relkind));
+      auto r = edit(found);
+      auto rule = std::find_if(r->rules.begin(), r->rules.end(), [&](const auto& x) { return x.name == s->subname; });
+      if (rule == r->rules.end()) fail(ErrorCode::kUndefinedObject, std::string("rule \"") + s->subname + "\" for relation \"" + r->name + "\" does not exist");
+      if (std::any_of(r->rules.begin(), r->rules.end(), [&](const auto& x) { return x.name == to; }))
+        fail(ErrorCode::kDuplicateObject, "rule \"" + to + "\" for relation \"" + r->name + "\" already exists");
+      rule->name = to;
+      std::sort(r->rules.begin(), r->rules.end(), [](const auto& x, const auto& y) { return x.name < y.name; });
+      put(r);
       return;
     }
     case pg::OBJECT_TRIGGER: case pg::OBJECT_POLICY: {
@@ -298,6 +315,9 @@ void Ddl::set_schema(const pg::AlterObjectSchemaStmt* s) {
       Ptr<Relation> found = table_for(s->relation, LockMode::kAccessExclusive, s->missing_ok);
       if (found == nullptr) return;
       if (found->schema == schema) return;
+      if (found->relkind == 'S' && found->sequence->owner_table != 0)
+        fail(ErrorCode::kFeatureNotSupported, "cannot move an owned sequence into another schema", -1,
+             "Sequence \"" + found->name + "\" is linked to table \"" + state()->relation(found->sequence->owner_table)->name + "\".");
       if (name_used(schema, found->name)) fail(ErrorCode::kDuplicateTable, "relation \"" + found->name + "\" already exists in schema \"" + s->newschema + "\"");
       struct BoundView { Oid oid; std::shared_ptr<Query> query; };
       std::vector<BoundView> views;

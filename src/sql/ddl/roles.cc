@@ -239,7 +239,7 @@ void Ddl::grant(const pg::GrantStmt* s) {
       state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
         auto r = std::static_pointer_cast<const Relation>(o);
         bool sequence = s->objtype == pg::OBJECT_SEQUENCE;
-        if (r->schema == schema && (sequence ? r->relkind == 'S' : r->relkind == 'r' || r->relkind == 'v' || r->relkind == 'm')) found.push_back(r);
+        if (r->schema == schema && (sequence ? r->relkind == 'S' : r->relkind == 'r' || r->relkind == 'p' || r->relkind == 'v' || r->relkind == 'm')) found.push_back(r);
       });
       if (s->objtype == pg::OBJECT_TABLE || s->objtype == pg::OBJECT_SEQUENCE)
         for (auto& r : found) one(r, 0u);

@@ -170,7 +170,9 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
   if (existing != nullptr) {
     if (!s->replace) fail(ErrorCode::kDuplicateFunction, "function \"" + f->name + "\" already exists with same argument types");
     check_owner(*existing, "function");
-    if (existing->prokind != f->prokind) fail(ErrorCode::kWrongObjectType, "cannot change routine kind");
+    if (existing->prokind != f->prokind) 
+      fail(ErrorCode::kWrongObjectType, "cannot change routine kind", -1,
+           "\"" + f->name + "\" is " + (existing->prokind == 'a' ? "an aggregate function." : existing->prokind == 'p' ? "a procedure." : existing->prokind == 'w' ? "a window function." : "a function."));
     const std::string hint = "Use DROP " + std::string(f->prokind == 'p' ? "PROCEDURE " : "FUNCTION ") + describe({ObjectKind::kFunction, existing->oid, 0}).substr(f->prokind == 'p' ? 10 : 9) + " first.";
     if (existing->result != f->result || existing->returns_set != f->returns_set)
       fail(ErrorCode::kInvalidFunctionDefinition, f->prokind == 'p' ? "cannot change whether a procedure has output parameters" : "cannot change return type of existing function", -1, {}, hint);

@@ -8,7 +8,7 @@ namespace stele::sql {
 void Ddl::sequence_options(catalog::SequenceInfo& info, std::span<Node* const> list, bool is_new, std::optional<int64_t>* restart, std::vector<std::string>* owned_by,
                            const std::string& name) {
   const pg::DefElem *start = nullptr, *increment = nullptr, *max = nullptr, *min = nullptr, *cache = nullptr, *cycle = nullptr, *type = nullptr;
-  bool has_min = false, has_max = false;
+  bool has_min = false, has_max = false, restarts = false;
   std::set<std::string> seen;
   for (const Node* n : list) {
     const pg::DefElem* d = n->def_elem;
@@ -19,7 +19,7 @@ void Ddl::sequence_options(catalog::SequenceInfo& info, std::span<Node* const> l
     else if (k == "start") start = d;
     else if (k == "restart") {
       if (restart != nullptr) *restart = d->arg != nullptr ? std::optional<int64_t>(def_int(d)) : std::optional<int64_t>(INT64_MIN);
-      if (d->arg == nullptr && restart != nullptr) *restart = info.start;
+      restarts = d->arg == nullptr;
     }
     else if (k == "maxvalue") { max = d; has_max = true; }
     else if (k == "minvalue") { min = d; has_min = true; }
@@ -57,11 +57,11 @@ void Ddl::sequence_options(catalog::SequenceInfo& info, std::span<Node* const> l
   if (cycle != nullptr) info.cycle = def_bool(cycle);
   auto [low, high] = limits(info.type);
   if (max != nullptr && max->arg != nullptr) info.max = def_int(max);
-  else if (is_new || has_max || reset_max) info.max = info.increment > 0 ? high : -1;
+  else if (is_new || has_max || reset_max) info.max = info.increment > 0 || reset_max ? high : -1;
   if (info.max > high || info.max < low)
     fail(ErrorCode::kInvalidParameterValue, "MAXVALUE (" + std::to_string(info.max) + ") is out of range for sequence data type " + view().format_type(info.type));
   if (min != nullptr && min->arg != nullptr) info.min = def_int(min);
-  else if (is_new || has_min || reset_min) info.min = info.increment < 0 ? low : 1;
+  else if (is_new || has_min || reset_min) info.min = info.increment < 0 || reset_min ? low : 1;
   if (info.min > high || info.min < low)
     fail(ErrorCode::kInvalidParameterValue, "MINVALUE (" + std::to_string(info.min) + ") is out of range for sequence data type " + view().format_type(info.type));
   if (info.min >= info.max)
@@ -72,6 +72,7 @@ void Ddl::sequence_options(catalog::SequenceInfo& info, std::span<Node* const> l
     fail(ErrorCode::kInvalidParameterValue, "START value (" + std::to_string(info.start) + ") cannot be less than MINVALUE (" + std::to_string(info.min) + ")");
   if (info.start > info.max)
     fail(ErrorCode::kInvalidParameterValue, "START value (" + std::to_string(info.start) + ") cannot be greater than MAXVALUE (" + std::to_string(info.max) + ")");
+  if (restarts && restart != nullptr) *restart = info.start;   // whatever START says beside it
   if (restart != nullptr && *restart) {
     if (**restart < info.min)
       fail(ErrorCode::kInvalidParameterValue, "RESTART value (" + std::to_string(**restart) + ") cannot be less than MINVALUE (" + std::to_string(info.min) + ")");

@@ -145,13 +145,22 @@ static void domain_check(Ddl& d, catalog::Type& t, const pg::Constraint* c) {
   t.constraints.push_back(k);
 }
 
+// What a domain is made of is looked at apart from the statement's text.
 void Ddl::create_domain(const pg::CreateDomainStmt* s) {
+  without_position([&] { make_domain(s); });
+}
+void Ddl::alter_domain(const pg::AlterDomainStmt* s) {
+  without_position([&] { change_domain(s); });
+}
+
+void Ddl::make_domain(const pg::CreateDomainStmt* s) {
   Target t = creation_target(pg::strings(PG_LIST(s, domainname)));
   auto type = make_type(t, 'd');
   BindContext b = bind();
   ResolvedType base = type_without_position(s->type_name, b);
   const TypeRow& row = view().type(base.type);
   if (row.typtype == 'p') fail(ErrorCode::kDatatypeMismatch, "\"" + view().format_type(base.type) + "\" is not a valid base type for a domain");
+  if (s->coll_clause != nullptr && row.collation == 0) fail(ErrorCode::kDatatypeMismatch, "collations are not supported by type " + view().format_type(base.type));
   type->base = base.type;
   type->base_typmod = base.typmod;
   type->collation = s->coll_clause != nullptr ? resolve_collation(pg::strings(PG_LIST(s->coll_clause, collname)), b, s->coll_clause->location) : row.collation;
@@ -178,6 +187,11 @@ void Ddl::create_domain(const pg::CreateDomainStmt* s) {
       case pg::CONSTR_UNIQUE: fail(ErrorCode::kSyntaxError, "unique constraints not possible for domains");
       case pg::CONSTR_PRIMARY: fail(ErrorCode::kSyntaxError, "primary key constraints not possible for domains");
       case pg::CONSTR_FOREIGN: fail(ErrorCode::kSyntaxError, "foreign key constraints not possible for domains");
+      case pg::CONSTR_EXCLUSION: fail(ErrorCode::kSyntaxError, "exclusion constraints not possible for domains");
+      case pg::CONSTR_ATTR_DEFERRABLE: case pg::CONSTR_ATTR_NOT_DEFERRABLE: case pg::CONSTR_ATTR_DEFERRED: case pg::CONSTR_ATTR_IMMEDIATE:
+        fail(ErrorCode::kFeatureNotSupported, "specifying constraint deferrability not supported for domains");
+      case pg::CONSTR_IDENTITY: fail(ErrorCode::kInternalError, "unrecognized constraint subtype: 3");
+      case pg::CONSTR_GENERATED: fail(ErrorCode::kFeatureNotSupported, "specifying GENERATED not supported for domains");
       default: break;
     }
   }
@@ -187,7 +201,7 @@ void Ddl::create_domain(const pg::CreateDomainStmt* s) {
   for (auto& c : type->constraints) changes().add_dependency({{ObjectKind::kConstraint, c.oid, 0}, self, DependencyKind::kAuto});
 }
 
-void Ddl::alter_domain(const pg::AlterDomainStmt* s) {
+void Ddl::change_domain(const pg::AlterDomainStmt* s) {
   std::vector<std::string> names = pg::strings(PG_LIST(s, type_name));
   const TypeRow* row = names.size() > 1 ? view().find_type(view().schema(names[names.size() - 2]), names.back()) : view().find_type(names.back());
   if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + names.back() + "\" does not exist");
@@ -216,6 +230,34 @@ void Ddl::alter_domain(const pg::AlterDomainStmt* s) {
     host.run(bound.second, {}, {}, [&](auto, auto) { ++n; return true; });
     return n > 0;
   };
+  // Values inside of others are not looked for.
+  auto no_containers = [&] {
+    state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
+      auto& r = static_cast<const Relation&>(*o);
+      if (r.relkind != 'r' && r.relkind != 'm') return;
+      for (const Column& c : r.columns) {
+        if (c.dropped) continue;
+        bool uses = view().is_array(c.type) && view().type(c.type).element == t->oid;
+        if (const Oid composite = view().type_relation(c.type); composite != 0)
+          if (auto inner = view().relation(composite))
+            for (const Column& x : inner->columns) uses = uses || (!x.dropped && x.type == t->oid);
+        if (uses) fail(ErrorCode::kFeatureNotSupported, "cannot alter type \"" + t->name + "\" because column \"" + r.name + "." + c.name + "\" uses it");
+      }
+    });
+  };
+  auto holds_for_all = [&](const Constraint& k) {
+    no_containers();
+    each_column([&](const Relation& r, const Column& c) {
+      // VALUE stands for the column.
+      std::string sql = k.check_sql, name = quote_identifier(c.name), out;
+      for (size_t i = 0; i < sql.size();) {
+        if (sql.compare(i, 5, "VALUE") == 0) { out += name; i += 5; }
+        else out += sql[i++];
+      }
+      if (has_rows(r, c, "NOT (" + out + ")"))
+        fail(ErrorCode::kCheckViolation, "column \"" + c.name + "\" of table \"" + r.name + "\" contains values that violate the new constraint");
+    });
+  };
   BindContext b = bind();
   switch (s->subtype[0]) {
     case 'T':
@@ -224,6 +266,7 @@ void Ddl::alter_domain(const pg::AlterDomainStmt* s) {
       break;
     case 'N': t->not_null = false; break;
     case 'O':
+      no_containers();
       each_column([&](const Relation& r, const Column& c) {
         if (has_rows(r, c, quote_identifier(c.name) + " IS NULL"))
           fail(ErrorCode::kNotNullViolation, "column \"" + c.name + "\" of table \"" + r.name + "\" contains null values");
@@ -233,17 +276,7 @@ void Ddl::alter_domain(const pg::AlterDomainStmt* s) {
     case 'C': {
       domain_check(*this, *t, s->def->constraint);
       Constraint k = t->constraints.back();
-      if (k.validated)
-        each_column([&](const Relation& r, const Column& c) {
-          // VALUE stands for the column.
-          std::string sql = k.check_sql, name = quote_identifier(c.name), out;
-          for (size_t i = 0; i < sql.size();) {
-            if (sql.compare(i, 5, "VALUE") == 0) { out += name; i += 5; }
-            else out += sql[i++];
-          }
-          if (has_rows(r, c, "NOT (" + out + ")"))
-            fail(ErrorCode::kCheckViolation, "column \"" + c.name + "\" of table \"" + r.name + "\" contains values that violate the new constraint");
-        });
+      if (k.validated) holds_for_all(k);
       changes().add_dependency({{ObjectKind::kConstraint, k.oid, 0}, {ObjectKind::kType, t->oid, 0}, DependencyKind::kAuto});
       break;
     }
@@ -259,7 +292,10 @@ void Ddl::alter_domain(const pg::AlterDomainStmt* s) {
     case 'V': {
       bool found = false;
       for (Constraint& c : t->constraints)
-        if (c.name == s->name) found = c.validated = true;
+        if (c.name == s->name) {
+          if (!c.validated) holds_for_all(c);
+          found = c.validated = true;
+        }
       if (!found) fail(ErrorCode::kUndefinedObject, std::string("constraint \"") + s->name + "\" of domain \"" + t->name + "\" does not exist");
       break;
     }

@@ -86,6 +86,7 @@ std::string Ddl::run(const Node* n) {
         case pg::OBJECT_ROLE: return "ALTER ROLE";
         case pg::OBJECT_DATABASE: return "ALTER DATABASE";
         case pg::OBJECT_TRIGGER: return "ALTER TRIGGER";
+        case pg::OBJECT_RULE: return "ALTER RULE";
         case pg::OBJECT_COLUMN:
           if (n->rename_stmt->relation_type == pg::OBJECT_VIEW) return "ALTER VIEW";
           if (n->rename_stmt->relation_type == pg::OBJECT_MATVIEW) return "ALTER MATERIALIZED VIEW";

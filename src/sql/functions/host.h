@@ -22,6 +22,9 @@ std::string shown_expression(EvalContext& eval, const std::string& sql, const ca
 // pg_get_triggerdef. Implemented in ddl/.
 std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, bool pretty);
 
+// pg_get_ruledef, of rules other than a view's own. Implemented in ddl/.
+std::string rule_definition(const catalog::Rule& rule, const std::string& table);
+
 void register_object_text_functions(FunctionRegistry& r);
 void register_partition_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);

@@ -371,6 +371,8 @@ Datum get_ruledef(FnCall& c) {
   std::optional<std::string> out;
   view.state()->for_each(catalog::ObjectKind::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
     auto& r = static_cast<const Relation&>(*o);
+    for (const auto& rule : r.rules)
+      if (rule.oid == c.arg(0).as_oid()) out = rule_definition(rule, flag(c, 1) ? visible_relation_name(r, view) : qualified_relation_name(r, view));
     if ((r.relkind == 'v' || r.relkind == 'm') && system_catalogs::rewrite_oid(r.oid) == c.arg(0).as_oid())
       out = fmt::format("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {} DO INSTEAD {}", qualified_relation_name(r, view),
                         view_definition(c, r.oid, flag(c, 1)).value_or(""));

@@ -64,7 +64,7 @@ void SessionImpl::check_domain(Oid domain, NullableDatum value) {
   for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
     const catalog::Type& t = **it;
     if (t.not_null && value.is_null) {
-      throw Error(ErrorCode::kNotNullViolation, fmt::format("domain {} does not allow null values", format_type(t.oid, -1)))
+      throw Error(ErrorCode::kNotNullViolation, fmt::format("domain {} does not allow null values", format_type(domain, -1)))
           .names(view().schema_name(t.schema), "", "", t.name, "");
     }
     for (const auto& c : t.constraints) {
@@ -92,7 +92,7 @@ void SessionImpl::check_domain(Oid domain, NullableDatum value) {
       }
       const NullableDatum ok = query::evaluate_row(check, {&value, 1}, exec_, arena);
       if (!ok.is_null && !ok.value.as_bool()) {
-        throw Error(ErrorCode::kCheckViolation, fmt::format("value for domain {} violates check constraint \"{}\"", format_type(t.oid, -1), c.name))
+        throw Error(ErrorCode::kCheckViolation, fmt::format("value for domain {} violates check constraint \"{}\"", format_type(domain, -1), c.name))
             .names(view().schema_name(t.schema), "", "", t.name, c.name);
       }
     }
@@ -125,8 +125,7 @@ std::optional<std::string> SessionImpl::name_of(Oid reg_type, Oid object) {
       const ProcRow* p = v.proc(object);
       if (p == nullptr) return std::nullopt;
       bool visible = v.proc_visible(object);
-      if (reg_type == oid::kRegproc && v.procs(p->name).size() > 1) visible = p->schema == catalog::kPgCatalog && v.procs(p->name).size() == 1;
-      if (reg_type == oid::kRegproc) return qualified(visible || v.proc_visible(object), p->schema, p->name);
+      if (reg_type == oid::kRegproc) return qualified(visible && v.procs(p->name).size() == 1, p->schema, p->name);
       return qualified(visible, p->schema, p->name) + signature(p->args);
     }
     case oid::kRegoper:

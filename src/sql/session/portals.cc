@@ -260,6 +260,18 @@ void SessionImpl::execute(std::string_view name, int64_t max_rows, ResultSink& s
     case StatementKind::kQuery: break;
   }
   if (p.failed) throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("portal \"{}\" cannot be run", p.name));
+  if (!p.started) {
+    exec_.params = p.params;
+    exec_.param_types = p.param_types;
+    if (const auto b = bound(*p.statement, true); has_rules(*b->query)) {
+      p.started = true;
+      run_rules_statement(*p.statement, b, p);
+      next_command();
+      if (p.result != nullptr) send_result(p, 0, sink);
+      sink.complete(p.tag);
+      return;
+    }
+  }
   try {
     if (!p.started) start_portal(p);
     if (!portal_rows(p, max_rows, sink)) {

@@ -261,6 +261,12 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   query::PlanPtr plan_for(CachedStatement& s, const std::shared_ptr<CachedStatement::Bound>& b, Prepared* prepared);
   void lock_plan(query::PlanPtr& plan, const std::function<query::PlanPtr()>& again);
   storage::ReadView read_view(const query::Plan& plan);
+  // rules.cc: what changes a table or view with rules. The count is that of the original statement, or of the actions of its
+  // kind that stand for it.
+  bool has_rules(const query::Query& q);
+  uint64_t run_with_rules(const query::QueryPtr& q, std::span<const NullableDatum> params, std::span<const Oid> param_types, const RowSink& emit);
+  void run_rules_statement(const CachedStatement& s, const std::shared_ptr<CachedStatement::Bound>& b, Portal& result);
+  std::set<std::pair<Oid, char>> active_rules_;
   void run_query(const StatementPtr& s, std::span<const NullableDatum> params, ResultSink& sink);
   std::string tag_of(query::CommandKind command, const PgQuery__Node* node, uint64_t rows) const;
   bool holds_transaction() const { return status_ != TxnStatus::kIdle || multi_statement_ || extended_open_; }

@@ -154,6 +154,19 @@ void SessionImpl::run_query(const StatementPtr& s, std::span<const NullableDatum
   auto b = bound(*s, infer);
   exec_.params = params;
   exec_.param_types = infer ? std::span<const Oid>(b->param_types) : std::span<const Oid>();
+  if (has_rules(*b->query)) {
+    learning_ = nullptr;
+    Portal result;
+    run_rules_statement(*s, b, result);
+    next_command();
+    finish_statement();
+    if (result.result != nullptr) {
+      sink.columns(result.columns);
+      send_result(result, 0, sink);
+    }
+    sink.complete(result.tag);
+    return;
+  }
   query::PlanPtr plan = plan_for(*s, b, nullptr);
   lock_plan(plan, [&] {
     b = bound(*s, infer);

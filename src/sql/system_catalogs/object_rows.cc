@@ -382,6 +382,8 @@ void pg_policy(Rows& out) {
 }
 void pg_rewrite(Rows& out) {
   out.each_relation([&](const Relation& r) {
+    for (auto& rule : r.rules)
+      out(rule.oid, rule.name, r.oid, rule.event, rule.enabled, rule.instead, rule.condition_sql.empty() ? "<>" : rule.condition_sql, rule.actions_sql.empty() ? "<>" : rule.actions_sql[0]);
     if (r.relkind != 'v' && r.relkind != 'm') return;
     out(rewrite_oid(r.oid), "_RETURN", r.oid, '1', 'O', true, "<>", r.view_sql);
   });

@@ -1,4 +1,5 @@
 // The views of pg_catalog over users' objects: pg_tables, pg_roles, pg_indexes and the like.
+#include "sql/functions/host.h"
 #include "sql/system_catalogs/rows.h"
 
 namespace stele::sql::system_catalogs {
@@ -100,10 +101,9 @@ void pg_policies(Rows& out) {
         out.name_array(roles), command, text(p.using_sql), text(p.check_sql));
   });
 }
-std::string rule_definition(const Relation&, const catalog::Rule& rule, Rows&) { return rule.name; }
 void pg_rules(Rows& out) {
   out.each_relation([&](const Relation& r) {
-    for (auto& rule : r.rules) out(out.schema_name(r.schema), r.name, rule.name, rule_definition(r, rule, out));
+    for (auto& rule : r.rules) out(out.schema_name(r.schema), r.name, rule.name, rule_definition(rule, quote_identifier(out.schema_name(r.schema)) + "." + quote_identifier(r.name)));
   });
 }
 void pg_stats(Rows& out) {
