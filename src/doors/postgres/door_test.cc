@@ -257,8 +257,8 @@ TEST_F(DoorTest, ExtendedQuery) {
     c.send(b() + e() + kSync);
     ASSERT_EQ(c.trace(), "2C(inline)ZI");
   }
-  c.send(message('F', ""));
-  EXPECT_EQ(c.trace(), "E(0A000)ZI");
+  c.send(message('F', ""));  // a function call that says nothing
+  EXPECT_EQ(c.trace(), "E(08P01)ZI");
 }
 
 TEST_F(DoorTest, Garbage) {

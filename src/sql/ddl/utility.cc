@@ -66,6 +66,21 @@ std::string Ddl::run(const Node* n) {
         case pg::OBJECT_POLICY: return "DROP POLICY";
         case pg::OBJECT_RULE: return "DROP RULE";
         case pg::OBJECT_STATISTIC_EXT: return "DROP STATISTICS";
+        case pg::OBJECT_ACCESS_METHOD: return "DROP ACCESS METHOD";
+        case pg::OBJECT_CONVERSION: return "DROP CONVERSION";
+        case pg::OBJECT_EVENT_TRIGGER: return "DROP EVENT TRIGGER";
+        case pg::OBJECT_FDW: return "DROP FOREIGN DATA WRAPPER";
+        case pg::OBJECT_FOREIGN_SERVER: return "DROP SERVER";
+        case pg::OBJECT_FOREIGN_TABLE: return "DROP FOREIGN TABLE";
+        case pg::OBJECT_LANGUAGE: return "DROP LANGUAGE";
+        case pg::OBJECT_OPCLASS: return "DROP OPERATOR CLASS";
+        case pg::OBJECT_OPFAMILY: return "DROP OPERATOR FAMILY";
+        case pg::OBJECT_PUBLICATION: return "DROP PUBLICATION";
+        case pg::OBJECT_TRANSFORM: return "DROP TRANSFORM";
+        case pg::OBJECT_TSCONFIGURATION: return "DROP TEXT SEARCH CONFIGURATION";
+        case pg::OBJECT_TSDICTIONARY: return "DROP TEXT SEARCH DICTIONARY";
+        case pg::OBJECT_TSPARSER: return "DROP TEXT SEARCH PARSER";
+        case pg::OBJECT_TSTEMPLATE: return "DROP TEXT SEARCH TEMPLATE";
         default: return "DROP";
       }
     }

@@ -19,7 +19,7 @@ TEST(WithoutEscapes, KeepsOffsets) {
       {R"(SELECT E'a\\b', B'10')", R"(SELECT E'a\\b', B'10')", {}},
       {R"(SELECT $$a\b$$, $x$'\$x$)", R"(SELECT $$a\b$$, $x$'\$x$)", {}},
       {R"(-- it's \
-SELECT "a\b", '\\')", "-- it's \\\nSELECT \"a\\b\", '\\' ", {R"(24: nonstandard use of \\ in a string literal)"}},
+SELECT "a\b", '\\')", "-- it's \\\nSELECT \"a\\b\", '\\' ", {R"(25: nonstandard use of \\ in a string literal)"}},
       {R"(/* ' /* \ */ ' */ SELECT 'x\y')", "/* ' /* \\ */ ' */ SELECT 'xy' ", {"26: nonstandard use of escape in a string literal"}},
       {R"(SELECT 'open\)", R"(SELECT 'open\)", {}},
   };

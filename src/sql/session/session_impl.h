@@ -298,7 +298,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   void explain(const CachedStatement& s, Portal& result);
   void declare_cursor(const CachedStatement& s);
   PreparedRun prepared_run(const PgQuery__Node* execute, std::string_view text, Arena& arena) override;
-  std::vector<NullableDatum> execute_parameters(const PgQuery__ExecuteStmt* execute, std::string_view text, const CachedStatement::Bound& bound, Arena& arena);
+  std::vector<NullableDatum> execute_parameters(const PgQuery__Node* execute, std::string_view text, const CachedStatement::Bound& bound, Arena& arena);
   void call_or_do(const CachedStatement& s, Portal& result);
   void set_constraints(const PgQuery__Node* node);
   query::QueryPtr cursor_query(const query::QueryPtr& q, Portal& p) const;

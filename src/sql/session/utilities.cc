@@ -2,7 +2,6 @@
 #include "query/plan/plan.h"
 #include "sql/deparse/deparse.h"
 #include "sql/parser/pg.h"
-#include "sql/plpgsql/scanner.h"
 #include "sql/session/session_impl.h"
 #include "types/timezone.h"
 #include "types/oids.h"
@@ -45,37 +44,6 @@ std::optional<bool> option_bool(const pg::DefElem* d) {
 void SessionImpl::run_utility(const CachedStatement& s, Portal& result) {
   if (read_only_) check_utility_writes(s.raw.node);
   if (session_utility(s, result)) return;
-  const pg::Node* n = s.raw.node;
-  if (n->node_case == PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT && n->create_table_as_stmt->query->node_case == PG_QUERY__NODE__NODE_EXECUTE_STMT) {
-    // The prepared text with its parameters' values in place.
-    const auto* e = n->create_table_as_stmt->query->execute_stmt;
-    const PreparedPtr p = find_prepared(e->name);
-    const auto b = bound(*p->statement, true);
-    if (e->n_params != b->param_types.size())
-      throw Error(ErrorCode::kSyntaxError, fmt::format("wrong number of parameters for prepared statement \"{}\"", p->name))
-          .detail(fmt::format("Expected {} parameters but got {}.", b->param_types.size(), e->n_params));
-    std::string text(p->statement->tree->statement_text(p->statement->raw));
-    const auto tokens = plpgsql::scan(text);
-    for (auto t = tokens.rbegin(); t != tokens.rend(); ++t) {
-      const std::string word = text.substr(static_cast<size_t>(t->begin), static_cast<size_t>(t->end - t->begin));
-      if (word.size() < 2 || word[0] != '$' || !std::isdigit(static_cast<unsigned char>(word[1]))) continue;
-      const size_t i = std::stoul(word.substr(1)) - 1;
-      Arena arena;
-      const Oid type = b->param_types.at(i);
-      const NullableDatum v = query::evaluate(
-          sql::bind_expression(e->params[i], nullptr, ExprContext::kExecuteParameter, bind_context(s.tree->text), type, -1, fmt::format("${}", i + 1)), exec_, arena);
-      std::string value;
-      if (!v.is_null) type_output(type, v.value, value, eval_);
-      text.replace(static_cast<size_t>(t->begin), word.size(), (v.is_null ? "(NULL" : "(" + quote_literal(value)) + "::" + format_type(type, -1) + ")");
-    }
-    ParseTreePtr tree = parse_sql(text);
-    pg::Node copy = *n;
-    pg::CreateTableAsStmt as = *n->create_table_as_stmt;
-    as.query = const_cast<pg::Node*>(tree->statements.at(0).node);
-    copy.create_table_as_stmt = &as;
-    result.tag = execute_utility(&copy, tree->text, *this);
-    return;
-  }
   result.tag = execute_utility(s.raw.node, s.tree->statement_text(s.raw), *this);
 }
 
@@ -318,7 +286,8 @@ void SessionImpl::prepare_statement(const CachedStatement& s) {
   prepared_[prepared->name] = prepared;
 }
 
-std::vector<NullableDatum> SessionImpl::execute_parameters(const PgQuery__ExecuteStmt* e, std::string_view text, const CachedStatement::Bound& b, Arena& arena) {
+std::vector<NullableDatum> SessionImpl::execute_parameters(const PgQuery__Node* execute, std::string_view text, const CachedStatement::Bound& b, Arena& arena) {
+  const auto* e = execute->execute_stmt;
   if (e->n_params != b.param_types.size()) {
     throw Error(ErrorCode::kSyntaxError, fmt::format("wrong number of parameters for prepared statement \"{}\"", e->name))
         .detail(fmt::format("Expected {} parameters but got {}.", b.param_types.size(), e->n_params));
@@ -337,7 +306,7 @@ UtilityHost::PreparedRun SessionImpl::prepared_run(const PgQuery__Node* execute,
   if (p->statement == nullptr || p->statement->kind != StatementKind::kQuery) throw Error(ErrorCode::kWrongObjectType, "prepared statement is not a SELECT");
   const auto b = bound(*p->statement, true);
   if (b->query->command != CommandKind::kSelect) throw Error(ErrorCode::kWrongObjectType, "prepared statement is not a SELECT");
-  return {b->query, execute_parameters(e, text, *b, arena), b->param_types};
+  return {b->query, execute_parameters(execute, text, *b, arena), b->param_types};
 }
 
 void SessionImpl::execute_prepared(const CachedStatement& s, Portal& result) {
@@ -353,7 +322,7 @@ void SessionImpl::execute_prepared(const CachedStatement& s, Portal& result) {
   run.statement = p->statement;
   run.prepared = p;
   run.param_types = b->param_types;
-  run.params = execute_parameters(e, s.tree->text, *b, run.arena);
+  run.params = execute_parameters(s.raw.node, s.tree->text, *b, run.arena);
   run.columns = b->columns;
   run.returns_rows = b->returns_rows;
   if (has_rules(*b->query)) {
@@ -431,7 +400,7 @@ void SessionImpl::explain(const CachedStatement& s, Portal& result) {
     const PreparedPtr p = find_prepared(ex->name);
     auto b = bound(*p->statement, true);
     run.param_types = b->param_types;
-    run.params = execute_parameters(ex, s.tree->text, *b, run.arena);
+    run.params = execute_parameters(inner, s.tree->text, *b, run.arena);
     exec_.params = run.params;
     exec_.param_types = run.param_types;
     plan = plan_for(*p->statement, b, p.get());
