@@ -94,6 +94,7 @@ struct Waiter {
   LockMode mode;
   int64_t start_us;
   bool granted = false;
+  bool victim = false;  // of a deadlock: about to leave, so it is part of no other cycle
   std::condition_variable wake;
 };
 
@@ -360,7 +361,9 @@ struct LockManager::Impl {
     std::unordered_map<OwnerId, std::vector<Edge>> graph;
     for (Shard& s : shards) {
       s.heads.for_each([&](const LockHead& head) {
-        for (const Waiter* w : head.waiters) edges_of(head, *w, &graph[w->group]);
+        for (const Waiter* w : head.waiters) {
+          if (!w->victim) edges_of(head, *w, &graph[w->group]);
+        }
       });
     }
     return graph;
@@ -377,8 +380,9 @@ struct LockManager::Impl {
     Impl& impl;
   };
 
-  // The cycle through `group`, empty if there is none. The caller holds no shard mutex.
-  std::vector<Edge> find_cycle(OwnerId group) {
+  // The cycle through `group`, empty if there is none. `waiter` becomes its victim in the same instant, so that of those
+  // who look at once only one gives way. The caller holds no shard mutex.
+  std::vector<Edge> find_cycle(OwnerId group, Waiter* waiter) {
     AllLocked all(*this);
     auto graph = wait_graph();
     std::vector<Edge> path;
@@ -394,7 +398,8 @@ struct LockManager::Impl {
       }
       return false;
     };
-    return walk(group) ? path : std::vector<Edge>{};
+    waiter->victim = walk(group);
+    return waiter->victim ? path : std::vector<Edge>{};
   }
 
   [[noreturn]] static void throw_deadlock(const std::vector<Edge>& cycle) {
@@ -505,7 +510,7 @@ LockOutcome LockManager::acquire(OwnerId owner, const LockTag& tag, LockMode mod
     if (now >= deadlock_at) {
       deadlock_at = INT64_MAX;
       lock.unlock();
-      auto cycle = impl_->find_cycle(group);
+      auto cycle = impl_->find_cycle(group, &w);
       lock.lock();
       if (w.granted) break;
       if (!cycle.empty()) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <barrier>
 #include <thread>
 
 namespace stele::storage {
@@ -143,6 +144,33 @@ TEST(Locks, TheWaiterThatClosesACycleIsTheVictim) {
   first.join();
   second.join();
   EXPECT_TRUE(locks.list().empty());
+}
+
+// Both look for the cycle at the same moment, again and again: one gives way, the other goes on.
+TEST(Locks, ADeadlockHasOneVictim) {
+  LockManager locks;
+  const LockTag tags[] = {{LockKind::kRow, "a"}, {LockKind::kRow, "b"}};
+  WaitOptions quick;
+  quick.deadlock_timeout_us = 1000;
+  for (int round = 0; round < 200; ++round) {
+    std::atomic<int> victims{0};
+    std::barrier both_hold(2);
+    auto session = [&](OwnerId owner, int first) {
+      locks.acquire(owner, tags[first], LockMode::kForUpdate, quick);
+      both_hold.arrive_and_wait();
+      try {
+        locks.acquire(owner, tags[1 - first], LockMode::kForUpdate, quick);
+      } catch (const Error& e) {
+        EXPECT_EQ(e.sqlstate(), "40P01");
+        ++victims;
+      }
+      locks.release_all(owner);
+    };
+    std::thread other(session, 1, 0);
+    session(2, 1);
+    other.join();
+    ASSERT_EQ(victims, 1) << "round " << round;
+  }
 }
 
 }  // namespace
