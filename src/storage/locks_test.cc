@@ -152,7 +152,7 @@ TEST(Locks, ADeadlockHasOneVictim) {
   const LockTag tags[] = {{LockKind::kRow, "a"}, {LockKind::kRow, "b"}};
   WaitOptions quick;
   quick.deadlock_timeout_us = 1000;
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 500; ++round) {
     std::atomic<int> victims{0};
     std::barrier both_hold(2);
     auto session = [&](OwnerId owner, int first) {
