@@ -45,6 +45,9 @@ std::string name_key(const Object& o) {
       put_be32(target, c.target);
       return scoped_key(o.kind(), c.source, target);
     }
+    case ObjectKind::kOpclass:
+    case ObjectKind::kOpfamily:   // one name serves every access method
+      return scoped_key(o.kind(), o.schema_oid(), o.name + '\0' + static_cast<const Entry&>(o).fact("method"));
     default: return scoped_key(o.kind(), o.schema_oid(), o.name);
   }
 }

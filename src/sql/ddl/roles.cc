@@ -178,7 +178,8 @@ void Ddl::grant(const pg::GrantStmt* s) {
   auto all_of = [&](ObjectKind kind, char relkind) -> uint32_t {
     if (kind == ObjectKind::kSchema) return catalog::kUsage | catalog::kCreate;
     if (kind == ObjectKind::kFunction) return catalog::kExecute;
-    if (kind == ObjectKind::kType) return catalog::kUsage;
+    if (kind == ObjectKind::kType || kind == ObjectKind::kForeignWrapper || kind == ObjectKind::kForeignServer || kind == ObjectKind::kLanguage) return catalog::kUsage;
+    if (kind == ObjectKind::kTablespace) return catalog::kCreate;
     if (kind == ObjectKind::kDatabase) return catalog::kCreate | catalog::kTemp | catalog::kConnect;
     return relkind == 'S' ? catalog::kUsage | catalog::kSelect | catalog::kUpdate : all_table;
   };
@@ -215,7 +216,7 @@ void Ddl::grant(const pg::GrantStmt* s) {
     if constexpr (std::is_same_v<decltype(m), std::shared_ptr<Relation>>) relkind = m->relkind;
     uint32_t all = all_of(m->kind(), relkind);
     if (!host.superuser() && !is_member(host.current_user(), m->owner))
-      fail(ErrorCode::kInsufficientPrivilege, std::string("permission denied for ") + (relkind != 0 ? relkind_word(relkind) : m->kind() == ObjectKind::kSchema ? "schema" : "object") + " " + m->name);
+      fail(ErrorCode::kInsufficientPrivilege, std::string("permission denied for ") + (relkind != 0 ? relkind_word(relkind) : m->kind() == ObjectKind::kSchema ? "schema" : entry_kind(m->kind()) != nullptr ? entry_kind(m->kind())->owned_word : "object") + " " + m->name);
     uint32_t privileges = wanted.empty() ? all : 0;
     for (auto& [p, cols] : wanted) {
       if (cols.empty()) { privileges |= p == 0 ? all : p; continue; }
@@ -227,7 +228,7 @@ void Ddl::grant(const pg::GrantStmt* s) {
         }
       }
     }
-    if ((privileges & ~all) != 0) fail(ErrorCode::kInvalidParameterValue, "invalid privilege type for " + std::string(relkind != 0 ? "relation" : "object"));
+    if ((privileges & ~all) != 0) fail(ErrorCode::kInvalidParameterValue, "invalid privilege type for " + std::string(relkind != 0 ? "relation" : entry_kind(m->kind()) != nullptr ? entry_kind(m->kind())->owned_word : "object"));
     if (privileges != 0) apply(m->acl, m->owner, all, public_default, privileges, false);
     put(m);
   };
@@ -264,6 +265,12 @@ void Ddl::grant(const pg::GrantStmt* s) {
       case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_ROUTINE: {
         BindContext b = bind();
         one(state()->function(find_function(n->object_with_args, 0, b, false)), static_cast<uint32_t>(catalog::kExecute));
+        break;
+      }
+      case pg::OBJECT_FDW: case pg::OBJECT_FOREIGN_SERVER: case pg::OBJECT_LANGUAGE: case pg::OBJECT_TABLESPACE: {
+        const EntryKind* k = entry_kind(static_cast<int>(s->objtype));
+        auto e = entry(k->kind, {{std::string(pg::str(n))}, {}});
+        if (e->oid >= oid::kFirstUserOid) one(e, k->kind == ObjectKind::kLanguage ? uint32_t{catalog::kUsage} : 0u);
         break;
       }
       case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
