@@ -6,7 +6,7 @@
 namespace stele::catalog {
 namespace {
 
-constexpr char kVersion = 3;   // 2: partitions, rules, what is inherited, more of aggregates and operators; 3: base types, entries
+constexpr char kVersion = 4;   // 2: partitions, rules, what is inherited, more of aggregates and operators; 3: databases; 4: base types, entries
 
 // One field list a struct (describe below) serves writing and reading.
 struct Writer {
@@ -77,7 +77,10 @@ struct Loader {
 };
 
 template <typename A> void describe(A& a, AclItem& x) { a(x.grantee, x.grantor, x.privileges, x.grant_options); }
-template <typename A> void base(A& a, Object& x) { a(x.oid, x.name, x.owner, x.acl, x.comment); }
+template <typename A> void base(A& a, Object& x) {
+  a(x.oid, x.name, x.owner, x.acl, x.comment);
+  if (a.version >= 3) a(x.database);
+}
 template <typename A> void describe(A& a, Column& x) {
   a(x.name, x.number, x.type, x.typmod, x.collation, x.dimensions, x.not_null, x.dropped, x.identity, x.generated,
     x.default_sql, x.missing_value, x.storage, x.statistics_target, x.options, x.comment, x.acl);
@@ -133,7 +136,7 @@ template <typename A> void describe(A& a, Type& x) {
   base(a, x);
   a(x.schema, x.typtype, x.element, x.array, x.relation, x.labels, x.base, x.base_typmod, x.not_null, x.default_sql,
     x.collation, x.constraints, x.subtype, x.multirange, x.range, x.subtype_opclass, x.canonical, x.subdiff);
-  if (a.version >= 3)
+  if (a.version >= 4)
     a(x.like, x.input, x.output, x.receive, x.send, x.modin, x.modout, x.analyze, x.subscript, x.defined, x.preferred, x.by_value, x.length, x.category, x.delimiter,
       x.alignment, x.storage);
 }

@@ -171,6 +171,7 @@ std::shared_ptr<Entry> Ddl::new_entry(ObjectKind kind, const EntryName& name) {
   e->name = name.parts.back();
   if (e->name.size() > 63) e->name.resize(63);
   e->owner = host.current_user();
+  if (!k.in_schema && kind != ObjectKind::kTablespace) e->database = changes().database();
   if (k.in_schema) e->schema = creation_target(name.parts).schema;
   if (!name.method.empty()) e->facts["method"] = name.method;
   if (entry_exists(*e)) fail(ErrorCode::kDuplicateObject, std::string(k.word) + " \"" + e->name + "\"" + (name.method.empty() ? "" : " for access method \"" + name.method + "\"") + " already exists");

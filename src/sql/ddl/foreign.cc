@@ -180,6 +180,7 @@ std::string Ddl::foreign(const Node* n) {
       e->oid = catalog().allocate_oid();
       e->name = std::to_string(server->oid) + "/" + std::to_string(user);
       e->owner = server->owner;
+      e->database = changes().database();
       e->refs = {server->oid, user};
       change_options(e->options, PG_LIST(s, options));
       validate_options(server->ref(0), e->options, 1418);

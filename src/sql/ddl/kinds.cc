@@ -114,6 +114,7 @@ std::string Ddl::create_kind(const Node* n) {
       e->oid = have != nullptr ? have->oid : catalog().allocate_oid();
       e->name = std::to_string(type) + "/" + std::to_string(lang->oid);
       e->refs = {type, lang->oid, from, to};
+      e->database = changes().database();
       e->facts["language"] = s->lang;
       const ObjectAddress self{ObjectKind::kTransform, e->oid, 0};
       changes().drop_dependencies_of(self);

@@ -136,6 +136,7 @@ std::string Ddl::publication(const Node* n) {
       e->oid = catalog().allocate_oid();
       e->name = key;
       e->owner = p.owner;
+      e->database = changes().database();
       e->refs = {p.oid, target};
       e->columns = w.columns;
       if (!w.where.empty()) e->facts["where"] = w.where;
