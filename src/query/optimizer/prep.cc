@@ -50,6 +50,13 @@ void Level::adopt(Query q) {
 void Level::expand_views() {
   for (size_t i = 0; i < q_.range_table.size(); ++i) {
     auto& rte = q_.range_table[i];
+    if (rte->kind == RteKind::kRelation && rte->relkind == 'f') {
+      // No wrapper can fetch rows.
+      auto table = planner_.relation(rte->relation);
+      auto server = table != nullptr && table->extra.contains("server") ? planner_.state->get_as<catalog::Entry>(catalog::ObjectKind::kForeignServer, static_cast<Oid>(std::stoul(table->extra.at("server")))) : nullptr;
+      auto wrapper = server != nullptr ? planner_.state->get(catalog::ObjectKind::kForeignWrapper, server->ref(0)) : nullptr;
+      throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("foreign-data wrapper \"{}\" has no handler", wrapper == nullptr ? "?" : wrapper->name));
+    }
     if (rte->kind != RteKind::kRelation || rte->relkind != 'v' || rtis_[i] == q_.result_relation) continue;
     auto view = planner_.relation(rte->relation);
     if (!view || !planner_.ctx.bind_view) continue;

@@ -27,6 +27,8 @@ struct TypeRow {
   Oid array = 0, relation = 0, base = 0, collation = 0, subtype = 0, multirange = 0, range = 0;
   int32_t base_typmod = -1;
   int16_t len = -1;
+  bool defined = true;     // false: only a shell
+  Oid like = 0;            // of a user's base type: the built-in type whose values it holds
   char delimiter = ',';
   std::string modin, input;
   Oid owner = catalog::kBootstrapRole;
@@ -99,8 +101,10 @@ class CatalogView {
   SortOps sort_ops(Oid type);
   // Default opclass of a type for an access method (403 btree, 405 hash ...); 0: none.
   Oid default_opclass(Oid type, Oid method);
+  // Of exactly this type.
+  Oid default_opclass_exact(Oid type, Oid method);
   const OpclassRow* opclass(Oid oid);
-  const OpclassRow* find_opclass(std::string_view name, Oid method);
+  const OpclassRow* find_opclass(std::string_view name, Oid method, Oid schema = 0);
   // pg_amop: operator of a family for two types and a strategy.
   Oid family_operator(Oid family, Oid left, Oid right, int strategy);
   // All (family, strategy) pairs of btree that an operator belongs to.
@@ -134,6 +138,8 @@ class CatalogView {
   std::string role_name(Oid oid);
 
  private:
+  Oid user_default_opclass(Oid type, Oid method);
+  std::unordered_map<Oid, std::unique_ptr<OpclassRow>> opclasses_;
   const TypeRow* user_type(const catalog::Ptr<catalog::Type>& t);
   const ProcRow* user_proc(const catalog::Ptr<catalog::Function>& f);
   const OperatorRow* user_operator(const catalog::Ptr<catalog::Operator>& o);

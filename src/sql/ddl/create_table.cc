@@ -317,7 +317,7 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   r.name = target.name;
   r.schema = target.schema;
   r.owner = host.current_user();
-  r.relkind = 'r';
+  r.relkind = table_kind_ == 'f' ? 'f' : 'r';
   r.acl = default_acl('r', r.owner, r.schema);
   r.persistence = target.temporary ? 't' : std::string_view(s->relation->relpersistence) == "u" ? 'u' : 'p';
   r.temp_session = target.temporary ? host.temp_session() : 0;
@@ -438,7 +438,7 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   if (r.partitioning || s->partspec != nullptr)
     if (!r.options.empty() && !r.options.contains("oids"))
       fail(ErrorCode::kWrongObjectType, "cannot specify storage parameters for a partitioned table", -1, {}, "Specify storage parameters for its leaf partitions instead.");
-  check_tablespace(s->tablespacename);
+  set_tablespace(r, s->tablespacename);
   check_options(r.options, "table");
   if (s->partspec != nullptr && pg::has(s->access_method)) fail(ErrorCode::kFeatureNotSupported, "specifying a table access method is not supported on a partitioned table");
   check_table_method(s->access_method);

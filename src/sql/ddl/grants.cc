@@ -118,10 +118,12 @@ void Ddl::grant(const pg::GrantStmt* s) {
   const bool on_relation = s->objtype == pg::OBJECT_TABLE || s->objtype == pg::OBJECT_SEQUENCE;
   const char* kind_name = s->objtype == pg::OBJECT_TABLE ? "relation" : s->objtype == pg::OBJECT_SEQUENCE ? "sequence" : s->objtype == pg::OBJECT_DATABASE ? "database"
                         : s->objtype == pg::OBJECT_SCHEMA ? "schema" : s->objtype == pg::OBJECT_FUNCTION ? "function" : s->objtype == pg::OBJECT_PROCEDURE ? "procedure"
-                        : s->objtype == pg::OBJECT_ROUTINE ? "routine" : s->objtype == pg::OBJECT_DOMAIN ? "domain" : "type";
+                        : s->objtype == pg::OBJECT_ROUTINE ? "routine" : s->objtype == pg::OBJECT_DOMAIN ? "domain" : s->objtype == pg::OBJECT_FDW ? "foreign-data wrapper"
+                        : s->objtype == pg::OBJECT_FOREIGN_SERVER ? "foreign server" : s->objtype == pg::OBJECT_LANGUAGE ? "language" : s->objtype == pg::OBJECT_TABLESPACE ? "tablespace" : "type";
   const uint32_t possible = s->objtype == pg::OBJECT_TABLE ? kTablePrivileges | kSequencePrivileges : s->objtype == pg::OBJECT_SEQUENCE ? kSequencePrivileges
                           : s->objtype == pg::OBJECT_DATABASE ? static_cast<uint32_t>(catalog::kCreate | catalog::kTemp | catalog::kConnect)
-                          : s->objtype == pg::OBJECT_SCHEMA ? static_cast<uint32_t>(catalog::kUsage | catalog::kCreate) : routine ? static_cast<uint32_t>(catalog::kExecute) : static_cast<uint32_t>(catalog::kUsage);
+                          : s->objtype == pg::OBJECT_SCHEMA ? static_cast<uint32_t>(catalog::kUsage | catalog::kCreate) : routine ? static_cast<uint32_t>(catalog::kExecute)
+                          : s->objtype == pg::OBJECT_TABLESPACE ? static_cast<uint32_t>(catalog::kCreate) : static_cast<uint32_t>(catalog::kUsage);
   std::vector<Oid> grantees;
   for (const Node* n : PG_LIST(s, grantees)) {
     grantees.push_back(role_spec(n->role_spec));
@@ -288,6 +290,12 @@ void Ddl::grant(const pg::GrantStmt* s) {
       case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_ROUTINE: {
         BindContext b = bind();
         on_function(state()->function(find_function(n->object_with_args, 0, b, false)));
+        break;
+      }
+      case pg::OBJECT_FDW: case pg::OBJECT_FOREIGN_SERVER: case pg::OBJECT_LANGUAGE: case pg::OBJECT_TABLESPACE: {
+        const EntryKind* k = entry_kind(static_cast<int>(s->objtype));
+        auto e = entry(k->kind, {{std::string(pg::str(n))}, {}});
+        if (e->oid >= oid::kFirstUserOid) one(e, {k->owned_word, possible, k->kind == ObjectKind::kLanguage ? uint32_t{catalog::kUsage} : 0u});
         break;
       }
       case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
