@@ -155,6 +155,29 @@ class HashTable {
     rehash_ = -1;
   }
 
+  // Takes nodes out for f to free, of a table in which nobody will look for anything any more; counts *most down. True when empty.
+  template <class F>
+  bool shed(size_t* most, F f) {
+    if (rehash_ < 0) rehash_ = 0;
+    for (int t = 0; t < 2; ++t) {
+      if (used_[t] == 0) continue;
+      for (; used_[t] > 0 && *most > 0; ++rehash_) {
+        for (N* n = tables_[t][rehash_]; n != nullptr;) {
+          N* next = n->next;
+          f(n);
+          n = next;
+          --used_[t];
+          *most -= *most > 0;
+        }
+        tables_[t][rehash_] = nullptr;
+      }
+      if (used_[t] > 0) return false;
+      rehash_ = 0;
+    }
+    clear();
+    return true;
+  }
+
   // A node picked with (nearly) equal chance; the table must not be empty.
   N* random() {
     if (rehashing()) step(1);

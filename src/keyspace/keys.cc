@@ -191,6 +191,15 @@ void Keyspace::lazy_free(Object&& o) {
     Object dead = std::move(o);
   }
 }
+void Keyspace::free_some(size_t allocations) {
+  while (allocations > 0 && !lazy_.empty()) {
+    if (!lazy_.front().shed(&allocations)) return;
+    lazy_.pop_front();
+    --lazy_pending;
+    ++stats.lazyfreed;
+    allocations -= allocations > 0;
+  }
+}
 void Keyspace::remove_entry(Database& d, Entry* e) {
   if (sink != nullptr) sink->removing(d, *e);
   if (e->value.enc() == Enc::kCold) --draining.cold_keys;

@@ -198,6 +198,7 @@ class Keyspace {
   void flush_db(Database& d, bool watch_all);
   void swap_dbs(int a, int b);
   void lazy_free(Object&& o);
+  void free_some(size_t allocations);                                  // of what lazy_free() left for later
   uint32_t lru_clock() const { return static_cast<uint32_t>(now_ms_ / 1000) & 0xffffff; }
   uint64_t idle_ms(const Object& o) const;
   void init_access(Object& o);
@@ -397,7 +398,8 @@ void scan_elements(Call& c, Object* o, uint64_t cursor, size_t first_option);
 bool parse_scan_cursor(Call& c, size_t i, uint64_t* out);
 
 // dump.cc
-std::string dump_value(const Object& o);                 // RDB type byte, payload, version, crc
+// RDB type byte, payload, version, crc (0: none, for what is stored under a checksum anyway).
+std::string dump_value(const Object& o, bool checksum = true);
 bool dumped_type(std::string_view payload, Type* type);  // of dump_value's result
 bool restore_value(Keyspace& ks, std::string_view payload, Object* out, bool verify);  // of dump_value
 std::string digest_hex(Keyspace& ks);

@@ -299,6 +299,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
 
   void round_end() {
     if (stopped_) return;
+    bool more_to_free = false;
     {
       keyspace::KeyspaceLatch latch(ks_.latch());
       if (nested_ == 0) ks_.round_end();
@@ -310,6 +311,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
         if (nested_ > 0) break;
         ks_.round_end();
       }
+      more_to_free = ks_.lazy_pending > 0;
     }
     if (nested_ == 0) ks_.commit_round();
     else ks_.commit_before_command();
@@ -342,7 +344,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
         clients_.erase(&c->session);
       }
     }
-    if (nested_ == 0 && !again_.empty()) reactor_.post([] {});
+    if (nested_ == 0 && (!again_.empty() || more_to_free)) reactor_.post([] {});
   }
 
   keyspace::Keyspace& ks_;
