@@ -183,6 +183,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
     if (pause_until_ms > now_ms_ && !busy) {
       if (!pause_writes_only || spec->is(kCmdWrite | kCmdMayReplicate) || (is_exec && queued_write)) {
         s.paused = true;
+        s.paused_at = ++pauses;
         return false;
       }
     }
@@ -225,7 +226,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
     if (s.tracking.caching_set) {
       if (s.last_command != nullptr && s.last_command->name != "client|caching" && !s.in_multi) s.tracking.caching = s.tracking.caching_set = false;
     }
-    if (call_depth == 0) after_command(s);
+    if (call_depth == 0) after_command();
     if (s.reply.out().size() > 65536 || s.pubsub()) check_output_limit(s);
     if (s.close_asked && s.host != nullptr) s.host->close(s, true);
   }
@@ -233,9 +234,14 @@ bool Keyspace::execute(Session& s, Argv argv) {
   return ran;
 }
 
-void Keyspace::after_command(Session& s) {
+void Keyspace::after_command() {
   if (!ready_keys.empty()) serve_ready_keys();
-  if (tracking_clients > 0) tracking_limit();
+  if (tracking_clients > 0) {  // what it sends is no part of this command's replies
+    Session* running = current;
+    current = nullptr;
+    tracking_limit();
+    current = running;
+  }
 }
 
 void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
@@ -416,11 +422,14 @@ void Keyspace::pause_clients(bool writes_only, int64_t until_ms) {
 }
 void Keyspace::unpause_clients() {
   pause_until_ms = 0;
+  std::vector<Session*> held;
   for (Session* s : sessions)
-    if (s->paused) {
-      s->paused = false;
-      if (s->host != nullptr) s->host->wake(*s);
-    }
+    if (s->paused) held.push_back(s);
+  std::sort(held.begin(), held.end(), [](const Session* a, const Session* b) { return a->paused_at < b->paused_at; });
+  for (Session* s : held) {
+    s->paused = false;
+    if (s->host != nullptr) s->host->wake(*s);
+  }
 }
 
 void Keyspace::check_output_limit(Session& s) {

@@ -54,6 +54,17 @@ class HashTable {
     for (int t = 0; t < 2; ++t)
       if (capacity(t) > 0) __builtin_prefetch(tables_[t][h & (capacity(t) - 1)]);
   }
+  // Once that has arrived too: the second node, and what f(first) asks for.
+  template <class F>
+  void prefetch_behind(uint64_t h, F f) const {
+    for (int t = 0; t < 2; ++t) {
+      if (capacity(t) == 0) continue;
+      if (const N* n = tables_[t][h & (capacity(t) - 1)]) {
+        __builtin_prefetch(n->next);
+        f(n);
+      }
+    }
+  }
   const N* find(std::string_view key) const { return const_cast<HashTable*>(this)->find(key); }
 
   // The key must not be present.

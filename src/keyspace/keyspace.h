@@ -159,6 +159,9 @@ class Keyspace {
   bool execute(Session& s, Argv argv);
   // Starts to fetch into the processor's caches what requests that come next will look up. Changes nothing.
   void prefetch(const Session& s, std::span<const Argv> requests);
+  // The same for the next keys of one command, from argument `from` on: call it once every kPrefetched keys.
+  static constexpr size_t kPrefetched = 16;
+  void prefetch_keys(Database& d, Argv argv, size_t from, size_t step);
   // The time at which the last command ended is not the time of the next one.
   void time_passed() { time_known_ = false; }
   // Timers: expiry, eviction, timeouts, statistics. Returns milliseconds until the next call.
@@ -321,6 +324,7 @@ class Keyspace {
   std::string run_id, replid;
   int64_t pause_until_ms = 0;
   bool pause_writes_only = false;
+  uint64_t pauses = 0;              // how many clients were held back
   Session* current = nullptr;       // whose command runs
   Session* current_script = nullptr;
   bool in_exec = false, in_script = false;
@@ -342,7 +346,7 @@ class Keyspace {
 
  private:
   void bind_config();
-  void after_command(Session& s);
+  void after_command();
   bool deny(Session& s, CommandSpec* spec, std::string_view error);
   void finish_collected();
   std::recursive_mutex latch_;

@@ -532,6 +532,10 @@ void ScriptEngine::run(Call& c, lua_State* l, int ref, const std::string& name, 
       c.fail("Can not execute a script with write flag using *_ro command.");
       return;
     }
+    if (ks_.config.s.min_replicas_to_write > 0 && !ro && !(flags & kScriptNoWrites)) {
+      c.fail("-NOREPLICAS Not enough good replicas to write.");
+      return;
+    }
     if (oom_ && !(flags & (kScriptAllowOom | kScriptNoWrites)) && ks_.config.s.maxmemory > 0) {
       c.fail("-OOM command not allowed when used memory > 'maxmemory'.");
       return;
@@ -672,6 +676,7 @@ int ScriptEngine::redis_call(lua_State* l, bool raise) {
   }
   if (spec->is(kCmdWrite)) {
     if (read_only_) { count("ERR"); return counted(refuse("Write commands are not allowed from read-only scripts.")); }
+    if (ks_.config.s.min_replicas_to_write > 0) { count("NOREPLICAS"); return counted(refuse("-NOREPLICAS Not enough good replicas to write.")); }
     wrote_ = true;
   }
   if (oom_ && spec->is(kCmdDenyOom) && !allow_oom_ && ks_.config.s.maxmemory > 0) {
