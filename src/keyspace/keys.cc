@@ -305,6 +305,7 @@ void Keyspace::flush_db(Database& d, bool) {
   // Consumers blocked on streams that go away must be told.
   for (auto& [key, list] : d.blocked)
     if (Entry* e = d.dict.find(key); e != nullptr && e->value.type() == Type::kStream) signal_ready(d, key);
+  d.avg_ttl = 0;
   // Streams of tables' changes stay.
   std::vector<std::pair<std::string, Object>> kept;
   if (rows_active)

@@ -31,9 +31,11 @@ bool zset_score(const Object& o, std::string_view member, double* out) {
   *out = n->score;
   return true;
 }
+// Scores in a listpack are integers where they can be, which zero with a sign is too.
+static std::string lp_score_text(double score) { return score == 0 ? "0" : format_double(score); }
 static void lp_insert(Object& o, std::string_view member, double score) {
   Listpack lp = o.listpack();
-  std::string text = format_double(score);
+  std::string text = lp_score_text(score);
   char buf[24];
   for (auto at = lp.first(); at != Listpack::kNone;) {
     auto sp = lp.next(at);
@@ -72,7 +74,7 @@ void zset_maybe_convert(Keyspace& ks, Object& o) {
   Listpack lp = Listpack::create();
   for (auto n = o.zset().first(); n; ++n) {
     lp.append(n->key());
-    lp.append(format_double(n->score));
+    lp.append(lp_score_text(n->score));
   }
   Object z(Type::kZset, Enc::kListpack, lp.raw());
   o = std::move(z);
