@@ -585,8 +585,24 @@ Reply cat_simple(Call& c) {
   if (what == "plugins") t.columns = {{"id", "id", false, false}, {"name", "n", true, false}, {"component", "c", true, false}, {"version", "v", true, false}, {"description", "d", false, false}};
   else if (what == "pending_tasks") t.columns = {{"insertOrder", "o", true, true}, {"timeInQueue", "t", true, true}, {"priority", "p", true, false}, {"source", "s", true, false}};
   else if (what == "fielddata") t.columns = {{"id", "id", true, false}, {"host", "h", true, false}, {"ip", "ip", true, false}, {"node", "n", true, false}, {"field", "f", true, false}, {"size", "s", true, false}};
-  else if (what == "repositories") t.columns = {{"id", "id,repoId", true, false}, {"type", "t,type", true, false}};
-  else if (what == "nodeattrs") {
+  else if (what == "repositories") {
+    t.columns = {{"id", "id,repoId", true, false}, {"type", "t,type", true, false}};
+    for (auto& [name, r] : c.engine().things("repository")) t.rows.push_back({name, text_or(r, "type")});
+  } else if (what == "snapshots") {
+    t.columns = {{"id", "id,snapshot", true, false}, {"repository", "re,repo", true, false}, {"status", "s,status", true, false}, {"start_epoch", "ste,startEpoch", true, true}, {"start_time", "sti,startTime", true, false}, {"end_epoch", "ete,endEpoch", true, true},
+                 {"end_time", "eti,endTime", true, false}, {"duration", "dur,duration", true, true}, {"indices", "i,indices", true, true}, {"successful_shards", "ss", true, true}, {"failed_shards", "fs", true, true}, {"total_shards", "ts", true, true}, {"reason", "r,reason", false, false}};
+    for (auto& [key, s] : c.engine().things("snapshot")) {
+      std::string repo = key.substr(0, key.find('/'));
+      if (auto want = c.part("repository"); !want.empty() && want != repo) continue;
+      auto time = [&](const char* k) { return text_or(s, k).substr(11, 8); };
+      std::string n = std::to_string(s.at("indices").as_array().size());
+      t.rows.push_back({text_or(s, "snapshot"), repo, "SUCCESS", std::to_string(s.at("start_time_in_millis").to_number<int64_t>() / 1000), time("start_time"), std::to_string(s.at("end_time_in_millis").to_number<int64_t>() / 1000), time("end_time"),
+                        text_or(s, "duration_in_millis") + "ms", n, n, "0", n, ""});
+    }
+  } else if (what == "circuit_breaker") {
+    t.columns = {{"node_id", "id", true, false}, {"node_name", "nn", false, false}, {"breaker", "br", true, false}, {"limit", "l", true, false}, {"limit_bytes", "lb", false, true}, {"estimated", "e", true, false}, {"estimated_bytes", "eb", false, true}, {"tripped", "t", true, true}, {"overhead", "o", false, true}};
+    for (const char* b : {"fielddata", "inflight_requests", "parent", "request"}) t.rows.push_back({c.engine().node_id().substr(0, 4), c.door.node_name, b, "1gb", "1073741824", "0b", "0", "0", "1.0"});
+  } else if (what == "nodeattrs") {
     t.columns = {{"node", "name", true, false}, {"id", "id,nodeId", false, false}, {"pid", "p", false, false}, {"host", "h", true, false}, {"ip", "i", true, false}, {"port", "po", false, false}, {"attr", "attr.name", true, false}, {"value", "attr.value", true, false}};
     t.rows.push_back({c.door.node_name, c.engine().node_id().substr(0, 4), std::to_string(::getpid()), "127.0.0.1", "127.0.0.1", "9300", "testattr", "test"});
   } else if (what == "thread_pool") {
@@ -658,10 +674,6 @@ std::vector<Route> cluster_routes() {
       {"POST", "/_tasks/{task_id}/_cancel", cancel_tasks, kCluster},
       {"GET", "/_license", license, kCluster},
       {"GET", "/_xpack", xpack, kCluster},
-      {"GET", "/_snapshot", empty_object, kCluster},
-      {"GET", "/_data_stream", [](Call&) { return Reply(json::object{{"data_streams", json::array()}}); }, "expand_wildcards,include_defaults"},
-      {"GET", "/_data_stream/{name}", [](Call&) { return Reply(json::object{{"data_streams", json::array()}}); }, "expand_wildcards,include_defaults"},
-      {"DELETE", "/_data_stream/{name}", [](Call&) { return Reply(json::object{{"acknowledged", true}}); }, "expand_wildcards"},
       {"GET", "/_cat", cat_help, kCat},
       {"GET", "/_cat/indices", cat_indices, kCat},
       {"GET", "/_cat/indices/{index}", cat_indices, kCat},
@@ -685,7 +697,7 @@ std::vector<Route> cluster_routes() {
       {"GET", "/_cat/recovery", cat_recovery, kCat},
       {"GET", "/_cat/recovery/{index}", cat_recovery, kCat},
   };
-  for (const char* p : {"/_cat/plugins", "/_cat/pending_tasks", "/_cat/fielddata", "/_cat/fielddata/{fields}", "/_cat/repositories", "/_cat/nodeattrs", "/_cat/thread_pool", "/_cat/thread_pool/{name}", "/_cat/tasks"}) {
+  for (const char* p : {"/_cat/plugins", "/_cat/pending_tasks", "/_cat/fielddata", "/_cat/fielddata/{fields}", "/_cat/repositories", "/_cat/nodeattrs", "/_cat/thread_pool", "/_cat/thread_pool/{name}", "/_cat/tasks", "/_cat/snapshots", "/_cat/snapshots/{repository}", "/_cat/circuit_breaker", "/_cat/circuit_breaker/{name}"}) {
     r.push_back({"GET", p, cat_simple, kCat});
   }
   return r;

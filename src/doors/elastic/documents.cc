@@ -49,6 +49,13 @@ void check_id(const std::string& id) {
   if (id.size() > 512) invalid({"id [" + id + "] is too long, must be no longer than 512 bytes but was: " + std::to_string(id.size())});
 }
 
+// Documents enter data streams by being created.
+void check_stream_write(const Index& x, const WriteOp& o) {
+  if (x.data_stream.empty() || x.data_stream != o.index) return;
+  if (o.kind != WriteOp::kCreate) illegal("only write ops with an op_type of create are allowed in data streams");
+  if (!o.source.contains("@timestamp")) throw ElasticError(400, "document_parsing_exception", "[1:1] failed to parse", json::object{{"caused_by", json::object{{"type", "illegal_argument_exception"}, {"reason", "data stream timestamp field [@timestamp] is missing"}}}});
+}
+
 Reply index_document(Call& c) {
   check_common(c);
   WriteOp op;
@@ -96,6 +103,7 @@ Reply index_document(Call& c) {
   ops.push_back(std::move(op));
   auto out = c.engine().write(ops, [&](const WriteOp& o) {
     IndexPtr x = c.write_target(o.index, require_alias);
+    check_stream_write(*x, o);
     if (x->mapping()->routing_required() && o.routing.empty()) {
       throw ElasticError(400, "routing_missing_exception", "routing is required for [" + x->name + "]/[" + o.id + "]", json::object{{"index_uuid", "_na_"}, {"index", x->name}});
     }
@@ -452,6 +460,7 @@ Reply bulk(Call& c) {
     auto it = targets.find(o.index);
     if (it != targets.end() && !o.require_alias) x = it->second;
     else x = targets[o.index] = c.write_target(o.index, o.require_alias, o.kind != WriteOp::kDelete || o.version_type != "internal");
+    check_stream_write(*x, o);
     if (x->mapping()->routing_required() && o.routing.empty()) {
       throw ElasticError(400, "routing_missing_exception", "routing is required for [" + x->name + "]/[" + o.id + "]", json::object{{"index_uuid", "_na_"}, {"index", x->name}});
     }

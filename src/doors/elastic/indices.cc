@@ -732,7 +732,16 @@ Reply resolve_index(Call& c) {
     for (auto& i : list) a.push_back(json::value(i));
     aliases.push_back(json::object{{"name", n}, {"indices", a}});
   }
-  return Reply(json::object{{"indices", indices}, {"aliases", aliases}, {"data_streams", json::array()}});
+  json::array streams;
+  for (auto& [n, s] : c.engine().things("data_stream")) {
+    bool hit = false;
+    for (auto& p : patterns) hit |= glob(p, n);
+    if (!hit) continue;
+    json::array backing;
+    for (auto& x : c.engine().by_alias(n)) backing.push_back(json::value(x->name));
+    streams.push_back(json::object{{"name", n}, {"backing_indices", backing}, {"timestamp_field", "@timestamp"}});
+  }
+  return Reply(json::object{{"indices", indices}, {"aliases", aliases}, {"data_streams", streams}});
 }
 Reply add_block(Call& c) {
   std::string block = c.part("block");
@@ -763,6 +772,12 @@ Reply rollover(Call& c) {
                                    : "rollover target [" + alias + "] does not exist");
   }
   IndexPtr old = c.write_target(alias, false, false);
+  bool stream = old->data_stream == alias;
+  if (stream && !next.empty()) illegal("new index name may not be specified when rolling over a data stream");
+  if (stream) {
+    auto kept = c.engine().get_thing("data_stream", alias);
+    next = ".ds-" + alias + "-" + segments::DateFormat("yyyy.MM.dd").format(c.engine().now_ms()) + "-" + fmt::format("{:06}", (kept ? kept->at("generation").to_number<int64_t>() : 1) + 1);
+  }
   if (next.empty()) {
     size_t dash = old->name.rfind('-');
     std::string digits = dash == std::string::npos ? "" : old->name.substr(dash + 1);
@@ -797,7 +812,9 @@ Reply rollover(Call& c) {
   if (c.engine().find(next)) {
     throw ElasticError(400, "resource_already_exists_exception", "index [" + next + "/" + c.engine().find(next)->uuid + "] already exists", json::object{{"index_uuid", c.engine().find(next)->uuid}, {"index", next}});
   }
-  if (roll && !dry) {
+  if (roll && !dry && stream) {
+    next = roll_data_stream(c.engine(), alias)->name;
+  } else if (roll && !dry) {
     json::object create;
     for (const char* k : {"settings", "mappings", "aliases"}) if (body.contains(k)) create[k] = body.at(k);
     IndexPtr made = c.engine().create(next, compose_create_body(c.engine(), next, create));

@@ -11,6 +11,11 @@ struct IngestDocument {
   json::object source;
   std::string index, id, routing;
 };
+// The value at a dotted path; null when a part is missing.
+json::value* at_path(json::object& o, std::string_view path);
+void set_path(json::object& o, std::string_view path, json::value value);
+// Processors that take texts apart: date, kv, csv, dissect, grok, fingerprint. False: another type. Throws ElasticError.
+bool run_text_processor(const std::string& type, const json::object& options, IngestDocument& doc);
 // False: the document is dropped. Throws ElasticError of the processor that failed.
 bool run_pipeline(Engine& engine, const std::string& name, IngestDocument& doc);
 // Throws ElasticError when a definition cannot be used.

@@ -59,6 +59,7 @@ class SearchJob {
   const Part& part_of(size_t leaf) const { return parts_[leaves_[leaf].part]; }
   std::string id_of(size_t leaf, uint32_t doc) const;
   json::object render_hit(const Hit& h, const json::object& options);
+  json::object source_of(size_t leaf, uint32_t doc) const { return engine_.source_of(*part_of(leaf).index, this->leaf(leaf).segment->row_id(doc), snapshot_); }
   json::object body;
   bool total_as_int = false, typed_keys = false;
 
@@ -108,7 +109,8 @@ class SearchJob {
 json::object highlight(const segments::Mapping& mapping, const segments::QueryPtr& query, const json::object& source, const json::object& spec,
                        segments::DslContext& dsl);
 // The reply's "suggest" for a request's; and its aggregations under "type#name".
-json::object suggestions(const SearchJob& job, const json::object& spec, bool typed_keys);
+json::object suggestions(SearchJob& job, const json::object& spec, bool typed_keys);
+json::array completion_suggestions(SearchJob& job, const std::string& text, bool regex, const json::object& options, const json::object& request);
 void type_keys(const SearchJob& job, const json::object& body, json::object& reply);
 // Wraps an error of query building as a failed search of one shard.
 ElasticError search_failure(const Error& e, const Index& index, const std::string& node);

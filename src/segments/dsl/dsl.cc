@@ -327,7 +327,11 @@ QueryPtr parse_range(const json::value& v, DslContext& ctx) {
       else if (p == "format") b.format = json_text(x);
       else if (p == "time_zone") b.time_zone = json_text(x);
       else if (p == "boost" || p == "_name") options[p] = x;
-      else if (p == "relation") {}
+      else if (p == "relation") {
+        b.relation = json_text(x);
+        for (char& ch : b.relation) ch = static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
+        if (b.relation != "intersects" && b.relation != "within" && b.relation != "contains") illegal("[range] query does not support relation [" + json_text(x) + "]");
+      }
       else parse_error("[range] query does not support [" + std::string(p) + "]");
     }
   }

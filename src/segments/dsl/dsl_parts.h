@@ -11,6 +11,7 @@ struct RangeBounds {
   bool has_lo = false, has_hi = false, include_lo = true, include_hi = true;
   json::value lo, hi;
   std::string format, time_zone;
+  std::string relation = "intersects";
 };
 QueryPtr range_field(const std::string& name, const RangeBounds& b, DslContext& ctx);
 // Null for a name it does not know.

@@ -21,7 +21,7 @@ namespace stele::segments {
 
 enum class FieldType : uint8_t {
   kText, kKeyword, kLong, kInteger, kShort, kByte, kUnsignedLong, kDouble, kFloat, kHalfFloat, kScaledFloat,
-  kDate, kDateNanos, kBoolean, kIp, kGeoPoint, kFlattened, kAlias, kBinary, kDenseVector, kOther,
+  kDate, kDateNanos, kBoolean, kIp, kGeoPoint, kFlattened, kAlias, kBinary, kDenseVector, kRange, kCompletion, kOther,
 };
 
 struct MappedField {
@@ -41,6 +41,8 @@ struct MappedField {
   std::string alias_path;
   std::string parent;       // of a multi-field: the field it belongs to
   int dims = 0;
+  struct Context { std::string name, kind, path; int precision = 6; };
+  std::vector<Context> contexts;  // of completion fields
   std::string similarity;   // of dense vectors
 
   FieldOptions options() const;
@@ -58,6 +60,9 @@ struct MappedField {
   std::string render_string(int64_t column_value, const DateFormat* format = nullptr, const Zone* zone = nullptr) const;
 };
 
+// A value of a range field as sortable bytes, both ends included: {lower, upper} of equal length. Throws.
+std::pair<std::string, std::string> encode_range(const MappedField& f, const json::value& v);
+std::string encode_range_bound(const MappedField& f, const json::value& v, bool upper, bool included, const DateFormat* format = nullptr, const Zone* zone = nullptr, int64_t now_ms = 0);
 // An ip address as 16 bytes that sort as addresses do; nullopt when it is none.
 std::optional<std::string> encode_ip(std::string_view text);
 std::string decode_ip(std::string_view bytes);
