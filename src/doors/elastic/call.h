@@ -35,6 +35,7 @@ struct Door {
   int64_t started_ms = 0;
   std::mutex settings_mutex;
   json::object persistent_settings, transient_settings;
+  std::map<std::string, json::object> async_searches;  // finished and kept; under settings_mutex
 };
 
 struct Call {
@@ -95,10 +96,13 @@ std::vector<Route> ingest_routes();
 std::vector<Route> snapshot_routes();
 std::vector<Route> admin_routes();
 std::vector<Route> data_stream_routes();
+std::vector<Route> search_template_routes();
+std::vector<Route> stream_option_routes();
 
 // Shared by several handlers.
 struct SearchHit { size_t leaf; uint32_t doc; double score; std::vector<json::value> sort; };
-json::object run_search(Call& c, const std::vector<Call::Target>& targets, const json::object& body);
+// A whole search over an index expression.
+json::object search_json(Call& c, const std::string& expression, json::object body, bool total_as_int, bool typed_keys);
 json::object search_body(Call& c);   // request body plus URL parameters
 // Visible documents of one target that match, as (row id, id).
 std::vector<std::pair<std::string, uint64_t>> matching_documents(Call& c, const Call::Target& t, const json::object& body, uint64_t limit, const json::value& sort = {});

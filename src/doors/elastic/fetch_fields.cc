@@ -8,6 +8,32 @@ using segments::FieldType;
 using segments::MappedField;
 
 namespace {
+// The values of a column as docvalue_fields shows them.
+json::array column_values(const MappedField& field, const segments::Column& c, uint32_t doc, const std::string& format) {
+  const MappedField* f = &field;
+  json::array values;
+  for (uint32_t i = c.begin(doc), e = c.end(doc); i < e; ++i) {
+    if (c.kind() == ColumnKind::kKeyword) {
+      std::string_view t = c.term(static_cast<uint64_t>(c.value(i)));
+      values.push_back(json::value(f->type == FieldType::kIp ? segments::decode_ip(t) : std::string(t)));
+    } else if (f->is_date()) {
+      if (format == "epoch_millis") values.push_back(json::value(std::to_string(f->type == FieldType::kDateNanos ? c.value(i) / 1000000 : c.value(i))));
+      else if (!format.empty() && format != "use_field_mapping") {
+        segments::DateFormat fmt(format);
+        values.push_back(json::value(f->render_string(c.value(i), &fmt)));
+      } else values.push_back(json::value(f->render_string(c.value(i))));
+    } else if (f->type == FieldType::kBoolean) {
+      values.push_back(c.value(i) != 0);
+    } else if (f->type == FieldType::kGeoPoint) {
+      auto pt = segments::decode_point(c.value(i));
+      values.push_back(json::value(segments::java_double(pt.lat) + ", " + segments::java_double(pt.lon)));
+    } else {
+      values.push_back(f->render(c.value(i)));
+    }
+  }
+  return values;
+}
+
 struct WantedField { std::string pattern, format; bool unmapped; };
 
 // One value as "fields" shows it; null: left out.
@@ -73,7 +99,7 @@ json::object fetch_fields(const segments::Mapping& m, const json::object& source
   for (auto& [pattern, format, with_unmapped] : wanted) {
     for (const std::string& name : m.matching(pattern)) {
       const MappedField* f = m.field(name);
-      if (f == nullptr || f->metadata) continue;
+      if (f == nullptr || f->metadata || f->runtime) continue;
       if (!scope.empty() && !f->path.starts_with(scope + ".")) continue;
       auto chain = m.nested_path(f->path);
       size_t depth = 0;
@@ -131,26 +157,7 @@ json::object SearchJob::field_values(const Part& p, size_t l, uint32_t doc, cons
       const MappedField* f = p.mapping->field(name);
       segments::Column c = leaf(l).segment->column(f->path);
       if (!c) continue;
-      json::array values;
-      for (uint32_t i = c.begin(doc), e = c.end(doc); i < e; ++i) {
-        if (c.kind() == ColumnKind::kKeyword) {
-          std::string_view t = c.term(static_cast<uint64_t>(c.value(i)));
-          values.push_back(json::value(f->type == FieldType::kIp ? segments::decode_ip(t) : std::string(t)));
-        } else if (f->is_date()) {
-          if (format == "epoch_millis") values.push_back(json::value(std::to_string(f->type == FieldType::kDateNanos ? c.value(i) / 1000000 : c.value(i))));
-          else if (!format.empty() && format != "use_field_mapping") {
-            segments::DateFormat fmt(format);
-            values.push_back(json::value(f->render_string(c.value(i), &fmt)));
-          } else values.push_back(json::value(f->render_string(c.value(i))));
-        } else if (f->type == FieldType::kBoolean) {
-          values.push_back(c.value(i) != 0);
-        } else if (f->type == FieldType::kGeoPoint) {
-          auto pt = segments::decode_point(c.value(i));
-          values.push_back(json::value(segments::java_double(pt.lat) + ", " + segments::java_double(pt.lon)));
-        } else {
-          values.push_back(f->render(c.value(i)));
-        }
-      }
+      json::array values = column_values(*f, c, doc, format);
       if (!values.empty()) out[name] = values;
     }
   }
@@ -168,6 +175,15 @@ json::object SearchJob::field_values(const Part& p, size_t l, uint32_t doc, cons
   }
   if (!wanted.empty()) {
     for (auto& [name, values] : fetch_fields(*p.mapping, source, "", wanted)) out[name] = values;
+    for (auto& [pattern, format, with_unmapped] : wanted) {
+      for (const std::string& name : p.mapping->matching(pattern)) {
+        const MappedField* f = p.mapping->field(name);
+        if (f == nullptr || !f->runtime || name[0] == '\001') continue;
+        segments::Column c = leaf(l).segment->column(f->path);
+        json::array values = c ? column_values(*f, c, doc, format) : json::array();
+        if (!values.empty()) out[name] = std::move(values);
+      }
+    }
   }
   for (auto& [name, format] : entries("stored_fields")) {
     if (name.starts_with("_")) continue;

@@ -53,14 +53,15 @@ int64_t integer(const json::object& o, const char* key, int64_t fallback) {
 }
 }  // namespace
 
-SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& b)
-    : body(b), engine_(engine), targets_(targets), snapshot_(std::move(snapshot)) {
+SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& b, bool for_scroll)
+    : body(b), scrolling(for_scroll), engine_(engine), targets_(targets), snapshot_(std::move(snapshot)) {
+  rewrite_scripts();
   for (const Call::Target& t : targets) {
     check_blocks(*t.index, kReading);
     Part p;
     p.index = t.index;
     p.mapping = t.index->mapping();
-    p.searcher = std::make_unique<segments::Searcher>(engine_.leaves(*t.index, snapshot_), 2.2f);
+    p.searcher = std::make_unique<segments::Searcher>(leaves_of(p), 2.2f);
     parts_.push_back(std::move(p));
   }
   for (size_t i = 0; i < parts_.size(); ++i) {
@@ -82,6 +83,11 @@ SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, s
     try {
       auto* q = body.if_contains("query");
       p.query = q == nullptr || q->is_null() ? QueryPtr(all) : segments::parse_query(*q, p.dsl);
+      if (float boost = index_boost(p.index->name); boost != 1) {
+        auto louder = std::make_shared<segments::Query>(*p.query);
+        louder->boost *= boost;
+        p.query = louder;
+      }
       collect_named(p.query, p.named);
       if (!targets[i].filters.empty()) {
         auto guard = segments::make_query(segments::QueryKind::kBool);
@@ -130,13 +136,13 @@ void SearchJob::parse() {
       "script_fields", "runtime_mappings", "knn", "rank", "min_compatible_shard_node", "retriever"};
   for (auto& [k, v] : body) {
     if (kKnown.count(k) == 0) {
-      throw ElasticError(400, "parsing_exception", "unknown key [" + std::string(k) + "] for a " + (v.is_object() ? "START_OBJECT" : v.is_array() ? "START_ARRAY" : "VALUE_STRING") + " in [" + std::string(k) + "].", json::object{{"line", 1}, {"col", 2}});
+      throw ElasticError(400, "parsing_exception", "unknown key [" + std::string(k) + "] for a " + (v.is_object() ? "START_OBJECT" : v.is_array() ? "START_ARRAY" : v.is_number() ? "VALUE_NUMBER" : v.is_bool() ? "VALUE_BOOLEAN" : v.is_null() ? "VALUE_NULL" : "VALUE_STRING") + " in [" + std::string(k) + "].", json::object{{"line", 1}, {"col", 2}});
     }
   }
+  check_options(body);
   int64_t from = integer(body, "from", 0), size = integer(body, "size", 10);
-  if (from < 0) illegal("[from] parameter cannot be negative, found [" + std::to_string(from) + "]");
+  if (from < 0) illegal("[from] parameter cannot be negative but was [" + std::to_string(from) + "]");
   if (size < 0) illegal("[size] parameter cannot be negative, found [" + std::to_string(size) + "]");
-  if (from == -1) from = 0;
   int64_t window = kMaxWindow;
   for (const Part& p : parts_) {
     std::string w = p.index->setting("max_result_window");
@@ -176,6 +182,7 @@ void SearchJob::parse() {
       if (from_ > 0) throw ElasticError(400, "action_request_validation_exception", "Validation Failed: 1: `from` parameter must be set to 0 when `search_after` is used;");
       if (sort_.empty()) throw Error(ErrorCode::kInvalidParameterValue, "Sort must contain at least one field.");
       auto& list = a->get_array();
+      if (list.empty()) throw Error(ErrorCode::kInvalidParameterValue, "Values must contains at least one value.");
       if (list.size() != sort_.size()) {
         throw Error(ErrorCode::kInvalidParameterValue, "search_after has " + std::to_string(list.size()) + " value(s) but sort has " + std::to_string(sort_.size()) + ".");
       }
@@ -195,7 +202,9 @@ void SearchJob::parse() {
           const MappedField* f = nullptr;
           for (const Part& p : parts_) if ((f = p.mapping->field(s.field)) != nullptr) break;
           if (f == nullptr) continue;
-          if (f->options().column == ColumnKind::kKeyword) {
+          if (std::string type = number_type(s); !type.empty() && f->options().column != ColumnKind::kKeyword) {
+            k.number = type == "double" ? segments::sortable_bits(v.is_number() ? v.to_number<double>() : std::strtod(json_text(v).c_str(), nullptr)) : v.is_number() ? v.to_number<int64_t>() : std::atoll(json_text(v).c_str());
+          } else if (f->options().column == ColumnKind::kKeyword) {
             after_text_[i] = f->type == FieldType::kIp ? segments::encode_ip(json_text(v)).value_or(json_text(v)) : json_text(v);
             k.text = after_text_[i];
           } else if (f->is_date()) {
@@ -231,6 +240,7 @@ void SearchJob::parse() {
     if (aggs == nullptr) aggs = body.if_contains("aggregations");
     if (aggs != nullptr && aggs->is_object() && !aggs->get_object().empty()) {
       segments::AggEnvironment env;
+      if (!parts_.empty()) env.index_name = parts_[0].index->name;
       env.now_ms = engine_.now_ms();
       for (size_t i = 0; i < leaves_.size(); ++i) env.leaves.push_back({&leaf(i), part_of(i).mapping.get(), i});
       // Field types are known even when there is no document yet.
@@ -424,7 +434,10 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
   uint32_t b = c ? c.begin(doc) : 0, e = c ? c.end(doc) : 0;
   if (b == e) {
     if (!s.missing.is_null() && f != nullptr && s.kind == SortField::kField) {
-      if (f->options().column == ColumnKind::kKeyword) {
+      if (std::string type = number_type(s); !type.empty() && f->options().column != ColumnKind::kKeyword) {
+        double v = s.missing.is_number() ? s.missing.to_number<double>() : std::strtod(json_text(s.missing).c_str(), nullptr);
+        k.number = type == "double" ? segments::sortable_bits(v) : static_cast<int64_t>(v);
+      } else if (f->options().column == ColumnKind::kKeyword) {
         k.text = s.missing.is_string() ? std::string_view(s.missing.get_string()) : std::string_view();
       } else {
         k.number = f->column_value(s.missing);
@@ -462,11 +475,11 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
       sum += all.back();
     }
     double v = s.mode == "sum" ? sum : s.mode == "avg" ? sum / static_cast<double>(all.size()) : all.size() % 2 == 1 ? all[all.size() / 2] : (all[all.size() / 2 - 1] + all[all.size() / 2]) / 2;
-    k.number = c.kind() == ColumnKind::kDouble ? segments::sortable_bits(v) : static_cast<int64_t>(std::round(v));
+    k.number = as_number_type(s, *f, c.kind() == ColumnKind::kDouble ? segments::sortable_bits(v) : static_cast<int64_t>(std::round(v)));
     return k;
   }
   bool last = s.mode == "max" || (s.mode.empty() && !s.ascending);
-  k.number = c.value(last ? e - 1 : b);
+  k.number = as_number_type(s, *f, c.value(last ? e - 1 : b));
   return k;
 }
 
@@ -657,7 +670,15 @@ json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
     return json::value(f->type == FieldType::kIp ? segments::decode_ip(k.text) : std::string(k.text));
   }
   bool low = s.missing_first == s.ascending;
+  std::string type = number_type(s);
+  if (!type.empty() && !k.missing) {
+    if (type == "double") return json::value(segments::from_sortable_bits(k.number));
+    if (type == "long" || s.format.empty()) return k.number;
+    segments::DateFormat fmt(s.format);
+    return json::value(type == "date" ? fmt.format(k.number) : fmt.format(k.number / 1000000, nullptr, static_cast<int>(k.number % 1000000000)));
+  }
   if (k.missing) {
+    if (type == "double") return low ? json::value("-Infinity") : json::value("Infinity");
     if (f->is_float()) return low ? json::value("-Infinity") : json::value("Infinity");
     if (f->is_date() && !s.format.empty()) return nullptr;
     return low ? json::value(INT64_MIN) : json::value(INT64_MAX);
@@ -668,78 +689,6 @@ json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
   }
   if (f->type == FieldType::kBoolean) return k.number;
   return f->render(k.number);
-}
-
-json::object SearchJob::explain(const Part& p, size_t l, uint32_t doc, float score) {
-  (void)l;
-  (void)doc;
-  std::function<json::object(const QueryPtr&)> walk = [&](const QueryPtr& q) {
-    auto s = p.searcher->weight(q, true)->scorer(leaves_[l].in_part);
-    bool hit = s && s->advance(doc) == doc;
-    double v = hit ? score_json(s->score()).to_number<double>() : 0;
-    json::object o;
-    o["value"] = v;
-    json::array details;
-    switch (q->kind) {
-      case segments::QueryKind::kTerm: {
-        o["description"] = "weight(" + q->field + ":" + q->text + " in " + std::to_string(doc) + ") [PerFieldSimilarity], result of:";
-        auto stats = p.searcher->field_stats(q->field);
-        uint64_t df = 0;
-        uint32_t freq = 0;
-        for (size_t i = 0; i < p.searcher->leaves().size(); ++i) {
-          auto& seg = *p.searcher->leaves()[i].segment;
-          auto* f = seg.field(q->field);
-          if (f == nullptr || !f->options.postings) continue;
-          auto it = seg.terms(*f);
-          if (!it.seek_exact(q->text)) continue;
-          df += it.info().df;
-          if (i == leaves_[l].in_part) {
-            auto pi = seg.postings(*f, it.info());
-            if (pi.advance(doc) == doc) freq = pi.freq();
-          }
-        }
-        float idf = segments::Bm25::idf(df, std::max(stats.doc_count, df));
-        double tf = v / (static_cast<double>(idf) * 2.2 * static_cast<double>(q->boost));
-        json::object root{{"value", v}, {"description", "score(freq=" + std::to_string(freq) + ".0), computed as boost * idf * tf from:"}};
-        root["details"] = json::array{
-            json::object{{"value", 2.2 * static_cast<double>(q->boost)}, {"description", "boost"}, {"details", json::array()}},
-            json::object{{"value", static_cast<double>(idf)}, {"description", "idf, computed as log(1 + (N - n + 0.5) / (n + 0.5)) from:"},
-                         {"details", json::array{json::object{{"value", df}, {"description", "n, number of documents containing term"}, {"details", json::array()}},
-                                                 json::object{{"value", stats.doc_count}, {"description", "N, total number of documents with field"}, {"details", json::array()}}}}},
-            json::object{{"value", tf}, {"description", "tf, computed as freq / (freq + k1 * (1 - b + b * dl / avgdl)) from:"}, {"details", json::array()}}};
-        details.push_back(root);
-        break;
-      }
-      case segments::QueryKind::kMatchAll: o["description"] = "*:*"; break;
-      case segments::QueryKind::kConstant: o["description"] = "ConstantScore(" + q->filter[0]->field + ")"; break;
-      case segments::QueryKind::kBool:
-        o["description"] = "sum of:";
-        for (auto* list : {&q->must, &q->should}) for (auto& c : *list) {
-          json::object d = walk(c);
-          if (d["value"].to_number<double>() > 0) details.push_back(d);
-        }
-        break;
-      case segments::QueryKind::kDisMax:
-        o["description"] = "max of:";
-        for (auto& c : q->should) {
-          json::object d = walk(c);
-          if (d["value"].to_number<double>() > 0) details.push_back(d);
-        }
-        break;
-      case segments::QueryKind::kPhrase: {
-        std::string text;
-        for (auto& ph : q->phrase) text += (text.empty() ? "" : " ") + (ph.terms.empty() ? std::string("?") : ph.terms[0]);
-        o["description"] = "weight(" + q->field + ":\"" + text + "\" in " + std::to_string(doc) + ") [PerFieldSimilarity], result of:";
-        break;
-      }
-      default: o["description"] = q->field.empty() ? "score" : q->field + ":" + q->text;
-    }
-    o["details"] = details;
-    return o;
-  };
-  json::object o = walk(p.query);
-  if (o["value"].to_number<double>() == 0 && score > 0) o["value"] = static_cast<double>(score);
-  return o;
 }
 
 json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
@@ -869,16 +818,20 @@ json::object SearchJob::respond(size_t from, size_t size) {
   for (const SortField& s : sort_) scored |= s.kind == SortField::kScore;
   hits["max_score"] = any_score_ && scored && (size_ > 0) ? score_json(max_score_) : json::value(nullptr);
   json::array list;
+  auto fetching = std::chrono::steady_clock::now();
   for (size_t i = from; i < hits_.size() && i < from + size; ++i) list.push_back(render_hit(hits_[i], body));
+  fetch_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - fetching).count();
+  fetched_ = list.size();
   hits["hits"] = list;
   out["hits"] = hits;
   if (aggs_) out["aggregations"] = aggs_->results();
-  if (flag_or(body, "profile", false)) out["profile"] = json::object{{"shards", json::array()}};
+  if (flag_or(body, "profile", false)) out["profile"] = profile(from);
   return out;
 }
 
 json::object SearchJob::run() {
   try {
+    auto querying = std::chrono::steady_clock::now();
     size_t keep = from_ + size_;
     if (body.contains("rescore")) {
       auto& r = body.at("rescore");
@@ -886,6 +839,7 @@ json::object SearchJob::run() {
       keep = std::max(keep, static_cast<size_t>(integer(o, "window_size", 10)));
     }
     collect(keep);
+    query_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - querying).count();
     return respond(from_, size_);
   } catch (const Error& e) {
     throw search_failure(e, parts_.empty() ? Index() : *parts_[0].index, engine_.node_id());

@@ -178,6 +178,14 @@ MappingPtr Mapping::parse(const json::object& mappings, std::shared_ptr<const An
     *p = expand_dots(json::object(p->as_object()), 0);
     list_copy_to(p->as_object(), 0);
   }
+  if (auto* r = data->root.if_contains("runtime")) {
+    if (!r->is_object()) mapper_error("Expected map for [runtime] but got a java.lang.String");
+    *r = checked_runtime(json::object(r->as_object()));
+    std::vector<std::string> gone;
+    for (auto& [name, d] : r->as_object()) if (d.is_null()) gone.emplace_back(name);
+    for (auto& name : gone) r->as_object().erase(name);
+    if (r->as_object().empty()) data->root.erase("runtime");
+  }
   m->data_ = data;
   m->analysis_ = std::move(analysis);
   for (const char* name : {"_id", "_routing", "_index", "_ignored", "_field_names"}) {
@@ -252,6 +260,7 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
   f.index = flag(d, "index", true);
   f.doc_values = flag(d, "doc_values", true);
   f.store = flag(d, "store", false);
+  f.dimension = flag(d, "time_series_dimension", false);
   f.coerce = flag(d, "coerce", true);
   f.ignore_malformed = flag(d, "ignore_malformed", false);
   f.fielddata = flag(d, "fielddata", false);
@@ -351,6 +360,11 @@ MappingPtr Mapping::merge(const json::object& update) const {
   json::object root = data_->root;
   json::object u = update;
   if (auto* p = u.if_contains("properties"); p != nullptr && p->is_object()) *p = expand_dots(json::object(p->as_object()), 0);
+  if (auto* r = u.if_contains("runtime"); r != nullptr && r->is_object() && root.contains("runtime") && root.at("runtime").is_object()) {
+    json::object all = root.at("runtime").as_object();
+    for (auto& [k, v] : r->as_object()) all[k] = v;
+    *r = std::move(all);
+  }
   merge_objects(root, u, "", false);
   return parse(root, analysis_);
 }

@@ -31,6 +31,8 @@ struct MappedField {
   AnalyzerPtr analyzer, search_analyzer, search_quote_analyzer, normalizer;
   bool index = true, doc_values = true, norms = false, store = false, coerce = true, ignore_malformed = false;
   bool fielddata = false, metadata = false;
+  bool runtime = false;    // made by a script (or from the source) when a search asks for it
+  bool dimension = false;  // time_series_dimension
   int position_increment_gap = 100;
   int64_t ignore_above = INT64_MAX;
   double scaling_factor = 1;
@@ -76,6 +78,9 @@ std::string json_text(const json::value& v);
 // Shortest decimal as Java prints a double.
 std::string java_double(double v);
 
+// The definitions under "runtime", each script spelled out. Throws mapper_parsing_exception.
+json::object checked_runtime(const json::object& given);
+
 class Mapping;
 using MappingPtr = std::shared_ptr<const Mapping>;
 
@@ -89,6 +94,10 @@ class Mapping {
   const std::shared_ptr<const Analysis>& analysis() const { return analysis_; }
   // This with `update` merged in; throws illegal_argument on conflicts.
   MappingPtr merge(const json::object& update) const;
+  // Runtime fields by name: those of the mapping, with those that a request asks for over them. Throws on bad definitions.
+  json::object runtime(const json::object& asked) const;
+  // This with runtime fields beside (or in place of) its own, for one search.
+  MappingPtr with_runtime(const json::object& definitions) const;
   // Aliases are followed; null when unmapped. `flattened_key`: set when the path lies inside a flattened field.
   const MappedField* field(std::string_view path, std::string* flattened_key = nullptr) const;
   const std::map<std::string, MappedField, std::less<>>& fields() const { return fields_; }
