@@ -1,10 +1,26 @@
 // Calls about the cluster that a single node answers by itself: exclusions, health report, features, desired nodes; synonym sets.
 #include "doors/elastic/call.h"
+#include "doors/elastic/index_settings.h"
 
 namespace stele::elastic {
 
 namespace {
-Reply ok(Call&) { return Reply(json::object{}); }
+// This server alone: what it has that an expression names.
+Reply resolve_cluster(Call& c) {
+  bool any = false;
+  if (c.path.count("name") != 0) {
+    try {
+      any = !c.resolve(c.part("name"), true, true, true).empty();
+    } catch (const ElasticError& e) {
+      if (e.status != 404) throw;
+    }
+  }
+  json::object me{{"connected", true}, {"skip_unavailable", false}};
+  if (c.path.count("name") != 0) me["matching_indices"] = any;
+  me["version"] = json::object{{"number", "8.19.0"}, {"build_flavor", "default"}, {"minimum_wire_compatibility_version", "7.17.0"}, {"minimum_index_compatibility_version", "7.0.0"}};
+  return Reply(json::object{{"(local)", me}});
+}
+[[noreturn]] void unmeasured(const std::string& what) { throw ElasticError(400, "illegal_argument_exception", what + " is not measured by this server"); }
 
 Reply exclude_voting(Call& c) {
   std::string names = c.param("node_names"), ids = c.param("node_ids");
@@ -63,11 +79,8 @@ Reply info(Call& c) {
     if (kTargets.count(t) == 0) illegal("request [" + c.request.path + "] contains unrecognized target: [" + t + "]");
     bool all = t == "_all";
     if (all && c.part("target") != "_all") illegal("request [" + c.request.path + "] contains _all and individual target [" + c.part("target") + "]");
-    if (all || t == "http") out["http"] = json::object{{"current_open", 1}, {"total_opened", 1}, {"clients", json::array()}, {"routes", json::object()}};
-    if (all || t == "ingest") out["ingest"] = json::object{{"total", json::object{{"count", 0}, {"time_in_millis", 0}, {"current", 0}, {"failed", 0}}}, {"pipelines", json::object()}};
-    if (all || t == "thread_pool") out["thread_pool"] = json::object{{"search", json::object{{"threads", 1}, {"queue", 0}, {"active", 0}, {"rejected", 0}, {"largest", 1}, {"completed", 1}}}};
-    if (all || t == "script") out["script"] = json::object{{"compilations", 0}, {"cache_evictions", 0}, {"compilation_limit_triggered", 0}};
   }
+  // Nothing of it is counted, so nothing is shown: an absent member is not a zero.
   return Reply(out);
 }
 Reply prevalidate(Call& c) {
@@ -101,23 +114,18 @@ Reply disk_usage(Call& c) {
     for (auto& s : *t.index->indexed->index.segments()) {
       total += s->image_bytes();
       for (auto& [name, f] : s->fields()) {
-        json::object o{{"total_in_bytes", 0}, {"inverted_index", json::object{{"total_in_bytes", 0}}}, {"stored_fields_in_bytes", 0}, {"doc_values_in_bytes", 0}, {"points_in_bytes", 0}, {"norms_in_bytes", f.norms != 0 ? s->docs() : 0}, {"term_vectors_in_bytes", 0}, {"knn_vectors_in_bytes", 0}};
-        fields[name] = o;
+        int64_t norms = f.norms != 0 ? s->docs() : 0, columns = 0;
+        if (f.column.kind != segments::ColumnKind::kNone) columns = static_cast<int64_t>(f.column.value_count * f.column.width + (f.column.dense ? 0 : s->docs() / 8) + (f.column.multi ? 4 * uint64_t{s->docs()} : 0));
+        json::object& o = fields[name].is_object() ? fields[name].get_object() : (fields[name] = json::object{{"norms_in_bytes", 0}, {"doc_values_in_bytes", 0}}).get_object();
+        o["norms_in_bytes"] = o["norms_in_bytes"].to_number<int64_t>() + norms;
+        o["doc_values_in_bytes"] = o["doc_values_in_bytes"].to_number<int64_t>() + columns;
       }
     }
-    out[t.index->name] = json::object{{"store_size_in_bytes", total}, {"all_fields", json::object{{"total_in_bytes", total}, {"inverted_index", json::object{{"total_in_bytes", total}}}, {"stored_fields_in_bytes", 0}, {"doc_values_in_bytes", 0}, {"points_in_bytes", 0}, {"norms_in_bytes", 0}, {"term_vectors_in_bytes", 0}, {"knn_vectors_in_bytes", 0}}}, {"fields", fields}};
+    out[t.index->name] = json::object{{"store_size_in_bytes", total}, {"all_fields", json::object{{"total_in_bytes", total}}}, {"fields", fields}};
   }
   return Reply(out);
 }
-Reply field_usage(Call& c) {
-  auto targets = c.resolve_param();
-  json::object out{{"_shards", shards(static_cast<int64_t>(targets.size()), false)}};
-  for (auto& t : targets) {
-    json::object counts{{"any", 0}, {"inverted_index", json::object{{"terms", 0}, {"postings", 0}, {"term_frequencies", 0}, {"positions", 0}, {"offsets", 0}, {"payloads", 0}, {"proximity", 0}}}, {"stored_fields", 0}, {"doc_values", 0}, {"points", 0}, {"norms", 0}, {"term_vectors", 0}, {"knn_vectors", 0}};
-    out[t.index->name] = json::object{{"shards", json::array{json::object{{"tracking_id", t.index->uuid}, {"tracking_started_at_millis", c.door.started_ms}, {"routing", json::object{{"state", "STARTED"}, {"primary", true}, {"node", c.engine().node_id()}, {"relocating_node", nullptr}}}, {"stats", json::object{{"all_fields", counts}, {"fields", json::object()}}}}}}};
-  }
-  return Reply(out);
-}
+Reply field_usage(Call&) { unmeasured("the usage of fields"); }
 
 // --- Desired nodes
 
@@ -153,11 +161,7 @@ Reply delete_desired(Call& c) {
   c.engine().drop_thing("desired_nodes", "latest");
   return Reply(json::object{});
 }
-Reply desired_balance(Call& c) {
-  if (c.request.method == "DELETE") return Reply(json::object{});
-  return Reply(json::object{{"stats", json::object{{"computation_active", false}, {"computation_submitted", 0}, {"computation_executed", 0}, {"computation_converged", 0}, {"computation_iterations", 0}, {"computation_converged_index", 0}, {"computation_time_in_millis", 0}, {"reconciliation_time_in_millis", 0}}},
-                            {"cluster_balance_stats", json::object{{"shard_count", 0}, {"tiers", json::object()}, {"nodes", json::object()}}}, {"routing_table", json::object()}, {"cluster_info", json::object()}});
-}
+Reply desired_balance(Call&) { unmeasured("the balance of shards, of which a single node has no choice,"); }
 
 // --- Synonym sets
 
@@ -166,8 +170,41 @@ json::object synonym_set(Call& c, const std::string& name) {
   if (!s) throw ElasticError(404, "resource_not_found_exception", "synonyms set [" + name + "] not found");
   return *s;
 }
-json::object reloaded(const char* result) {
-  return json::object{{"result", result}, {"reload_analyzers_details", json::object{{"_shards", json::object{{"total", 0}, {"successful", 0}, {"failed", 0}}}, {"reload_details", json::array()}}}};
+// The analysers that read a set read it again.
+json::object reloaded(Call& c, const char* result) {
+  json::array details;
+  std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>> changes;
+  for (auto& x : c.engine().all()) {
+    json::object flat;
+    flatten(x->settings, "", flat);
+    std::set<std::string> filters;
+    for (auto& [k, v] : flat) {
+      std::string key(k);
+      if (key.ends_with(".synonyms_set") && json_text(v) == c.part("name")) filters.insert(key.substr(22, key.size() - 22 - 13));
+    }
+    if (filters.empty()) continue;
+    json::array analyzers;
+    for (auto& [k, v] : flat) {
+      std::string key(k);
+      if (!key.starts_with("index.analysis.analyzer.") || !key.ends_with(".filter")) continue;
+      json::array used = v.is_array() ? v.get_array() : json::array{v};
+      for (auto& f : used) {
+        if (filters.count(json_text(f)) == 0) continue;
+        analyzers.push_back(json::value(key.substr(24, key.size() - 24 - 7)));
+        break;
+      }
+    }
+    details.push_back(json::object{{"index", x->name}, {"reloaded_analyzers", analyzers}, {"reloaded_node_ids", json::array{json::value(c.engine().node_id())}}});
+    changes.emplace_back(x, [&engine = c.engine()](json::object& extra) {
+      json::object all;
+      flatten(extra["settings"].get_object(), "", all);
+      inline_synonyms(engine, all);
+      extra["settings"] = nest(all);
+    });
+  }
+  if (!changes.empty()) c.engine().change(changes);
+  auto n = static_cast<int64_t>(details.size());
+  return json::object{{"result", result}, {"reload_analyzers_details", json::object{{"_shards", json::object{{"total", n}, {"successful", n}, {"failed", 0}}}, {"reload_details", details}}}};
 }
 json::array checked_rules(const json::value& given) {
   json::array rules = given.is_array() ? given.get_array() : json::array{given};
@@ -196,7 +233,7 @@ Reply put_synonyms(Call& c) {
   if (set == nullptr) throw ElasticError(400, "x_content_parse_exception", "Required [synonyms_set]");
   bool existed = c.engine().get_thing("synonyms", c.part("name")).has_value();
   c.engine().put_thing("synonyms", c.part("name"), json::object{{"rules", checked_rules(*set)}});
-  return Reply(reloaded(existed ? "updated" : "created"), existed ? 200 : 201);
+  return Reply(reloaded(c, existed ? "updated" : "created"), existed ? 200 : 201);
 }
 template <typename F>
 json::array page(Call& c, const json::array& all, F&& shown) {
@@ -240,7 +277,7 @@ Reply put_rule(Call& c) {
   }
   if (!existed) rules.push_back(one[0]);
   c.engine().put_thing("synonyms", c.part("name"), json::object{{"rules", checked_rules(rules)}});
-  return Reply(reloaded(existed ? "updated" : "created"), existed ? 200 : 201);
+  return Reply(reloaded(c, existed ? "updated" : "created"), existed ? 200 : 201);
 }
 Reply get_rule(Call& c) {
   for (auto& r : synonym_set(c, c.part("name")).at("rules").as_array()) if (text_or(r.as_object(), "id") == c.part("rule")) return Reply(r);
@@ -256,9 +293,9 @@ Reply delete_rule(Call& c) {
   }
   if (!found) throw ElasticError(404, "resource_not_found_exception", "synonym rule [" + c.part("rule") + "] on synonyms set [" + c.part("name") + "] not found");
   c.engine().put_thing("synonyms", c.part("name"), json::object{{"rules", kept}});
-  return Reply(reloaded("deleted"));
+  return Reply(reloaded(c, "deleted"));
 }
-constexpr const char* kParams = "timeout,master_timeout,node_names,node_ids,wait_for_removal,verbose,size,from,names,ids,external_ids,status,ignore_unavailable,allow_no_indices,expand_wildcards,flush,run_expensive_tasks,fields,dry_run,local,refresh";
+constexpr const char* kParams = "timeout,master_timeout,node_names,node_ids,wait_for_removal,verbose,size,from,names,ids,external_ids,status,ignore_unavailable,allow_no_indices,expand_wildcards,flush,ignore_throttled,run_expensive_tasks,fields,dry_run,local,refresh";
 }  // namespace
 
 std::vector<Route> admin_routes() {
@@ -282,8 +319,8 @@ std::vector<Route> admin_routes() {
       {"DELETE", "/_internal/desired_nodes", delete_desired, kParams},
       {"GET,DELETE", "/_internal/desired_balance", desired_balance, kParams},
       {"GET", "/_dangling", [](Call& c) { return Reply(json::object{{"_nodes", json::object{{"total", 1}, {"successful", 1}, {"failed", 0}}}, {"cluster_name", c.door.cluster_name}, {"dangling_indices", json::array()}}); }, kParams},
-      {"GET", "/_resolve/cluster", ok, kParams},
-      {"GET", "/_resolve/cluster/{name}", ok, kParams},
+      {"GET", "/_resolve/cluster", resolve_cluster, kParams},
+      {"GET", "/_resolve/cluster/{name}", resolve_cluster, kParams},
       {"GET", "/_synonyms", list_synonyms, kParams},
       {"PUT", "/_synonyms/{name}", put_synonyms, kParams},
       {"GET", "/_synonyms/{name}", get_synonyms, kParams},

@@ -172,6 +172,11 @@ struct ElasticDoor::Impl {
       for (size_t i = 0; i < unknown.size(); ++i) m += (i > 0 ? ", " : "") + std::string("[") + unknown[i] + "]" + suggestion(unknown[i], known);
       throw ElasticError(400, "illegal_argument_exception", m);
     }
+    for (const char* name : {"timeout", "master_timeout", "wait_for_completion_timeout", "keep_alive"}) {
+      const std::string* v = r.param(name);
+      if (v == nullptr || v->empty() || *v == "-1" || *v == "0" || segments::parse_time_ms(*v)) continue;
+      throw ElasticError(400, "illegal_argument_exception", "failed to parse setting [" + std::string(name) + "] with value [" + *v + "] as a time value: unit is missing or unrecognized");
+    }
     Call call{door, r, captured};
     return c->route.handler(call);
   }

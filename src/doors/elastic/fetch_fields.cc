@@ -192,7 +192,16 @@ json::object SearchJob::field_values(const Part& p, size_t l, uint32_t doc, cons
       if (f == nullptr || !f->store) continue;
       std::vector<json::value> raw;
       values_at(source, f->parent.empty() ? f->path : f->parent, raw);
-      if (!raw.empty()) out[n] = json::array(raw.begin(), raw.end());
+      json::array values;
+      for (auto& v : raw) {
+        try {
+          json::value x = f->type == FieldType::kKeyword || f->type == FieldType::kText ? v : shown(*f, v, "");
+          if (!x.is_null()) values.push_back(std::move(x));
+        } catch (const Error&) {
+          // Ignored when it was indexed.
+        }
+      }
+      if (!values.empty()) out[n] = std::move(values);
     }
   }
   return out;

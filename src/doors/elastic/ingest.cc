@@ -515,7 +515,7 @@ bool run_pipeline(Engine& engine, const std::string& name, IngestDocument& d) {
   return run_definition(engine, *p, d);
 }
 
-bool run_pipelines(Call& c, const std::string& requested, IngestDocument& d) {
+bool run_pipelines(Call& c, const std::string& requested, IngestDocument& d, std::vector<std::string>* executed) {
   std::string first = requested, last;
   IndexPtr x = c.engine().find(d.index);
   if (!x) {
@@ -527,7 +527,9 @@ bool run_pipelines(Call& c, const std::string& requested, IngestDocument& d) {
     last = x->setting("final_pipeline");
   }
   for (const std::string& name : {first, last}) {
-    if (!name.empty() && name != "_none" && !run_pipeline(c.engine(), name, d)) return false;
+    if (name.empty() || name == "_none") continue;
+    if (executed != nullptr) executed->push_back(name);
+    if (!run_pipeline(c.engine(), name, d)) return false;
   }
   return true;
 }
@@ -539,6 +541,11 @@ std::vector<Route> ingest_routes() {
       {"GET", "/_ingest/pipeline/{name}", get_pipeline, kParams},
       {"GET", "/_ingest/pipeline", get_pipeline, kParams},
       {"DELETE", "/_ingest/pipeline/{name}", delete_pipeline, kParams},
+      {"GET", "/_ingest/processor/grok", [](Call&) {
+         json::object patterns;
+         for (auto& [k, v] : grok_patterns()) patterns[k] = v;
+         return Reply(json::object{{"patterns", patterns}});
+       }, "s,ecs_compatibility"},
       {"GET,POST", "/_ingest/pipeline/_simulate", simulate, kParams},
       {"GET,POST", "/_ingest/pipeline/{name}/_simulate", simulate, kParams},
   };

@@ -22,6 +22,8 @@ bool run_pipeline(Engine& engine, const std::string& name, IngestDocument& doc);
 void check_pipeline(const json::object& definition);
 // The pipelines of one write: the request's (or the index's default), then the index's final one.
 // False: dropped.
-bool run_pipelines(Call& c, const std::string& requested, IngestDocument& doc);
+bool run_pipelines(Call& c, const std::string& requested, IngestDocument& doc, std::vector<std::string>* executed = nullptr);
+// The patterns grok knows by name.
+const std::map<std::string, std::string>& grok_patterns();
 
 }  // namespace stele::elastic

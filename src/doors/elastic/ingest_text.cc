@@ -166,6 +166,8 @@ void dissect(const json::object& o, IngestDocument& d) {
   for (auto& [k, v] : out) set_path(d.source, k, json::value(v));
 }
 
+}  // namespace
+
 const std::map<std::string, std::string>& grok_patterns() {
   static const std::map<std::string, std::string> kPatterns = {
       {"USERNAME", "[a-zA-Z0-9._-]+"}, {"USER", "%{USERNAME}"}, {"INT", "(?:[+-]?(?:[0-9]+))"}, {"BASE10NUM", "[+-]?(?:(?:[0-9]+(?:\\.[0-9]+)?)|(?:\\.[0-9]+))"}, {"NUMBER", "(?:%{BASE10NUM})"},
@@ -184,6 +186,8 @@ const std::map<std::string, std::string>& grok_patterns() {
       {"COMBINEDAPACHELOG", "%{COMMONAPACHELOG} %{QS:referrer} %{QS:agent}"}};
   return kPatterns;
 }
+
+namespace {
 
 void grok(const json::object& o, IngestDocument& d) {
   auto text = text_of("grok", o, d);

@@ -1,4 +1,5 @@
 // Search, msearch, count, scroll, point in time, explain, validate, field_caps.
+#include "doors/elastic/activity.h"
 #include "doors/elastic/knn.h"
 #include "doors/elastic/search_job.h"
 
@@ -58,6 +59,19 @@ std::vector<Call::Target> targets_of(Call& c, const std::string& expr) {
 
 }  // namespace
 
+namespace {
+void note_search(const std::vector<Call::Target>& targets, const json::object& body, const SearchJob& job) {
+  Activity::Searches once{1, job.query_us(), job.fetched() > 0 ? 1 : 0, job.fetch_us()};
+  for (auto& t : targets) {
+    note_activity(t.index->oid, [&](Activity& a) {
+      a.search.add(once);
+      a.suggests += body.contains("suggest");
+      if (auto* g = body.if_contains("stats"); g != nullptr && g->is_array()) for (auto& name : g->get_array()) a.groups[json_text(name)].add(once);
+    });
+  }
+}
+}  // namespace
+
 json::object search_json(Call& c, const std::string& expr, json::object body, bool as_int, bool typed) {
   storage::SnapshotPtr snapshot;
   std::vector<Call::Target> targets;
@@ -110,6 +124,7 @@ json::object search_json(Call& c, const std::string& expr, json::object body, bo
   SearchJob job(c.engine(), targets, snapshot, body);
   job.total_as_int = as_int;
   json::object out = job.run();
+  note_search(targets, body, job);
   if (typed) type_keys(job, body, out);
   if (auto* s = body.if_contains("suggest"); s != nullptr && s->is_object()) out["suggest"] = suggestions(job, s->get_object(), typed);
   if (!pit.empty()) {
@@ -161,6 +176,12 @@ Reply search(Call& c) {
     s.keep_ms = keep;
     s.expires_ms = c.engine().now_ms() + keep;
     s.job->collect(10000000);
+    for (auto& p : s.job->parts()) {
+      note_activity(p.index->oid, [&](Activity& a) {
+        ++a.scrolls;
+        a.search.add({1, 0, 1, 0});
+      });
+    }
     json::object out = s.job->respond(0, s.size);
     s.position = s.size;
     std::string id = context_id();
@@ -309,6 +330,7 @@ Reply msearch(Call& c) {
       SearchJob job(c.engine(), targets, c.engine().snapshot(), body);
       job.total_as_int = as_int;
       json::object r = job.run();
+      note_search(targets, body, job);
       r["status"] = 200;
       out.push_back(r);
     } catch (const ElasticError& e) {

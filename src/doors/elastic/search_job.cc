@@ -13,6 +13,7 @@ using segments::QueryPtr;
 
 ElasticError search_failure(const Error& e, const Index& index, const std::string& node) {
   if (e.code() == ErrorCode::kParsing || e.code() == ErrorCode::kXContentParse) return to_elastic(e);
+  if (e.message().starts_with("Validation Failed:")) return ElasticError(400, "action_request_validation_exception", e.message());
   json::object cause = cause_of(e);
   json::object shard_cause = cause;
   if (e.code() == ErrorCode::kQueryShard) {
@@ -717,7 +718,7 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
   }
   SourceFilter f;
   bool wants_stored = options.contains("stored_fields");
-  bool none = wants_stored && json_text(options.at("stored_fields")) == "_none_";
+  bool none = wants_stored && (options.at("stored_fields").is_array() ? options.at("stored_fields").get_array().size() == 1 && json_text(options.at("stored_fields").get_array()[0]) == "_none_" : json_text(options.at("stored_fields")) == "_none_");
   if (auto* s = options.if_contains("_source")) f = parse_source_filter(*s);
   else if (wants_stored) {
     f.enabled = false;

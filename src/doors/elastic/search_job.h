@@ -63,6 +63,9 @@ class SearchJob {
   json::object body;
   bool total_as_int = false, typed_keys = false;
   bool scrolling = false;
+  int64_t query_us() const { return query_ns_ / 1000; }
+  int64_t fetch_us() const { return fetch_ns_ / 1000; }
+  size_t fetched() const { return fetched_; }
 
  private:
   void parse();

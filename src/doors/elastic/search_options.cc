@@ -23,7 +23,7 @@ void SearchJob::check_options(const json::object& b) {
     illegal("failed to parse setting [timeout] with value [" + json_text(*t) + "] as a time value: unit is missing or unrecognized");
   }
   auto* stored = b.if_contains("stored_fields");
-  if (stored != nullptr && json_text(*stored) == "_none_") {
+  if (stored != nullptr && (json_text(*stored) == "_none_" || (stored->is_array() && json::serialize(*stored) == "[\"_none_\"]"))) {
     if (auto* s = b.if_contains("_source"); s != nullptr && json_text(*s) != "false") illegal("[stored_fields] cannot be disabled if [_source] is requested");
     if (b.contains("version") && flag_or(b, "version", false)) illegal("[stored_fields] cannot be disabled if [version] is requested");
   }

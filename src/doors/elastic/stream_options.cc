@@ -118,7 +118,7 @@ Reply modify(Call& c) {
       if (kind == "add_backing_index") {
         const segments::MappedField* f = x->mapping()->field("@timestamp");
         if (f == nullptr || !f->is_date()) illegal("unable to add index [" + name + "] to data stream [" + stream + "]: data stream timestamp field [@timestamp] does not exist");
-        changes.emplace_back(x, [stream](json::object& extra) { extra["data_stream"] = json::object{{"name", stream}}; });
+        changes.emplace_back(x, [stream](json::object& extra) { extra["data_stream"] = stream; });
       } else if (kind == "remove_backing_index") {
         if (x->data_stream != stream) illegal("index [" + name + "] not found in data stream [" + stream + "]");
         auto all = c.engine().by_alias(stream);

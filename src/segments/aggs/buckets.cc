@@ -943,7 +943,7 @@ AggregatorPtr make_bucket(const std::string& type, const json::object& body, Agg
   if (type == "multi_terms") return std::make_unique<MultiTerms>(env, body, std::move(children), name);
   if (type == "histogram" || type == "date_histogram") return std::make_unique<Histogram>(env, body, std::move(children), type[0] == 'd');
   if (type == "range" || type == "date_range" || type == "ip_range") return std::make_unique<Ranges>(env, body, std::move(children), type);
-  if (type == "filters" || type == "missing" || type == "global" || type == "sampler" || type == "diversified_sampler") {
+  if (type == "filters" || type == "missing" || type == "global") {
     return std::make_unique<Filters>(env, body, std::move(children), type, json::value());
   }
   if (type == "filter") return std::make_unique<Filters>(env, body, std::move(children), type, json::value(body));

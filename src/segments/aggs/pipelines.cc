@@ -113,6 +113,18 @@ bool run_rare_pipeline(const Pipeline& p, json::array& buckets) {
 }
 
 void check_pipelines(const AggChildren& children, const std::string& parent, const json::object* parent_body) {
+  if (!parent.empty() && parent != "nested" && parent != "reverse_nested" && parent != "filter" && parent != "random_sampler" && parent != "time_series") {
+    for (auto& a : children.aggs) {
+      if (a->type != "composite") continue;
+      std::string factory;
+      bool upper = true;
+      for (char c : parent) {
+        if (c != '_') factory.push_back(upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c);
+        upper = c == '_';
+      }
+      illegal("[composite] aggregation cannot be used with a parent aggregation of type: [" + factory + "AggregatorFactory]");
+    }
+  }
   static const std::set<std::string> kSequential = {"derivative", "cumulative_sum", "serial_diff", "moving_fn", "moving_percentiles", "cumulative_cardinality", "normalize"};
   for (const Pipeline& p : children.pipelines) {
     if (!p.body.contains("buckets_path") && p.type != "bucket_sort") refuse("Required [buckets_path]");

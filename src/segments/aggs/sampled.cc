@@ -1,4 +1,4 @@
-// random_sampler, ip_prefix and time_series.
+// sampler, diversified_sampler, random_sampler, ip_prefix and time_series.
 #include <cmath>
 
 #include "segments/aggs/bucket_aggregator.h"
@@ -55,6 +55,68 @@ class RandomSampler : public BucketAggregator {
   double probability_;
   uint64_t seed_ = 42;
   bool given_ = false;
+};
+
+// The best documents of each owner (by score; at most so many with one value of a field): children see only those.
+class BestDocuments : public BucketAggregator {
+ public:
+  BestDocuments(AggEnvironment& env, const json::object& body, AggChildren children, bool diversified)
+      : BucketAggregator(env, std::move(children)), size_(static_cast<size_t>(agg_number(body, "shard_size", 100))), per_value_(static_cast<size_t>(agg_number(body, "max_docs_per_value", 1))), diversified_(diversified) {
+    if (agg_number(body, "shard_size", 100) < 0) illegal("[shard_size] must be greater than or equal to 0. Found [" + std::to_string(static_cast<int64_t>(agg_number(body, "shard_size", 100))) + "] in [" + name + "]");
+    if (diversified) source_ = ValueSource(env, body, "diversified_sampler");
+  }
+  void start_leaf(size_t l) override {
+    BucketAggregator::start_leaf(l);
+    if (diversified_) source_.start_leaf(l);
+  }
+  void collect(uint32_t doc, float score, uint32_t owner) override {
+    if (owner >= seen_.size()) seen_.resize(owner + 1);
+    std::string value;
+    bool has = false;
+    if (diversified_) {
+      if (source_.keyword()) {
+        const Column& c = source_.column();
+        if (c && c.begin(doc) < c.end(doc)) {
+          value = std::string(c.term(static_cast<uint64_t>(c.value(c.begin(doc)))));
+          has = true;
+        }
+      } else {
+        source_.raw(doc, [&](int64_t v) {
+          value = std::to_string(v);
+          has = true;
+        });
+      }
+    }
+    seen_[owner].push_back({score, leaf_, doc, std::move(value), has});
+  }
+  json::object result(uint32_t owner) override {
+    std::vector<Seen> list = owner < seen_.size() ? seen_[owner] : std::vector<Seen>();
+    std::stable_sort(list.begin(), list.end(), [](auto& a, auto& b) { return a.score > b.score; });
+    std::map<std::string, size_t> used;
+    std::vector<Seen> best;
+    for (auto& s : list) {
+      if (best.size() >= size_) break;
+      if (s.has && ++used[s.value] > per_value_) continue;
+      best.push_back(s);
+    }
+    std::sort(best.begin(), best.end(), [](auto& a, auto& b) { return a.leaf != b.leaf ? a.leaf < b.leaf : a.doc < b.doc; });
+    uint32_t b = bucket(owner, 0);
+    size_t leaf = SIZE_MAX;
+    for (auto& s : best) {
+      if (s.leaf != leaf) BucketAggregator::start_leaf(leaf = s.leaf);
+      add(b, s.doc, s.score);
+    }
+    json::object o;
+    fill(o, b, buckets_[b].count);
+    return o;
+  }
+
+ private:
+  struct Seen { float score; size_t leaf; uint32_t doc; std::string value; bool has; };
+  size_t size_, per_value_;
+  bool diversified_;
+  ValueSource source_;
+  std::vector<std::vector<Seen>> seen_;
 };
 
 class IpPrefix : public BucketAggregator {
@@ -186,6 +248,7 @@ class TimeSeries : public BucketAggregator {
 
 AggregatorPtr make_sampled_bucket(const std::string& type, const json::object& body, AggEnvironment& env, AggChildren children) {
   if (type == "random_sampler") return std::make_unique<RandomSampler>(env, body, std::move(children));
+  if (type == "sampler" || type == "diversified_sampler") return std::make_unique<BestDocuments>(env, body, std::move(children), type[0] == 'd');
   if (type == "ip_prefix") return std::make_unique<IpPrefix>(env, body, std::move(children));
   if (type == "time_series") return std::make_unique<TimeSeries>(env, body, std::move(children));
   return nullptr;

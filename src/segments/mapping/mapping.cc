@@ -261,6 +261,7 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
   f.doc_values = flag(d, "doc_values", true);
   f.store = flag(d, "store", false);
   f.dimension = flag(d, "time_series_dimension", false);
+  if (auto* tv = d.if_contains("term_vector")) f.term_vectors = json_text(*tv).starts_with("with_positions_offsets");
   f.coerce = flag(d, "coerce", true);
   f.ignore_malformed = flag(d, "ignore_malformed", false);
   f.fielddata = flag(d, "fielddata", false);
