@@ -24,6 +24,7 @@ void Activity::add(const Activity& o) {
   gets_found += o.gets_found;
   indexed += o.indexed;
   failed += o.failed;
+  conflicts += o.conflicts;
   deleted += o.deleted;
   noops += o.noops;
   write_us += o.write_us;

@@ -23,7 +23,7 @@ struct Activity {
   Searches search;
   std::map<std::string, Searches> groups;  // by the names in "stats"
   int64_t scrolls = 0, suggests = 0, gets = 0, gets_found = 0;
-  int64_t indexed = 0, failed = 0, deleted = 0, noops = 0, write_us = 0, bulks = 0, bulk_bytes = 0, bulk_us = 0;
+  int64_t indexed = 0, failed = 0, conflicts = 0, deleted = 0, noops = 0, write_us = 0, bulks = 0, bulk_bytes = 0, bulk_us = 0;
   int64_t refreshes = 0, flushes = 0, merges = 0;
   void add(const Activity& o);
 };

@@ -280,7 +280,8 @@ Reply put_rule(Call& c) {
   return Reply(reloaded(c, existed ? "updated" : "created"), existed ? 200 : 201);
 }
 Reply get_rule(Call& c) {
-  for (auto& r : synonym_set(c, c.part("name")).at("rules").as_array()) if (text_or(r.as_object(), "id") == c.part("rule")) return Reply(r);
+  json::object set = synonym_set(c, c.part("name"));
+  for (auto& r : set.at("rules").as_array()) if (text_or(r.as_object(), "id") == c.part("rule")) return Reply(r);
   throw ElasticError(404, "resource_not_found_exception", "synonym rule [" + c.part("rule") + "] on synonyms set [" + c.part("name") + "] not found");
 }
 Reply delete_rule(Call& c) {

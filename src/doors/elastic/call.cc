@@ -270,7 +270,12 @@ IndexPtr Call::write_target(const std::string& name, bool require_alias, bool cr
   auto list = engine().by_alias(name);
   if (!list.empty()) {
     if (list[0]->data_stream == name) {  // the newest generation
-      return *std::max_element(list.begin(), list.end(), [](auto& a, auto& b) { return a->name.substr(a->name.size() - 6) < b->name.substr(b->name.size() - 6); });
+      return *std::max_element(list.begin(), list.end(), [](auto& a, auto& b) {
+        bool own_a = a->name.starts_with(".ds-"), own_b = b->name.starts_with(".ds-");
+        if (own_a != own_b) return own_b;
+        auto generation = [](const std::string& n) { return n.size() > 6 ? n.substr(n.size() - 6) : n; };
+        return own_a ? generation(a->name) < generation(b->name) : a->name < b->name;
+      });
     }
     std::vector<IndexPtr> writable;
     for (auto& x : list) {

@@ -90,6 +90,7 @@ std::vector<Route> search_routes();
 std::vector<Route> index_routes();
 std::vector<Route> analyze_routes();
 std::vector<Route> cluster_routes();
+std::vector<Route> cat_routes();
 std::vector<Route> termvector_routes();
 std::vector<Route> resize_routes();
 std::vector<Route> ingest_routes();

@@ -42,7 +42,13 @@ IndexPtr next_backing(Engine& e, const std::string& name, int64_t generation) {
 std::vector<IndexPtr> backing_of(Engine& e, const std::string& name) {
   std::vector<IndexPtr> out;
   for (auto& x : e.all()) if (x->data_stream == name) out.push_back(x);
-  std::sort(out.begin(), out.end(), [](auto& a, auto& b) { return a->name.substr(a->name.size() - 6) < b->name.substr(b->name.size() - 6); });
+  std::sort(out.begin(), out.end(), [](auto& a, auto& b) {
+    // Indices that were added by hand stand first, the others by their generation.
+    bool own_a = a->name.starts_with(".ds-"), own_b = b->name.starts_with(".ds-");
+    if (own_a != own_b) return own_b;
+    auto generation = [](const std::string& n) { return n.size() > 6 ? n.substr(n.size() - 6) : n; };
+    return own_a ? generation(a->name) < generation(b->name) : a->name < b->name;
+  });
   return out;
 }
 

@@ -2,6 +2,7 @@
 #include "doors/elastic/activity.h"
 #include "doors/elastic/ingest.h"
 #include "doors/elastic/scripts.h"
+#include "doors/elastic/time_series.h"
 
 namespace stele::elastic {
 
@@ -104,6 +105,7 @@ Reply index_document(Call& c) {
     op.routing = d.routing;
   }
   bool require_alias = c.flag("require_alias", false);
+  if (IndexPtr x = c.engine().find(op.index)) place_in_time_series(*x, op);
   std::vector<WriteOp> ops;
   ops.push_back(std::move(op));
   auto out = c.engine().write(ops, [&](const WriteOp& o) {
@@ -464,8 +466,11 @@ Reply bulk(Call& c) {
         op.index = d.index;
         op.id = d.id;
         op.routing = d.routing;
+        if (IndexPtr x = c.engine().find(op.index)) place_in_time_series(*x, op);
       } catch (const ElasticError& e) {
         item.error = e;
+      } catch (const Error& e) {
+        item.error = to_elastic(e);
       }
     }
     item.action = action;

@@ -97,6 +97,12 @@ json::object fetch_fields(const segments::Mapping& m, const json::object& source
   std::set<std::string> below;
   auto relative = [&](const std::string& path) { return scope.empty() ? path : path.substr(scope.size() + 1); };
   for (auto& [pattern, format, with_unmapped] : wanted) {
+    if (std::string key; pattern.find('*') == std::string::npos && scope.empty() && m.field(pattern, &key) != nullptr && !key.empty()) {
+      std::vector<json::value> raw;  // a key of a flattened field
+      values_at(source, pattern, raw);
+      if (!raw.empty()) out[pattern] = json::array(raw.begin(), raw.end());
+      continue;
+    }
     for (const std::string& name : m.matching(pattern)) {
       const MappedField* f = m.field(name);
       if (f == nullptr || f->metadata || f->runtime) continue;

@@ -22,6 +22,12 @@ void check_index_setting(const std::string& key) {
 }
 
 namespace {
+std::atomic<bool> expensive_allowed{true};
+}
+bool expensive_queries_allowed() { return expensive_allowed.load(std::memory_order_relaxed); }
+void allow_expensive_queries(bool allowed) { expensive_allowed.store(allowed, std::memory_order_relaxed); }
+
+namespace {
 constexpr std::string_view kSet = ".synonyms_set", kRules = ".synonyms";
 }
 void inline_synonyms(const Engine& engine, json::object& flat) {

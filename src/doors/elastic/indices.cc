@@ -2,6 +2,7 @@
 #include "doors/elastic/activity.h"
 #include "doors/elastic/call.h"
 #include "doors/elastic/index_settings.h"
+#include "doors/elastic/time_series.h"
 
 namespace stele::elastic {
 
@@ -48,6 +49,9 @@ Reply create_index(Call& c) {
     for (auto& [k, v] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = v;
     inline_synonyms(c.engine(), named);
     *s = nest(named);
+    json::object mappings = composed.contains("mappings") && composed.at("mappings").is_object() ? composed.at("mappings").get_object() : json::object();
+    check_time_series(named, mappings);
+    if (!mappings.empty()) composed["mappings"] = std::move(mappings);
   }
   c.engine().create(name, composed);
   return Reply(json::object{{"acknowledged", true}, {"shards_acknowledged", true}, {"index", name}});

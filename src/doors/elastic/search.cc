@@ -123,6 +123,7 @@ json::object search_json(Call& c, const std::string& expr, json::object body, bo
   }
   SearchJob job(c.engine(), targets, snapshot, body);
   job.total_as_int = as_int;
+  job.named_scores = c.flag("include_named_queries_score", false);
   json::object out = job.run();
   note_search(targets, body, job);
   if (typed) type_keys(job, body, out);
@@ -487,7 +488,7 @@ Reply field_caps(Call& c) {
   }
   bool unmapped = c.flag("include_unmapped", false);
   std::vector<std::string> filters = split(c.param("filters"), ','), types = split(c.param("types"), ',');
-  struct Cap { bool searchable = true, aggregatable = true; std::vector<std::string> indices, non_searchable, non_aggregatable; bool metadata = false; };
+  struct Cap { bool searchable = true, aggregatable = true; std::vector<std::string> indices, non_searchable, non_aggregatable; bool metadata = false; size_t dimensions = 0; std::map<std::string, size_t> metrics; };
   std::map<std::string, std::map<std::string, Cap>> fields;
   std::map<std::string, std::set<std::string>> seen_in;
   for (auto& t : targets) {
@@ -509,6 +510,10 @@ Reply field_caps(Call& c) {
       Cap& cap = fields[path][type];
       cap.metadata = meta;
       cap.indices.push_back(t.index->name);
+      if (const segments::MappedField* f = m->field(path)) {
+        cap.dimensions += f->dimension;
+        if (!f->metric.empty()) ++cap.metrics[f->metric];
+      }
       if (!s) cap.non_searchable.push_back(t.index->name);
       if (!a) cap.non_aggregatable.push_back(t.index->name);
       seen_in[path].insert(t.index->name);
@@ -563,6 +568,8 @@ Reply field_caps(Call& c) {
         return a;
       };
       json::object e{{"type", type}, {"metadata_field", cap.metadata}, {"searchable", cap.non_searchable.empty()}, {"aggregatable", cap.non_aggregatable.empty()}};
+      if (cap.dimensions > 0 && cap.dimensions == cap.indices.size()) e["time_series_dimension"] = true;
+      if (cap.metrics.size() == 1 && cap.metrics.begin()->second == cap.indices.size()) e["time_series_metric"] = cap.metrics.begin()->first;
       if (by_type.size() > 1) e["indices"] = list(cap.indices);
       if (!cap.non_searchable.empty() && cap.non_searchable.size() < cap.indices.size()) e["non_searchable_indices"] = list(cap.non_searchable);
       if (!cap.non_aggregatable.empty() && cap.non_aggregatable.size() < cap.indices.size()) e["non_aggregatable_indices"] = list(cap.non_aggregatable);

@@ -1,5 +1,6 @@
 #include "doors/elastic/search_job.h"
 
+#include "doors/elastic/index_settings.h"
 #include "doors/elastic/scripts.h"
 #include "segments/search/scorers.h"
 
@@ -72,6 +73,9 @@ SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, s
     p.dsl.mapping = p.mapping.get();
     p.dsl.now_ms = engine_.now_ms();
     p.dsl.index_name = p.index->name;
+    p.dsl.allow_expensive = expensive_queries_allowed();
+    if (std::string n = p.index->setting("max_terms_count"); !n.empty()) p.dsl.max_terms = std::atoll(n.c_str());
+    p.dsl.percolations = std::make_shared<std::vector<segments::DslContext::Percolation>>();
     p.dsl.stored_script = stored_scripts(engine_);
     p.dsl.fetch = [this](const std::string& index, const std::string& id) -> std::optional<json::object> {
       IndexPtr x = engine_.find(index);
@@ -325,8 +329,10 @@ std::vector<SortField> SearchJob::parse_sort(const json::value& v) const {
         } else if (k == "mode") s.mode = json_text(x);
         else if (k == "format") s.format = json_text(x);
         else if (k == "unmapped_type") s.unmapped_type = json_text(x);
-        else if (k == "numeric_type") s.numeric_type = json_text(x);
-        else if (k == "nested" && x.is_object()) {
+        else if (k == "numeric_type") {
+          s.numeric_type = json_text(x);
+          if (s.numeric_type != "long" && s.numeric_type != "double" && s.numeric_type != "date" && s.numeric_type != "date_nanos") throw Error(ErrorCode::kInvalidParameterValue, "invalid value for [numeric_type], must be [long, double, date, date_nanos], got " + s.numeric_type);
+        } else if (k == "nested" && x.is_object()) {
           s.nested = text_or(x.get_object(), "path");
           if (auto* f = x.get_object().if_contains("filter")) s.nested_filter = *f;
           for (auto* deeper = x.get_object().if_contains("nested"); deeper != nullptr && deeper->is_object(); deeper = deeper->get_object().if_contains("nested")) {
@@ -461,6 +467,19 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
       }
     }
     k.number = segments::sortable_bits(s.mode == "avg" ? sum / n : s.mode == "sum" ? sum : best);
+    return k;
+  }
+  if (c.kind() == ColumnKind::kKeyword && !key.empty()) {
+    // The keys of a flattened field share a column.
+    std::string prefix = key + '\0';
+    bool last = s.mode == "max" || (s.mode.empty() && !s.ascending);
+    k.missing = true;
+    for (uint32_t i = b; i < e; ++i) {
+      std::string_view term = c.term(static_cast<uint64_t>(c.value(i)));
+      if (!term.starts_with(prefix)) continue;
+      if (k.missing || last) k.text = term.substr(prefix.size());
+      k.missing = false;
+    }
     return k;
   }
   if (c.kind() == ColumnKind::kKeyword) {
@@ -657,7 +676,8 @@ std::string SearchJob::id_of(size_t l, uint32_t doc) const {
 
 json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
   const MappedField* f = nullptr;
-  for (const Part& p : parts_) if ((f = p.mapping->field(s.field)) != nullptr) break;
+  std::string key;
+  for (const Part& p : parts_) if ((f = p.mapping->field(s.field, &key)) != nullptr) break;
   if (s.kind == SortField::kScore || s.kind == SortField::kGeo) {
     if (k.missing) return json::value("Infinity");
     double v = segments::from_sortable_bits(k.number);
@@ -768,6 +788,16 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
       if (!hl.empty()) o["highlight"] = hl;
     }
   }
+  if (p.dsl.percolations && &options == &body) {
+    for (auto& percolation : *p.dsl.percolations) {
+      json::array slots;
+      for (int64_t slot : percolation.slots(seg, h.doc)) slots.push_back(slot);
+      if (slots.empty()) continue;
+      json::object v = o.contains("fields") ? o["fields"].get_object() : json::object();
+      v["_percolator_document_slot" + (percolation.name.empty() ? "" : "_" + percolation.name)] = std::move(slots);
+      o["fields"] = std::move(v);
+    }
+  }
   if (!collapse_.empty() && &options == &body) {
     SortField g;
     g.field = collapse_;
@@ -784,11 +814,15 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
   }
   if (!p.named.empty()) {
     json::array names;
+    json::object scores;
     for (const QueryPtr& q : p.named) {
-      auto s = p.searcher->weight(q, false)->scorer(leaves_[h.leaf].in_part);
-      if (s && s->advance(h.doc) == h.doc) names.push_back(json::value(q->name));
+      auto s = p.searcher->weight(q, named_scores)->scorer(leaves_[h.leaf].in_part);
+      if (!s || s->advance(h.doc) != h.doc) continue;
+      if (named_scores) scores[q->name] = score_json(s->score());
+      else names.push_back(json::value(q->name));
     }
     if (!names.empty()) o["matched_queries"] = names;
+    if (!scores.empty()) o["matched_queries"] = scores;
   }
   if (flag_or(options, "explain", false)) {
     json::object out{{"_shard", "[" + p.index->name + "][0]"}, {"_node", engine_.node_id()}};

@@ -62,7 +62,7 @@ class SearchJob {
   json::object source_of(size_t leaf, uint32_t doc) const { return engine_.source_of(*part_of(leaf).index, this->leaf(leaf).segment->row_id(doc), snapshot_); }
   json::object body;
   bool total_as_int = false, typed_keys = false;
-  bool scrolling = false;
+  bool scrolling = false, named_scores = false;
   int64_t query_us() const { return query_ns_ / 1000; }
   int64_t fetch_us() const { return fetch_ns_ / 1000; }
   size_t fetched() const { return fetched_; }

@@ -111,7 +111,10 @@ std::vector<Engine::Outcome> Engine::write(std::vector<WriteOp>& ops, const std:
     if (!where[i]) continue;
     note_activity(where[i]->oid, [&](Activity& a) {
       const std::string& r = out[i].result.result;
-      if (out[i].error) ++a.failed;
+      if (out[i].error) {
+        ++a.failed;
+        a.conflicts += out[i].error->status == 409;
+      }
       else if (r == "deleted") ++a.deleted;
       else if (r == "noop") ++a.noops;
       else if (r == "created" || r == "updated") ++a.indexed;

@@ -87,6 +87,8 @@ class ValueSource {
     }
     if (has_missing_) f(missing_raw_);
   }
+  // Whether a term is of this field: the keys of a flattened field share a column.
+  bool keeps(std::string_view term) const { return prefix_.empty() || term.starts_with(prefix_); }
   bool exists(uint32_t doc) const { return column_ && column_.end(doc) > column_.begin(doc); }
   const Column& column() const { return column_; }
   bool has_missing() const { return has_missing_; }

@@ -50,8 +50,9 @@ class KeyReader {
     bool any = false;
     if (c) {
       for (uint32_t i = c.begin(doc), e = c.end(doc); i < e; ++i) {
-        any = true;
         auto o = static_cast<size_t>(c.value(i));
+        if (!source.keeps(c.term(o))) continue;
+        any = true;
         if (ordinals_[o] < 0) ordinals_[o] = names.id(c.term(o));
         f(ordinals_[o]);
       }

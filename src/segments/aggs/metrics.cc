@@ -144,8 +144,10 @@ class Cardinality : public Aggregator {
       bool any = false;
       if (c) {
         for (uint32_t i = c.begin(doc); i < c.end(doc); ++i) {
+          std::string_view term = c.term(static_cast<uint64_t>(c.value(i)));
+          if (!source_.keeps(term)) continue;
           any = true;
-          set.insert(std::hash<std::string_view>()(c.term(static_cast<uint64_t>(c.value(i)))));
+          set.insert(std::hash<std::string_view>()(term));
         }
       }
       if (!any && source_.has_missing()) set.insert(std::hash<std::string_view>()(source_.missing_text()));

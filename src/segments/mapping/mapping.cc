@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "segments/dsl/dsl.h"
 #include "segments/text/utf8.h"
 
 namespace stele::segments {
@@ -261,6 +262,9 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
   f.doc_values = flag(d, "doc_values", true);
   f.store = flag(d, "store", false);
   f.dimension = flag(d, "time_series_dimension", false);
+  f.prefixes = d.contains("index_prefixes");
+  if (auto* metric = d.if_contains("time_series_metric"); metric != nullptr && !metric->is_null()) f.metric = json_text(*metric);
+  if (f.type == FieldType::kBinary) f.doc_values = flag(d, "doc_values", false);
   if (auto* tv = d.if_contains("term_vector")) f.term_vectors = json_text(*tv).starts_with("with_positions_offsets");
   f.coerce = flag(d, "coerce", true);
   f.ignore_malformed = flag(d, "ignore_malformed", false);
@@ -762,6 +766,19 @@ struct Mapping::Indexer {
       if (f.type == FieldType::kDenseVector && value.is_array() && f.dims > 0 && static_cast<int>(value.as_array().size()) != f.dims) {
         mapper_error("The [dense_vector] field [" + f.path + "] in doc [document] has a different number of dimensions [" +
                      std::to_string(value.as_array().size()) + "] than defined in the mapping [" + std::to_string(f.dims) + "]");
+      }
+      if (f.type == FieldType::kBinary && f.doc_values && !value.is_null()) {
+        // Only whether there is a value is ever asked.
+        builder->add_keyword(builder->field(f.path, f.options()), json_text(value).substr(0, 64));
+      }
+      if (f.type_name == "percolator" && !value.is_null()) {
+        DslContext ctx;
+        ctx.mapping = &m;
+        try {
+          parse_query(value, ctx);
+        } catch (const Error& e) {
+          throw Error(ErrorCode::kDocumentMapperParsing, "failed to parse field [" + f.path + "] of type [percolator] in document").detail(e.message());
+        }
       }
       return;
     }

@@ -33,6 +33,8 @@ struct MappedField {
   bool fielddata = false, metadata = false;
   bool runtime = false;    // made by a script (or from the source) when a search asks for it
   bool dimension = false;  // time_series_dimension
+  std::string metric;      // time_series_metric
+  bool prefixes = false;      // index_prefixes
   bool term_vectors = false;  // with positions and offsets
   int position_increment_gap = 100;
   int64_t ignore_above = INT64_MAX;

@@ -194,7 +194,10 @@ FieldOptions MappedField::options() const {
       break;
     case FieldType::kCompletion: o.postings = true; break;
     case FieldType::kRange: o.column = ColumnKind::kKeyword; break;
-    case FieldType::kBinary: case FieldType::kAlias: case FieldType::kDenseVector: case FieldType::kOther: break;
+    case FieldType::kBinary:
+      if (doc_values) o.column = ColumnKind::kKeyword;
+      break;
+    case FieldType::kAlias: case FieldType::kDenseVector: case FieldType::kOther: break;
     default: o.column = ColumnKind::kInt64;
   }
   return o;
