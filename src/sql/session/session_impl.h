@@ -44,6 +44,7 @@ struct CachedStatement {
     query::PlanPtr generic;             // null until made
     std::vector<OutputColumn> columns;
     bool returns_rows = false;
+    bool has_rules = false;             // it changes a relation that rules rewrite
     bool plain_params = false;          // parameters' input needs nothing of the session (no clock, no catalogue)
     bool point_read = false;            // generic is a plain SELECT of one row, and `user` may run it
   };
@@ -99,6 +100,7 @@ struct Portal {
   std::vector<int16_t> formats;
   query::PlanPtr plan;
   std::unique_ptr<query::Execution> execution;
+  BoundPtr bound;                       // set once started: what runs
   BoundPtr point;                       // set: a point read that has not begun a transaction
   std::vector<OutputColumn> columns;    // empty while `point` is set
   bool returns_rows = false, started = false, exhausted = false, failed = false;
@@ -181,7 +183,8 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   bool signal_backend(int pid, bool terminate) override;
   std::vector<int> blocking_pids(int pid) override;
   std::string database_name() override { return options_.database; }
-  Oid database_oid() override;
+  Oid database_oid() override { return database_oid_; }
+  std::string close_database(Oid database, bool terminate) override;
   std::string client_address() override { return options_.client_address; }
   int client_port() override { return options_.client_port; }
   std::string current_query() override;
@@ -263,7 +266,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   storage::ReadView read_view(const query::Plan& plan);
   // rules.cc: what changes a table or view with rules. The count is that of the original statement, or of the actions of its
   // kind that stand for it.
-  bool has_rules(const query::Query& q);
+  static bool has_rules(const query::Query& q, const catalog::State& state);
   uint64_t run_with_rules(const query::QueryPtr& q, std::span<const NullableDatum> params, std::span<const Oid> param_types, const RowSink& emit);
   void run_rules_statement(const CachedStatement& s, const std::shared_ptr<CachedStatement::Bound>& b, Portal& result);
   std::set<std::pair<Oid, char>> active_rules_;
@@ -315,7 +318,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   // portals.cc
   PreparedPtr find_prepared(std::string_view name);
   PortalPtr find_portal(std::string_view name);
-  void start_portal(Portal& p);
+  void start_portal(Portal& p, BoundPtr b);
   void fetch_into_buffer(Portal& p, size_t upto);
   bool portal_rows(Portal& p, int64_t max_rows, ResultSink& sink);
   Described describe_bound(const CachedStatement& s, const CachedStatement::Bound& b);
@@ -361,7 +364,9 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   bool superuser_cached_ = true;
   // Users before this transaction's first SET ROLE or SET SESSION AUTHORIZATION, for its rollback.
   std::optional<std::pair<Oid, Oid>> users_before_;
-  std::string path_text_;
+  // The database whose objects are seen, 0: the default one; what names mean depends on it and on the search path.
+  Oid database_oid_ = 0, seen_database_ = 0;
+  std::string path_text_, scope_;
   std::unique_ptr<CatalogView> view_;
   catalog::StatePtr view_state_;
   std::string view_path_;
@@ -426,9 +431,10 @@ class DatabaseImpl final : public Database {
   void start_background_work() override;
 
   void forget(SessionImpl& session);
+  std::string close_database(Oid database, SessionImpl& by, bool terminate);
   std::vector<system_catalogs::Activity> activities();
   void listen(SessionImpl& session, const std::vector<std::pair<char, std::string>>& changes);
-  void notify(int pid, const std::vector<std::pair<std::string, std::string>>& messages);
+  void notify(SessionImpl& from, const std::vector<std::pair<std::string, std::string>>& messages);
   std::vector<std::string> channels(SessionImpl& session);
   const std::vector<std::pair<std::string, std::string>>& defaults() const { return defaults_; }
   StatementPtr cached(std::string_view text);
@@ -455,8 +461,10 @@ class DatabaseImpl final : public Database {
   query::Engine& engine_;
   std::mutex mutex_;
   std::map<int, SessionImpl*> sessions_;
+  std::condition_variable session_gone_;
+  std::set<Oid> closed_databases_;                        // being dropped: not to be connected to
   std::set<int> temp_numbers_;
-  std::map<std::string, std::set<SessionImpl*>> listeners_;
+  std::map<std::pair<Oid, std::string>, std::set<SessionImpl*>> listeners_;   // by database and channel
   std::vector<std::pair<std::string, std::string>> defaults_;
   int64_t started_us_ = 0;
   std::atomic<int> next_pid_{1000};
