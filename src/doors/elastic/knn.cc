@@ -222,7 +222,7 @@ uint64_t count_member(const json::object& o, const char* name, uint64_t otherwis
   const json::value* v = o.if_contains(name);
   if (v == nullptr || !v->is_number()) return otherwise;
   const double d = v->to_number<double>();
-  if (d < 0) illegal(fmt::format("[{}] parameter cannot be negative, found [{}]", name, json::serialize(*v)));
+  if (d < 0) illegal(fmt::format("[{}] parameter cannot be negative{} [{}]", name, std::string_view(name) == "from" ? " but was" : ", found", json::serialize(*v)));
   return static_cast<uint64_t>(d);
 }
 
