@@ -132,6 +132,7 @@ async function main() {
     const rest = await client.scroll(C, { limit: 10, offset: first.next_page_offset });
     assert.strictEqual(rest.points.length, 4);
     assert.strictEqual(rest.next_page_offset, null);
+    await client.createPayloadIndex(C, { field_name: 'count', field_schema: 'integer', wait: true });
     const ordered = await client.scroll(C, { limit: 3, order_by: { key: 'count', direction: 'desc' } });
     assert.deepStrictEqual(ids(ordered.points), [1, 3, 2]);
   });

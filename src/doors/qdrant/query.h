@@ -33,8 +33,14 @@ struct QueryNode {
   uint32_t ef = 0;
   bool exact = false;
   double rescore = 2.0;
+  // Maximal marginal relevance: so many candidates are reordered for diversity.
+  bool mmr = false;
+  double diversity = 0.5;
+  uint64_t mmr_candidates = 0;
   std::vector<std::shared_ptr<QueryNode>> prefetch;
 };
+// The field that an order_by names.
+std::string order_key(const json::value& order_by);
 
 // Parses the body of /points/query or one of its prefetches; examples that are ids are resolved to vectors.
 std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const json::object& body, int depth = 0);

@@ -1,13 +1,14 @@
 #include "doors/qdrant/handlers.h"
+#include "doors/qdrant/strict.h"
 
 namespace stele::qdrant {
 
 using vectors::Collection;
 using vectors::PointId;
 
-vectors::FilterPtr parse_filter(const json::object& body) {
+vectors::FilterPtr parse_filter(const Handle& h, const json::object& body) {
   const json::value* v = member(body, "filter");
-  return v == nullptr ? nullptr : vectors::Filter::parse(*v);
+  return v == nullptr ? nullptr : vectors::Filter::parse(*v, object_member(h.config, "payload_schema"));
 }
 
 Shape parse_shape(const json::object& body, bool payload_default) {
@@ -65,6 +66,17 @@ json::object render_point(const Handle& h, const Collection::Found& p, const Sha
     };
     for (const auto& [name, spec] : h.data->dense_specs()) {
       std::vector<float> v;
+      if (spec.multi) {
+        vectors::MultiVector several;
+        if (!wanted(name) || !h.data->multi(name)->vector(p.row, lsn, &several)) continue;
+        if (name.empty()) {
+          unnamed = multi_json(several);
+          has_unnamed = true;
+        } else {
+          named[name] = multi_json(several);
+        }
+        continue;
+      }
       if (!wanted(name) || !h.data->dense(name)->vector(p.row, lsn, &v)) continue;
       if (name.empty()) {
         unnamed = vector_json(v);
@@ -89,7 +101,8 @@ json::object render_point(const Handle& h, const Collection::Found& p, const Sha
 
 json::value get_point(Engine& engine, const Request& r, const std::string& id) {
   const Handle h = engine.open(r.collection);
-  const PointId point = PointId::from_text(id);
+  const std::string uuid = vectors::canonical_uuid(id);
+  const PointId point = PointId::from_text(uuid.empty() ? id : uuid);
   if (point.kind == PointId::Kind::kText && h.spec.payload_column != 0) {
     bad_request(fmt::format("Can not recognize \"{}\" as point id", id));
   }
@@ -112,6 +125,19 @@ json::value retrieve_points(Engine& engine, const Request& r) {
     if (seen.insert(point).second && h.data->get(point, h.lsn, &found)) out.push_back(render_point(h, found, shape, h.lsn));
   }
   return out;
+}
+
+void need_range_index(const Handle& h, const std::string& key) {
+  if (!h.made_here()) return;
+  const json::object* schema = object_member(h.config, "payload_schema");
+  const json::value* index = schema == nullptr ? nullptr : schema->if_contains(key);
+  if (index != nullptr) {
+    const json::value& type = index->is_object() ? index->get_object().at("type") : *index;
+    for (const char* ranged : {"integer", "float", "datetime", "uuid"}) {
+      if (type == ranged) return;
+    }
+  }
+  bad_request(fmt::format("No range index for `order_by` key: `{}`. Please create one to use `order_by`.", key));
 }
 
 namespace {
@@ -144,6 +170,7 @@ json::value scroll_ordered(const Handle& h, const json::object& body, const json
     }
   }
   if (member(body, "offset") != nullptr) bad_request("Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value");
+  need_range_index(h, key);
   const auto path = vectors::parse_path(key);
   struct Item { double value; json::value shown; Collection::Found point; };
   std::vector<Item> items;
@@ -187,7 +214,9 @@ json::value scroll_points(Engine& engine, const Request& r) {
   const Shape shape = parse_shape(body, true);
   const uint64_t limit = uint_member(body, "limit").value_or(10);
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
-  const auto filter = parse_filter(body);
+  Strict(h).read();
+  Strict(h).search(body);
+  const auto filter = parse_filter(h, body);
   if (const json::value* order = member(body, "order_by")) return scroll_ordered(h, body, *order, filter.get(), limit, shape);
   std::optional<PointId> from;
   if (const json::value* offset = member(body, "offset")) from = vectors::parse_point_id(*offset);
@@ -209,7 +238,9 @@ json::value count_points(Engine& engine, const Request& r) {
   const Handle h = engine.open(r.collection);
   const json::object empty;
   const json::object& body = r.body.is_null() ? empty : as_object(r.body, "body");
-  const auto filter = parse_filter(body);
+  Strict(h).read();
+  Strict(h).filter(body, false);
+  const auto filter = parse_filter(h, body);
   uint64_t n = 0;
   if (filter == nullptr) {
     n = h.data->count();
@@ -223,12 +254,14 @@ json::value facet(Engine& engine, const Request& r) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
   const std::string key = as_string(required(body, "key"), "key");
+  Strict(h).read();
+  Strict(h).search(body);
   const auto path = vectors::parse_path(key);
   const uint64_t limit = uint_member(body, "limit").value_or(10);
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
-  const auto filter = parse_filter(body);
+  const auto filter = parse_filter(h, body);
   const json::object* indexes = object_member(h.config, "payload_schema");
-  if (h.spec.payload_column != 0 && (indexes == nullptr || indexes->if_contains(key) == nullptr)) {
+  if (h.made_here() && (indexes == nullptr || indexes->if_contains(key) == nullptr)) {
     bad_request(fmt::format("Index required but not found for \"{}\" of one of the following types: [keyword, integer, uuid, bool]. Help: Create an index for this key or use a different filter.", key));
   }
   std::map<std::string, std::pair<json::value, uint64_t>> counts;  // by serialized value

@@ -1,5 +1,6 @@
 #include "doors/qdrant/handlers.h"
 #include "doors/qdrant/query.h"
+#include "doors/qdrant/strict.h"
 
 namespace stele::qdrant {
 
@@ -78,15 +79,33 @@ using Rewrite = json::object (*)(const json::object&);
 json::object unchanged(const json::object& body) { return body; }
 
 json::array run_one(Engine& engine, const Handle& h, const json::object& body, bool payload_default) {
+  Strict(h).search(body);
   const auto q = parse_query(engine, h, body);
-  return scored_points(h, run_query(h, *q), parse_shape(body, payload_default));
+  json::array points = scored_points(h, run_query(h, *q), parse_shape(body, payload_default));
+  if (q->kind == QueryKind::kOrderBy) {
+    const auto path = vectors::parse_path(order_key(q->order_by));
+    for (json::value& point : points) {
+      Collection::Found found;
+      if (!h.data->get(vectors::parse_point_id(point.get_object().at("id")), h.lsn, &found) || found.payload == nullptr) continue;
+      vectors::visit_path(*found.payload, path, [&](const json::value& v) {
+        double seconds;
+        if (v.is_number()) point.get_object()["order_value"] = v;
+        else if (v.is_string() && vectors::parse_datetime(view(v.get_string()), &seconds)) point.get_object()["order_value"] = static_cast<int64_t>(seconds * 1e6);
+        return false;
+      });
+    }
+  }
+  return points;
 }
 
 json::value batch(Engine& engine, const Request& r, Rewrite rewrite, bool wrapped) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
   json::array out;
-  for (const json::value& one : as_array(required(body, "searches"), "searches")) {
+  const json::array& searches = as_array(required(body, "searches"), "searches");
+  Strict(h).limit("search_max_batchsize", searches.size(), "search batch size");
+  Strict(h).read(searches.size());
+  for (const json::value& one : searches) {
     json::array points = run_one(engine, h, rewrite(as_object(one, "search")), false);
     if (wrapped) {
       out.push_back(json::object{{"points", std::move(points)}});
@@ -100,6 +119,8 @@ json::value batch(Engine& engine, const Request& r, Rewrite rewrite, bool wrappe
 // Results by the value of a payload field: the best `limit` groups of at most `group_size` points.
 json::value groups(Engine& engine, const Request& r, const json::object& body) {
   const Handle h = engine.open(r.collection);
+  Strict(h).read();
+  Strict(h).search(body);
   const std::string group_by = as_string(required(body, "group_by"), "group_by");
   const auto path = vectors::parse_path(group_by);
   const uint64_t limit = uint_member(body, "limit").value_or(10), size = uint_member(body, "group_size").value_or(3);
@@ -169,6 +190,7 @@ json::value groups(Engine& engine, const Request& r, const json::object& body) {
 json::value single(Engine& engine, const Request& r, Rewrite rewrite) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
+  Strict(h).read();
   return run_one(engine, h, rewrite(body), false);
 }
 
@@ -195,11 +217,13 @@ json::value search_matrix(Engine& engine, const Request& r, bool offsets) {
   if (sample < 2) invalid("sample: value invalid, must be 2 or larger");
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
   const std::string name = string_member(body, "using").value_or("");
-  if (h.dense(name) == nullptr) bad_request(fmt::format("Not existing vector name error: {}", name));
+  Strict(h).read();
+  Strict(h).search(body);
+  if (h.data->dense(name) == nullptr) bad_request(fmt::format("Not existing vector name error: {}", name));
   QueryNode pick;
   pick.kind = QueryKind::kSample;
   pick.limit = h.data->count();
-  pick.filter = parse_filter(body);
+  pick.filter = parse_filter(h, body);
   std::vector<Collection::Found> points;
   std::vector<vectors::RowId> rows;
   for (const Ranked& one : run_query(h, pick)) {

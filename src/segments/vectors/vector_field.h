@@ -91,6 +91,7 @@ class VectorField {
   // nothing to do. Only with a contract.
   bool audit(Lsn lsn);
   uint32_t default_ef() const { return ef_.load(std::memory_order_relaxed); }
+  double contract() const { return recall_; }   // 0: none
   // Of the last audits; negative when there was none.
   double measured_recall() const { return measured_.load(std::memory_order_relaxed); }
 
