@@ -14,8 +14,17 @@ const json::object& optimizer_defaults() {
                               {"flush_interval_sec", 5}, {"max_optimization_threads", nullptr}};
   return o;
 }
-void merge(json::object& into, const json::object& from) {
-  for (const auto& [k, v] : from) into[k] = v;
+// What a diff leaves out, or null, stays as it is.
+void merge(json::object& into, const json::object& diff) {
+  for (const auto& [k, v] : diff) {
+    if (k == "max_optimization_threads" && v == "auto") into[k] = nullptr;
+    else if (!v.is_null()) into[k] = v;
+  }
+}
+json::object without_nulls(const json::object& o) {
+  json::object kept;
+  merge(kept, o);
+  return kept;
 }
 
 // One of the names, or the error that serde gives.
@@ -34,7 +43,7 @@ void check_hnsw(const json::object* o, const std::string& where = "hnsw_config")
   if (o == nullptr) return;
   at_least(*o, "ef_construct", 4, where);
   if (auto n = uint_member(*o, "full_scan_threshold"); n && *n != 0) at_least(*o, "full_scan_threshold", 10, where);
-  if (auto m = uint_member(*o, "m"); m && *m > 10000) invalid(where + ".m: value too large");
+  if (auto m = uint_member(*o, "m"); m && *m > 10000) invalid(fmt::format("{}.m: value {} invalid, must be from 0 to 10000", where, *m));
   bool_member(*o, "on_disk");
   uint_member(*o, "payload_m");
   uint_member(*o, "max_indexing_threads");
@@ -46,6 +55,12 @@ void check_optimizers(const json::object* o) {
   }
   at_least(*o, "vacuum_min_vector_number", 100, "optimizers_config");
   for (const char* name : {"default_segment_number", "max_segment_size", "memmap_threshold", "indexing_threshold", "flush_interval_sec"}) uint_member(*o, name);
+  if (const json::value* t = member(*o, "max_optimization_threads"); t != nullptr && *t != "auto") uint_member(*o, "max_optimization_threads");
+}
+void check_wal(const json::object* o) {
+  if (o == nullptr) return;
+  at_least(*o, "wal_capacity_mb", 1, "wal_config");
+  uint_member(*o, "wal_segments_ahead");
 }
 void check_quantization(const json::value* v) {
   if (v == nullptr) return;
@@ -54,12 +69,18 @@ void check_quantization(const json::value* v) {
   const json::object* product = o == nullptr ? nullptr : object_member(*o, "product");
   if (scalar != nullptr) {
     check_variant(as_string(required(*scalar, "type"), "type"), {"int8"});
+    bool_member(*scalar, "always_ram");
     if (auto q = number_member(*scalar, "quantile"); q && !(*q >= 0.5 && *q <= 1)) {
       invalid(fmt::format("quantization_config.scalar.quantile: value {} invalid, must be from 0.5 to 1.0", *q));
     }
   } else if (product != nullptr) {
     check_variant(as_string(required(*product, "compression"), "compression"), {"x4", "x8", "x16", "x32", "x64"});
-  } else if (o == nullptr || object_member(*o, "binary") == nullptr) {
+    bool_member(*product, "always_ram");
+  } else if (const json::object* binary = o == nullptr ? nullptr : object_member(*o, "binary")) {
+    bool_member(*binary, "always_ram");
+    if (const auto encoding = string_member(*binary, "encoding")) check_variant(*encoding, {"one_bit", "two_bits", "one_and_half_bits"});
+    if (const auto of = string_member(*binary, "query_encoding")) check_variant(*of, {"default", "binary", "scalar4bits", "scalar8bits"});
+  } else {
     bad_format("data did not match any variant of untagged enum QuantizationConfig");
   }
 }
@@ -108,6 +129,38 @@ json::object check_sparse(const json::value& v) {
   return kept;
 }
 
+// Whether an index of that type takes the value in.
+bool indexable(std::string_view type, const json::value& v) {
+  double ignored;
+  if (type == "keyword" || type == "text") return v.is_string();
+  if (type == "integer") return v.is_int64() || v.is_uint64();
+  if (type == "float") return v.is_number();
+  if (type == "bool") return v.is_bool();
+  if (type == "datetime") return v.is_string() && vectors::parse_datetime(view(v.get_string()), &ignored);
+  if (type == "uuid") return v.is_string() && !vectors::canonical_uuid(view(v.get_string())).empty();
+  const json::object* o = v.if_object();
+  return o != nullptr && o->if_contains("lat") != nullptr && o->if_contains("lon") != nullptr && o->at("lat").is_number() && o->at("lon").is_number();
+}
+// Parameters of an index, by its type.
+void check_index_parameters(const std::string& type, const json::object& o) {
+  auto flag = [&](const char* name) {
+    const json::value* v = member(o, name);
+    if (v != nullptr && !v->is_bool()) bad_format("data did not match any variant of untagged enum PayloadFieldSchema");
+    return v == nullptr || v->get_bool();
+  };
+  flag("on_disk");
+  if (type == "keyword" || type == "uuid") flag("is_tenant");
+  if (type == "integer" || type == "float" || type == "datetime") flag("is_principal");
+  if (type == "integer") {
+    const bool lookup = flag("lookup"), range = flag("range");
+    if (!lookup && !range) invalid("field_schema: the 'lookup' and 'range' capabilities can't be both disabled");
+  }
+  if (type == "text") {
+    flag("phrase_matching");
+    static_cast<void>(vectors::TextAnalysis(json::value(o)));
+  }
+}
+
 // The schema entry of a payload index as info shows it.
 json::object index_entry(const json::value& schema, uint64_t points) {
   if (schema.is_string()) return {{"data_type", schema}, {"points", points}};
@@ -125,10 +178,13 @@ json::value list_collections(Engine& engine) {
 
 json::value create_collection(Engine& engine, const Request& r) {
   const json::object& body = as_object(r.body, "body");
-  if (r.collection.empty() || r.collection.size() > 255) invalid("collection_name: value invalid");
+  auto bad_name = [](const std::string& why) { throw ApiError(422, "Validation error in path parameters: [name: " + why + "]"); };
+  if (r.collection.empty() || r.collection.size() > 255) {
+    bad_name(fmt::format("value \"{}\" invalid, must be from 1 to 255 characters", r.collection));
+  }
   for (char c : r.collection) {
     if (std::string_view("<>:\"/\\|?*").find(c) != std::string_view::npos || static_cast<unsigned char>(c) < 32) {
-      invalid(fmt::format("collection_name: collection name cannot contain \"{}\" char", c));
+      bad_name(fmt::format("value \"{}\" invalid, must not contain {}", r.collection, c));
     }
   }
   json::object params;
@@ -179,22 +235,55 @@ json::value create_collection(Engine& engine, const Request& r) {
   if (const json::object* o = object_member(body, "optimizers_config")) merge(optimizer, *o);
   config["optimizer_config"] = std::move(optimizer);
   json::object wal{{"wal_capacity_mb", 32}, {"wal_segments_ahead", 0}};
-  if (const json::object* o = object_member(body, "wal_config")) {
-    at_least(*o, "wal_capacity_mb", 1, "wal_config");
-    merge(wal, *o);
-  }
+  check_wal(object_member(body, "wal_config"));
+  if (const json::object* o = object_member(body, "wal_config")) merge(wal, *o);
   config["wal_config"] = std::move(wal);
   const json::value* quantization = member(body, "quantization_config");
   check_quantization(quantization);
   check_strict_mode(object_member(body, "strict_mode_config"));
   config["quantization_config"] = quantization == nullptr ? json::value(nullptr) : json::value(as_object(*quantization, "quantization_config"));
   const json::object* strict = object_member(body, "strict_mode_config");
-  config["strict_mode_config"] = strict == nullptr ? json::object{{"enabled", false}} : *strict;
+  config["strict_mode_config"] = strict == nullptr ? json::object{{"enabled", false}} : without_nulls(*strict);
   if (const json::object* metadata = object_member(body, "metadata")) config["metadata"] = *metadata;
   engine.create(r.collection, std::move(config));
   if (source) engine.copy_points(*source, engine.open(r.collection));
   return true;
 }
+
+namespace {
+bool disabled(const json::value& quantization) {
+  if (!quantization.is_string()) return false;
+  check_variant(as_string(quantization, "quantization_config"), {"Disabled"});
+  return true;
+}
+// One vector's parameters changed by a diff of them.
+void change_vector(json::object& target, const json::object& diff) {
+  if (const json::object* o = object_member(diff, "hnsw_config")) {
+    if (!target["hnsw_config"].is_object()) target["hnsw_config"].emplace_object();
+    merge(target["hnsw_config"].get_object(), *o);
+  }
+  if (const json::value* q = member(diff, "quantization_config")) {
+    if (disabled(*q)) {
+      target.erase("quantization_config");
+    } else {
+      target["quantization_config"] = *q;
+    }
+  }
+  if (const auto on_disk = bool_member(diff, "on_disk")) target["on_disk"] = *on_disk;
+}
+void change_sparse(json::object& target, const json::object& diff) {
+  if (const json::object* o = object_member(diff, "index")) {
+    if (!target["index"].is_object()) target["index"].emplace_object();
+    merge(target["index"].get_object(), *o);
+  }
+  if (const auto modifier = string_member(diff, "modifier")) target["modifier"] = *modifier;
+}
+void check_vector_diff(const json::object& diff) {
+  check_hnsw(object_member(diff, "hnsw_config"), "vectors.hnsw_config");
+  if (const json::value* q = member(diff, "quantization_config"); q != nullptr && !disabled(*q)) check_quantization(q);
+  bool_member(diff, "on_disk");
+}
+}  // namespace
 
 json::value update_collection(Engine& engine, const Request& r) {
   const json::object& body = as_object(r.body, "body");
@@ -202,37 +291,50 @@ json::value update_collection(Engine& engine, const Request& r) {
   check_hnsw(object_member(body, "hnsw_config"));
   check_optimizers(object_member(body, "optimizers_config"));
   check_strict_mode(object_member(body, "strict_mode_config"));
-  if (const json::value* q = member(body, "quantization_config"); q != nullptr && !q->is_string()) check_quantization(q);
+  if (const json::value* q = member(body, "quantization_config"); q != nullptr && !disabled(*q)) check_quantization(q);
+  const json::object* params = object_member(body, "params");
+  if (params != nullptr) {
+    at_least(*params, "replication_factor", 1, "params");
+    at_least(*params, "write_consistency_factor", 1, "params");
+    uint_member(*params, "read_fan_out_factor");
+    bool_member(*params, "on_disk_payload");
+  }
+  const json::object *dense = object_member(body, "vectors"), *sparse = object_member(body, "sparse_vectors");
+  if (dense != nullptr) {
+    for (const auto& [name, diff] : *dense) check_vector_diff(as_object(diff, "vectors"));
+  }
+  if (sparse != nullptr) {
+    for (const auto& [name, diff] : *sparse) static_cast<void>(check_sparse(diff));
+  }
   engine.change_config(h.name, [&](json::object& config) {
     for (const auto& [from, to] : {std::pair{"hnsw_config", "hnsw_config"}, {"optimizers_config", "optimizer_config"},
-                                   {"optimizer_config", "optimizer_config"}, {"strict_mode_config", "strict_mode_config"}, {"metadata", "metadata"}}) {
+                                   {"strict_mode_config", "strict_mode_config"}, {"metadata", "metadata"}}) {
       if (const json::object* o = object_member(body, from)) {
         if (!config[to].is_object()) config[to].emplace_object();
         merge(config[to].get_object(), *o);
       }
     }
-    if (const json::object* o = object_member(body, "params")) merge(config["params"].get_object(), *o);
-    if (const json::value* q = member(body, "quantization_config")) {
-      config["quantization_config"] = q->is_string() ? json::value(nullptr) : *q;  // "Disabled"
+    json::object& all = config["params"].get_object();
+    if (params != nullptr) merge(all, *params);
+    if (const json::value* q = member(body, "quantization_config")) config["quantization_config"] = disabled(*q) ? json::value(nullptr) : *q;
+    auto of = [&](const char* kind, const json::string_view name) -> json::object& {
+      json::value* list = all.if_contains(kind);
+      json::object* o = list == nullptr ? nullptr : list->if_object();
+      json::value* found = o == nullptr ? nullptr : o->if_contains(name);
+      if (found != nullptr && found->is_object()) return found->get_object();
+      if (o == nullptr || !name.empty() || o->if_contains("size") == nullptr) bad_request(fmt::format("Not existing vector name error: {}", view(name)));
+      return *o;
+    };
+    if (dense != nullptr) {
+      for (const auto& [name, diff] : *dense) change_vector(of("vectors", name), diff.get_object());
     }
-    for (const char* kind : {"vectors", "sparse_vectors"}) {
-      const json::object* changes = object_member(body, kind);
-      if (changes == nullptr) continue;
-      json::object& all = config["params"].get_object()[kind].get_object();
-      for (const auto& [name, change] : *changes) {
-        json::object* target = name.empty() && all.if_contains("size") != nullptr ? &all
-                               : all.if_contains(name) != nullptr ? all.at(name).if_object() : nullptr;
-        if (target == nullptr) bad_request(fmt::format("Not existing vector name error: {}", view(name)));
-        for (const auto& [k, v] : as_object(change, kind)) {
-          if (v.is_object() && (*target)[k].is_object()) {
-            merge((*target)[k].get_object(), v.get_object());
-          } else {
-            (*target)[k] = v;
-          }
-        }
+    if (sparse != nullptr) {
+      for (const auto& [name, diff] : *sparse) {
+        if (diff.is_object()) change_sparse(of("sparse_vectors", name), diff.get_object());
       }
     }
   });
+  engine.reconfigure(h.name);
   return true;
 }
 
@@ -243,12 +345,18 @@ json::value collection_info(Engine& engine, const Request& r) {
   if (const json::object* indexes = object_member(config, "payload_schema")) {
     for (const auto& [field, type] : *indexes) {
       const auto path = vectors::parse_path(view(field));
+      const json::value& kind = type.is_object() ? type.get_object().at("type") : type;
+      const std::string_view type_name = view(kind.get_string());
       uint64_t points = 0;
       h.data->for_each(h.lsn, [&](const vectors::Collection::Found& p) {
         bool present = false;
         if (p.payload != nullptr) {
           vectors::visit_path(*p.payload, path, [&](const json::value& v) {
-            present = !v.is_null();
+            if (const json::array* a = v.if_array()) {
+              present = std::any_of(a->begin(), a->end(), [&](const json::value& x) { return indexable(type_name, x); });
+            } else {
+              present = indexable(type_name, v);
+            }
             return !present;
           });
         }
@@ -263,7 +371,7 @@ json::value collection_info(Engine& engine, const Request& r) {
   if (!config.contains("hnsw_config")) config["hnsw_config"] = hnsw_defaults();
   if (!config.contains("optimizer_config")) config["optimizer_config"] = optimizer_defaults();
   if (!config.contains("wal_config")) config["wal_config"] = json::object{{"wal_capacity_mb", 32}, {"wal_segments_ahead", 0}};
-  const bool waiting = h.data->indexed() < h.data->count() && h.data->count() > 20000;
+  const bool waiting = h.data->waiting() > 0 && h.data->count() > 20000;
   return json::object{{"status", waiting ? "yellow" : "green"}, {"optimizer_status", "ok"}, {"vectors_count", h.data->vectors()},
                       {"indexed_vectors_count", h.data->indexed()}, {"points_count", h.data->count()},
                       {"segments_count", 1}, {"config", std::move(config)}, {"payload_schema", std::move(schema)}};
@@ -287,7 +395,7 @@ json::value create_index(Engine& engine, const Request& r) {
   }
   if (!kTypes.contains(type)) bad_format("data did not match any variant of untagged enum PayloadFieldSchema");
   schema = *given;
-  if (type == "text") static_cast<void>(vectors::TextAnalysis(schema));
+  if (given->is_object()) check_index_parameters(type, given->get_object());
   engine.change_config(h.name, [&](json::object& config) {
     if (!config["payload_schema"].is_object()) config["payload_schema"].emplace_object();
     config["payload_schema"].get_object()[field] = schema;

@@ -31,8 +31,8 @@ std::string quoted(std::string_view name) {
   }
   return out + "\"";
 }
-// Indexes of Qdrant are any 32-bit number; the column takes as many dimensions as its type allows.
-constexpr uint64_t kMaxSparse = 1000000000;
+// Indexes of Qdrant are any 32-bit number.
+constexpr uint64_t kSparseDimensions = UINT32_MAX;
 
 // Every vector of a config: name -> parameters. The unnamed one is "".
 std::vector<std::pair<std::string, const json::object*>> dense_of(const json::object& config) {
@@ -110,12 +110,15 @@ void Engine::run(sql::Session& session, const std::string& sql) {
   session.simple_query(sql, sink);
 }
 
-void Engine::execute(sql::Session& session, const std::string& sql, const Params& params) {
+void Engine::execute(sql::Session& session, const std::string& sql, const Params& params, std::string* parsed) {
   NoResults sink;
   std::vector<sql::Session::Param> bound;
   bound.reserve(params.size());
   for (const auto& p : params) bound.push_back({p ? std::string_view(*p) : std::string_view(), !p.has_value(), false});
-  session.parse("", sql, {});
+  if (parsed == nullptr || *parsed != sql) {
+    session.parse("", sql, {});
+    if (parsed != nullptr) *parsed = sql;
+  }
   session.bind("", "", bound, {});
   session.execute("", 0, sink);
 }
@@ -178,6 +181,7 @@ std::vector<std::string> Engine::list() {
 }
 
 void Engine::create(const std::string& name, json::object config) {
+  if (resolve(name) != name) bad_request(fmt::format("Can't create collection with name {}. Alias with the same name already exists", name));
   if (exists(name)) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", name));
   std::string ddl = fmt::format("CREATE TABLE public.{} (id text PRIMARY KEY, payload jsonb NOT NULL DEFAULT '{{}}'", quoted(name));
   for (const auto& [vector, spec] : dense_of(config)) {
@@ -201,8 +205,8 @@ void Engine::create(const std::string& name, json::object config) {
 }
 
 bool Engine::drop(const std::string& name) {
-  const std::string target = resolve(name);
-  if (!exists(target)) return false;
+  const std::string& target = name;   // an alias drops nothing
+  if (resolve(name) != name || !exists(name)) return false;
   with_session([&](sql::Session& session) {
     run(session, "BEGIN");
     run(session, fmt::format("DROP TABLE public.{}", quoted(target)));
@@ -246,6 +250,12 @@ void Engine::change_config(const std::string& name, const std::function<void(jso
   });
 }
 
+void Engine::reconfigure(const std::string& name) {
+  const auto state = database_.engine().catalog->state();
+  const auto relation = std::static_pointer_cast<const catalog::Relation>(state->find(ObjectKind::kRelation, catalog::kPublic, name));
+  if (relation != nullptr) store_.reconfigure(*relation, *state);
+}
+
 std::vector<std::pair<std::string, std::string>> Engine::aliases() {
   std::vector<std::pair<std::string, std::string>> out;
   database_.engine().catalog->state()->for_each(ObjectKind::kSetting, [&](const catalog::Ptr<catalog::Object>& o) {
@@ -282,7 +292,7 @@ void Engine::change_aliases(const json::array& actions) {
           const std::string collection = as_string(required(*c, "collection_name"), "collection_name");
           const std::string alias = as_string(required(*c, "alias_name"), "alias_name");
           if (!exists(collection)) not_found(fmt::format("Collection `{}` doesn't exist!", collection));
-          if (exists(alias) && find(alias) == nullptr) bad_request(fmt::format("Collection `{}` already exists!", alias));
+          if (exists(alias) && find(alias) == nullptr) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", alias));
           put(alias, collection);
         } else if (const json::object* d = object_member(o, "delete_alias")) {
           remove(as_string(required(*d, "alias_name"), "alias_name"));
@@ -366,6 +376,7 @@ void Engine::put(sql::Session& session, const Handle& h, const std::vector<Point
   };
   std::string payload_column;
   if (h.spec.payload_column != 0) payload_column = h.relation->column(h.spec.payload_column)->name;
+  std::string parsed;
   for (const PointWrite& p : points) {
     std::vector<std::string> columns{id.name};
     Params params{p.id.to_text()};
@@ -393,7 +404,7 @@ void Engine::put(sql::Session& session, const Handle& h, const std::vector<Point
     for (const auto& [name, v] : p.set) {
       named.insert(name);
       columns.push_back(column_name(name));
-      params.emplace_back(vector_text(v, kMaxSparse));
+      params.emplace_back(vector_text(v, kSparseDimensions));
     }
     std::vector<std::string> cleared = p.clear;
     if (p.replace) {
@@ -415,7 +426,7 @@ void Engine::put(sql::Session& session, const Handle& h, const std::vector<Point
       if (i > 0) updates += fmt::format("{}{} = EXCLUDED.{}", updates.empty() ? "" : ", ", q, q);
     }
     execute(session, fmt::format("INSERT INTO public.{} ({}) VALUES ({}) ON CONFLICT ({}) DO {}", quoted(h.name), names, values, quoted(id.name),
-                                 updates.empty() ? std::string("NOTHING") : "UPDATE SET " + updates), params);
+                                 updates.empty() ? std::string("NOTHING") : "UPDATE SET " + updates), params, &parsed);
   }
 }
 
@@ -455,7 +466,8 @@ uint64_t Engine::erase(const Handle& h, std::vector<vectors::PointId> ids, bool 
   with_session([&](sql::Session& session) {
     begin(session, wait);
     const std::string sql = fmt::format("DELETE FROM public.{} WHERE {} = $1", quoted(h.name), quoted(h.relation->column(h.spec.id_column)->name));
-    for (const vectors::PointId& id : ids) execute(session, sql, {id.to_text()});
+    std::string parsed;
+    for (const vectors::PointId& id : ids) execute(session, sql, {id.to_text()}, &parsed);
     lsn = finish(session, wait);
   });
   return lsn;

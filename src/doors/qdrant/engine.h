@@ -54,6 +54,8 @@ class Engine {
   void replace(const std::string& name, const std::string& with);
   // Changes the newest configuration; changes of one collection wait for each other.
   void change_config(const std::string& name, const std::function<void(json::object&)>& change);
+  // Running graphs take on what the configuration says now; what differs is built in the background.
+  void reconfigure(const std::string& name);
   // alias -> collection
   std::vector<std::pair<std::string, std::string>> aliases();
   // All of them or none, in order.
@@ -76,7 +78,8 @@ class Engine {
   void with_session(const std::function<void(sql::Session&)>& f);
   void run(sql::Session& session, const std::string& sql);
   using Params = std::vector<std::optional<std::string>>;
-  void execute(sql::Session& session, const std::string& sql, const Params& params);
+  // `parsed`: the statement that the session has parsed last, so that the same one is not parsed again.
+  void execute(sql::Session& session, const std::string& sql, const Params& params, std::string* parsed = nullptr);
   uint64_t finish(sql::Session& session, bool wait);
   void begin(sql::Session& session, bool wait);
   void put(sql::Session& session, const Handle& h, const std::vector<PointWrite>& points);

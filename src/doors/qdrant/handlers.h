@@ -3,6 +3,7 @@
 
 #include "base/http_server.h"
 #include "doors/qdrant/engine.h"
+#include "doors/qdrant/requests.h"
 #include "segments/vectors/payload.h"
 
 namespace stele::qdrant {
@@ -28,15 +29,15 @@ json::value delete_index(Engine& engine, const Request& r);
 json::value cluster_info(Engine& engine, const Request& r);
 json::value list_aliases(Engine& engine, const std::string& collection);
 
-
-// snapshots.cc: of one collection, or of all for an empty name; `rest`: the path below "snapshots". nullopt: the answer is in
-// `raw`.
-std::optional<json::value> snapshots(Engine& engine, const Request& r, const std::string& collection, const std::vector<std::string>& rest,
-                                     HttpResponse* raw);
+// snapshots.cc: of one collection (`part`: its shard), or of all for an empty name; `rest`: the path below "snapshots". nullopt: the
+// answer is in `raw`.
+std::optional<json::value> snapshots(Engine& engine, const Request& r, const std::string& collection, const std::string& part,
+                                     const std::vector<std::string>& rest, HttpResponse* raw);
 
 // service.cc
-json::value telemetry(Engine& engine, const char* version);
-std::string metrics_text(Engine& engine, const char* version);
+// `level`: 0 numbers alone, 1 a summary of each collection, 2 and above all of it.
+json::value telemetry(Engine& engine, const char* version, const RequestCounts& counts, uint64_t level);
+std::string metrics_text(Engine& engine, const char* version, const RequestCounts& counts);
 
 // writes.cc
 PointWrite whole_point(const Handle& h, const json::object& point);   // {"id", "vector", "payload"} as it is upserted
@@ -66,7 +67,7 @@ struct Shape {
   bool vector = false;
   std::vector<std::string> vector_names;   // with `vector`: only these, all when empty
 };
-Shape parse_shape(const json::object& body, bool payload_default);
+Shape parse_shape(const Handle& h, const json::object& body, bool payload_default);
 json::object render_point(const Handle& h, const vectors::Collection::Found& p, const Shape& shape, Lsn lsn);
 vectors::FilterPtr parse_filter(const Handle& h, const json::object& body);
 

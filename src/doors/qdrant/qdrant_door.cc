@@ -17,9 +17,11 @@ struct QdrantDoor::Impl {
   Impl(sql::Database& database, vectors::VectorStore& store, Options o) : options(std::move(o)), engine(database, store, options.snapshots) {}
   Options options;
   Engine engine;
+  RequestCounts counts;
   std::unique_ptr<HttpServer> server;
 
-  HttpResponse handle(const HttpRequest& http);
+  HttpResponse answer(const HttpRequest& http);
+  HttpResponse handle(const HttpRequest& http, const std::vector<std::string>& path);
   HttpResponse plain(const HttpRequest& http, const std::vector<std::string>& path, bool* handled);
   bool allowed(const HttpRequest& http, const std::vector<std::string>& path, HttpResponse* refusal);
   // nullopt: the whole answer is in `raw`.
@@ -81,11 +83,61 @@ json::value QdrantDoor::Impl::locks(const HttpRequest& http) {
   return before;
 }
 
-HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http) {
+// Counted, and readable for scripts of any page, as Qdrant's own are.
+HttpResponse QdrantDoor::Impl::answer(const HttpRequest& http) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::vector<std::string> path = split_path(http.path);
+  HttpResponse response;
+  if (http.method == "OPTIONS" && !http.header("access-control-request-method").empty()) {
+    response.content_type.clear();
+    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS");
+    response.headers.emplace_back("Access-Control-Allow-Headers", std::string(http.header("access-control-request-headers")));
+    response.headers.emplace_back("Access-Control-Max-Age", "3600");
+  } else {
+    response = handle(http, path);
+    counts.answered(http.method, path, response.status, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  }
+  if (!http.header("origin").empty()) response.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  return response;
+}
+
+namespace {
+// The parameters that requests share.
+void check_parameters(const HttpRequest& http) {
+  auto one_of = [&](const char* name, std::initializer_list<std::string_view> values) {
+    const std::string* v = http.param(name);
+    if (v == nullptr || std::find(values.begin(), values.end(), *v) != values.end()) return;
+    std::string list;
+    for (const auto& x : values) list += fmt::format("{}`{}`", list.empty() ? "" : ", ", x);
+    throw ApiError(400, fmt::format("Deserialize error in query parameters: unknown variant `{}`, expected one of {}", *v, list));
+  };
+  one_of("ordering", {"weak", "medium", "strong"});
+  if (const std::string* wait = http.param("wait"); wait != nullptr && *wait != "true" && *wait != "false") {
+    throw ApiError(400, "Deserialize error in query parameters: provided string was not `true` or `false`");
+  }
+  auto number = [&](const char* name) {
+    const std::string* v = http.param(name);
+    if (v == nullptr) return;
+    if (v->empty() || v->size() > 18 || v->find_first_not_of("0123456789") != std::string::npos) {
+      throw ApiError(400, "Deserialize error in query parameters: invalid digit found in string");
+    }
+    if (std::strtoull(v->c_str(), nullptr, 10) == 0) {
+      throw ApiError(422, fmt::format("Validation error in query parameters: [{}: value 0 invalid, must be 1 or larger]", name));
+    }
+  };
+  number("timeout");
+  if (const std::string* c = http.param("consistency"); c != nullptr && !c->empty() && c->find_first_not_of("0123456789") == std::string::npos) {
+    number("consistency");
+  } else {
+    one_of("consistency", {"majority", "quorum", "all"});
+  }
+}
+}  // namespace
+
+HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http, const std::vector<std::string>& path) {
   const auto started = std::chrono::steady_clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(); };
   HttpResponse response;
-  const std::vector<std::string> path = split_path(http.path);
   auto fail = [&](int status, std::string_view message) {
     response.status = status;
     response.body = error_body(message, elapsed());
@@ -99,6 +151,7 @@ HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http) {
       std::lock_guard lock(lock_mutex);
       if (write_locked) forbidden(lock_message.empty() ? "Write operations are forbidden" : lock_message);
     }
+    check_parameters(http);
     auto result = route(http, path, &response);
     if (!result) return response;
     // Long work that the client does not wait for is done all the same; what it is told differs.
@@ -146,7 +199,7 @@ HttpResponse QdrantDoor::Impl::plain(const HttpRequest& http, const std::vector<
     }
     if (path.size() == 1 && path[0] == "metrics" && allowed(http, path, &r)) {
       r.content_type = "text/plain; version=0.0.4";
-      r.body = metrics_text(engine, kApiVersion);
+      r.body = metrics_text(engine, kApiVersion, counts);
       return r;
     }
   }
@@ -157,7 +210,10 @@ HttpResponse QdrantDoor::Impl::plain(const HttpRequest& http, const std::vector<
 std::optional<json::value> QdrantDoor::Impl::route(const HttpRequest& http, const std::vector<std::string>& path, HttpResponse* raw) {
   const std::string& method = http.method;
   if (path.empty()) throw ApiError(404, "Not found: no such endpoint");
-  if (path[0] == "telemetry" && method == "GET") return telemetry(engine, kApiVersion);
+  if (path[0] == "telemetry" && method == "GET") {
+    const std::string* level = http.param("details_level");
+    return telemetry(engine, kApiVersion, counts, level == nullptr ? 0 : std::strtoull(level->c_str(), nullptr, 10));
+  }
   if (path[0] == "cluster" && method == "GET") return json::object{{"status", "disabled"}};
   if (path[0] == "issues" && method == "GET") return json::object{{"issues", json::array()}};
   if (path[0] == "issues" && method == "DELETE") return true;
@@ -165,7 +221,7 @@ std::optional<json::value> QdrantDoor::Impl::route(const HttpRequest& http, cons
   if (path[0] == "locks" && (method == "GET" || method == "POST")) return locks(http);
   if (path[0] == "aliases" && method == "GET") return list_aliases(engine, "");
   if (path[0] == "snapshots") {
-    return snapshots(engine, {http, nullptr, {}, {}}, "", {path.begin() + 1, path.end()}, raw);
+    return snapshots(engine, {http, nullptr, {}, {}}, "", "", {path.begin() + 1, path.end()}, raw);
   }
   if (path[0] != "collections") throw ApiError(404, "Not found: no such endpoint");
 
@@ -201,10 +257,10 @@ std::optional<json::value> QdrantDoor::Impl::route(const HttpRequest& http, cons
       engine.open(r.collection);
       bad_request("Distributed mode disabled");
     }
-    if (what == "snapshots") return snapshots(engine, r, r.collection, {r.rest.begin() + 1, r.rest.end()}, raw);
+    if (what == "snapshots") return snapshots(engine, r, r.collection, "", {r.rest.begin() + 1, r.rest.end()}, raw);
     if (what == "shards" && r.rest[2] == "snapshots") {
       if (r.rest[1] != "0") not_found(fmt::format("Shard {} of collection {} not found", r.rest[1], r.collection));
-      return snapshots(engine, r, r.collection, {r.rest.begin() + 3, r.rest.end()}, raw);
+      return snapshots(engine, r, r.collection, "shards/0", {r.rest.begin() + 3, r.rest.end()}, raw);
     }
     if (what == "points") return route_points(r);
   }
@@ -247,7 +303,7 @@ QdrantDoor::QdrantDoor(sql::Database& database, segments::vectors::VectorStore& 
   http.tls_certificate = options.tls_certificate;
   http.tls_key = options.tls_key;
   impl_->server = std::make_unique<HttpServer>(
-      http, [impl = impl_.get()](const HttpRequest& request) { return impl->handle(request); },
+      http, [impl = impl_.get()](const HttpRequest& request) { return impl->answer(request); },
       [](int status, std::string_view reason) {
         HttpResponse r;
         r.status = status;

@@ -72,7 +72,9 @@ void parse_params(const json::object& body, QueryNode* q) {
   q->exact = bool_member(*p, "exact").value_or(false);
   if (const json::object* quantization = object_member(*p, "quantization")) {
     q->rescore = number_member(*quantization, "oversampling").value_or(q->rescore);
-    if (!(q->rescore >= 1)) invalid("params.quantization.oversampling: must be 1 or larger");
+    if (!(q->rescore >= 1)) invalid(fmt::format("params.quantization.oversampling: value {} invalid, must be 1.0 or larger", q->rescore));
+    if (bool_member(*quantization, "ignore").value_or(false)) q->rescore = 1e6;   // the codes lead, but do not choose
+    bool_member(*quantization, "rescore");
   }
 }
 
@@ -89,9 +91,8 @@ void parse_recommend(const Lookup& from, bool own, const json::object& o, QueryN
     else if (*s == "sum_scores") q->strategy = RecommendStrategy::kSumScores;
     else bad_format(fmt::format("unknown variant `{}`, expected one of `average_vector`, `best_score`, `sum_scores`", *s));
   }
-  if (q->positive.empty() && (q->negative.empty() || q->strategy == RecommendStrategy::kAverage)) {
-    bad_request("At least one positive vector ID required with this strategy");
-  }
+  if (q->positive.empty() && q->strategy == RecommendStrategy::kAverage) bad_request("At least one positive vector ID required with this strategy");
+  if (q->positive.empty() && q->negative.empty()) bad_request("At least one positive or negative vector ID required with this strategy");
 }
 
 void parse_context(const Lookup& from, bool own, const json::value& v, QueryNode* q) {
@@ -107,7 +108,7 @@ void parse_context(const Lookup& from, bool own, const json::value& v, QueryNode
   }
 }
 
-void parse_kind(const Lookup& from, bool own, const json::value& v, QueryNode* q) {
+void parse_kind(const Handle& h, const Lookup& from, bool own, const json::value& v, QueryNode* q) {
   const json::object* o = v.if_object();
   auto nearest = [&](const json::value& target) {
     q->kind = QueryKind::kNearest;
@@ -152,33 +153,12 @@ void parse_kind(const Lookup& from, bool own, const json::value& v, QueryNode* q
     q->kind = QueryKind::kSample;
   } else if (o->if_contains("formula") != nullptr) {
     q->kind = QueryKind::kFormula;
-    q->formula = Formula::parse(*o);
+    q->formula = Formula::parse(*o, object_member(h.config, "payload_schema"));
   } else {
     bad_format("data did not match any variant of untagged enum QueryInterface");
   }
 }
 
-// Similarity, higher is better whatever the metric: what custom scorings work with.
-double similarity(const Handle& h, const std::string& name, const VectorValue& q, RowId row, bool* has) {
-  if (q.kind == VectorValue::Kind::kSparse) {
-    vectors::SparseVector v;
-    *has = h.data->sparse(name)->vector(row, h.lsn, &v);
-    return *has ? vectors::sparse_dot(q.sparse, v) : 0;
-  }
-  float d = 0;
-  if (q.kind == VectorValue::Kind::kMulti) {
-    *has = h.data->multi(name)->similarity(q.multi, row, h.lsn, &d);
-    return d;
-  }
-  const vectors::VectorField* field = h.data->dense(name);
-  *has = field->distance(q.dense.data(), row, h.lsn, &d);
-  switch (h.dense(name)->graph.metric) {
-    case Metric::kCosine: return 1.0 - d;
-    case Metric::kL2: return -std::sqrt(std::max(0.0f, d));
-    case Metric::kInnerProduct: case Metric::kL1: break;
-  }
-  return -d;
-}
 // What clients see as the score of a distance.
 float shown_score(Metric metric, float distance) {
   switch (metric) {
@@ -351,6 +331,7 @@ void by_score_and_id(const Handle& h, std::vector<Ranked>& ranked) {
 }
 
 double squash(double x) { return x / (1 + std::fabs(x)); }
+double to_unit(double x) { return (squash(x) + 1) / 2; }   // into (0, 1)
 
 std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const std::vector<RowId>& rows) {
   std::vector<VectorValue> positive, negative;
@@ -360,13 +341,13 @@ std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const 
     double best_positive = -std::numeric_limits<double>::infinity(), best_negative = best_positive, sum = 0;
     bool has = true;
     for (const auto& v : positive) {
-      const double s = similarity(h, q.using_vector, v, row, &has);
+      const double s = vector_similarity(h, q.using_vector, v, row, &has);
       if (!has) return false;
       best_positive = std::max(best_positive, s);
       sum += s;
     }
     for (const auto& v : negative) {
-      const double s = similarity(h, q.using_vector, v, row, &has);
+      const double s = vector_similarity(h, q.using_vector, v, row, &has);
       if (!has) return false;
       best_negative = std::max(best_negative, s);
       sum -= s;
@@ -374,7 +355,7 @@ std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const 
     if (q.strategy == RecommendStrategy::kSumScores) {
       *score = sum;
     } else {
-      *score = best_positive > best_negative ? squash(best_positive) + 1 : -(squash(best_negative) + 1);
+      *score = best_positive > best_negative ? to_unit(best_positive) : -to_unit(best_negative);
     }
     return true;
   });
@@ -391,19 +372,19 @@ std::vector<Ranked> discover_scores(const Handle& h, const QueryNode& q, const s
     bool has = true;
     double rank = 0, loss = 0;
     for (const auto& [p, n] : context) {
-      const double sp = similarity(h, q.using_vector, p, row, &has);
+      const double sp = vector_similarity(h, q.using_vector, p, row, &has);
       if (!has) return false;
-      const double sn = similarity(h, q.using_vector, n, row, &has);
+      const double sn = vector_similarity(h, q.using_vector, n, row, &has);
       rank += sp > sn ? 1 : sp < sn ? -1 : 0;
-      loss += std::min(sp - sn - std::numeric_limits<float>::epsilon(), 0.0);
+      loss += squash(std::min(sp - sn - std::numeric_limits<float>::epsilon(), 0.0));
     }
     if (!targeted) {
       *score = loss;
       return true;
     }
-    const double s = similarity(h, q.using_vector, target, row, &has);
+    const double s = vector_similarity(h, q.using_vector, target, row, &has);
     // The nearness lies in (0, 1), so that it decides only between equal ranks.
-    *score = rank + (squash(s) + 1) / 2;
+    *score = rank + to_unit(s);
     return has;
   });
 }
@@ -434,16 +415,10 @@ std::vector<Ranked> ordered(const Handle& h, const QueryNode& q, const std::vect
 // Greedily the candidate that is nearest to the question and farthest from those taken before (Carbonell and Goldstein,
 // SIGIR 1998). Scores stay those of the search.
 std::vector<Ranked> diverse(const Handle& h, const QueryNode& q, std::vector<Ranked> candidates) {
-  auto vector_of = [&](RowId row, VectorValue* v) {
-    v->kind = q.target.kind;
-    if (v->kind == VectorValue::Kind::kDense) return h.data->dense(q.using_vector)->vector(row, h.lsn, &v->dense);
-    if (v->kind == VectorValue::Kind::kMulti) return h.data->multi(q.using_vector)->vector(row, h.lsn, &v->multi);
-    return h.data->sparse(q.using_vector)->vector(row, h.lsn, &v->sparse);
-  };
   bool has = true;
   const VectorValue target = prepared(h, q.using_vector, q.target);
   std::vector<double> relevance, nearest_taken(candidates.size(), -std::numeric_limits<double>::infinity());
-  for (const Ranked& r : candidates) relevance.push_back(similarity(h, q.using_vector, target, r.row, &has));
+  for (const Ranked& r : candidates) relevance.push_back(vector_similarity(h, q.using_vector, target, r.row, &has));
   std::vector<bool> taken(candidates.size(), false);
   std::vector<Ranked> out;
   const uint64_t wanted = std::min<uint64_t>(q.limit + q.offset, candidates.size());
@@ -458,16 +433,48 @@ std::vector<Ranked> diverse(const Handle& h, const QueryNode& q, std::vector<Ran
     taken[best] = true;
     out.push_back(candidates[best]);
     VectorValue v;
-    if (!vector_of(candidates[best].row, &v)) continue;
+    if (!vector_of(h, q.using_vector, candidates[best].row, &v)) continue;
     v = prepared(h, q.using_vector, std::move(v));
     for (size_t i = 0; i < candidates.size(); ++i) {
-      if (!taken[i]) nearest_taken[i] = std::max(nearest_taken[i], similarity(h, q.using_vector, v, candidates[i].row, &has));
+      if (!taken[i]) nearest_taken[i] = std::max(nearest_taken[i], vector_similarity(h, q.using_vector, v, candidates[i].row, &has));
     }
   }
   return out;
 }
 
 }  // namespace
+
+double vector_similarity(const Handle& h, const std::string& name, const VectorValue& q, RowId row, bool* has) {
+  if (q.kind == VectorValue::Kind::kSparse) {
+    vectors::SparseVector v;
+    *has = h.data->sparse(name)->vector(row, h.lsn, &v);
+    return *has ? vectors::sparse_dot(q.sparse, v) : 0;
+  }
+  float d = 0;
+  if (q.kind == VectorValue::Kind::kMulti) {
+    *has = h.data->multi(name)->similarity(q.multi, row, h.lsn, &d);
+    return d;
+  }
+  const vectors::VectorField* field = h.data->dense(name);
+  *has = field->distance(q.dense.data(), row, h.lsn, &d);
+  switch (h.dense(name)->graph.metric) {
+    case Metric::kCosine: return 1.0 - d;
+    case Metric::kL2: case Metric::kInnerProduct: case Metric::kL1: break;
+  }
+  return -d;   // of L2 the square
+}
+bool vector_of(const Handle& h, const std::string& name, RowId row, VectorValue* out) {
+  if (const auto* multi = h.data->multi(name)) {
+    out->kind = VectorValue::Kind::kMulti;
+    return multi->vector(row, h.lsn, &out->multi);
+  }
+  if (const auto* sparse = h.data->sparse(name)) {
+    out->kind = VectorValue::Kind::kSparse;
+    return sparse->vector(row, h.lsn, &out->sparse);
+  }
+  out->kind = VectorValue::Kind::kDense;
+  return h.data->dense(name)->vector(row, h.lsn, &out->dense);
+}
 
 std::string order_key(const json::value& order_by) {
   const json::object* o = order_by.if_object();
@@ -499,10 +506,10 @@ std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const js
   if (const json::object* l = object_member(body, "lookup_from")) {
     from.handle = engine.open(as_string(required(*l, "collection"), "collection"));
     from.handle.lsn = h.lsn;
-    if (auto v = string_member(*l, "vector")) from.vector = *v;
+    from.vector = string_member(*l, "vector").value_or("");
     own = from.handle.name == h.name;
   }
-  if (const json::value* v = member(body, "query")) parse_kind(from, own, *v, q.get());
+  if (const json::value* v = member(body, "query")) parse_kind(h, from, own, *v, q.get());
   if (q->kind == QueryKind::kNone && !q->prefetch.empty()) bad_request("A query is needed to merge the prefetches. Can't have prefetches without defining a query.");
   if ((q->kind == QueryKind::kFusionRrf || q->kind == QueryKind::kFusionDbsf) && q->prefetch.empty()) {
     bad_request("cannot apply Fusion without prefetches");
@@ -588,7 +595,9 @@ std::vector<Ranked> run_query(const Handle& h, const QueryNode& q) {
   if (q.score_threshold) {
     const double t = *q.score_threshold;
     if (smaller_is_better(h, q)) {
-      std::erase_if(out, [t](const Ranked& r) { return r.score > t; });
+      std::erase_if(out, [t](const Ranked& r) { return r.score >= t; });
+    } else if (q.kind == QueryKind::kNearest || q.kind == QueryKind::kRecommend) {
+      std::erase_if(out, [t](const Ranked& r) { return r.score <= t; });
     } else {
       std::erase_if(out, [t](const Ranked& r) { return r.score < t; });
     }

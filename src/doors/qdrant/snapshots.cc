@@ -38,14 +38,14 @@ std::string read_file(const fs::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-// Snapshots of a collection lie in a folder of its name; full ones beside those folders.
-fs::path folder(Engine& engine, const std::string& collection) {
+// Snapshots of a collection lie in a folder of its name, those of its shard (`part`) in one inside, full ones beside those folders.
+fs::path folder(Engine& engine, const std::string& collection, const std::string& part) {
   if (engine.snapshots().empty()) bad_request("this server keeps no snapshots");
   const fs::path base(engine.snapshots());
-  return collection.empty() ? base : base / percent_encode(collection);
+  return collection.empty() ? base : base / percent_encode(collection) / part;
 }
-fs::path file_of(Engine& engine, const std::string& collection, const std::string& name) {
-  const fs::path path = folder(engine, collection) / name;
+fs::path file_of(const fs::path& directory, const std::string& name) {
+  const fs::path path = directory / name;
   if (name.empty() || name[0] == '.' || name.find('/') != std::string::npos || !fs::is_regular_file(path)) {
     not_found(fmt::format("Snapshot {} not found", name));
   }
@@ -208,8 +208,8 @@ std::string now_stem(const std::string& name, bool full) {
 
 }  // namespace
 
-std::optional<json::value> snapshots(Engine& engine, const Request& r, const std::string& collection, const std::vector<std::string>& rest,
-                                     HttpResponse* raw) {
+std::optional<json::value> snapshots(Engine& engine, const Request& r, const std::string& collection, const std::string& part,
+                                     const std::vector<std::string>& rest, HttpResponse* raw) {
   const std::string& method = r.http.method;
   std::string name;
   if (!collection.empty()) {
@@ -239,6 +239,7 @@ std::optional<json::value> snapshots(Engine& engine, const Request& r, const std
     }
     name = engine.open(collection).name;
   }
+  const fs::path directory = folder(engine, name, part);
   if (rest.empty() && method == "POST") {
     std::string bytes;
     if (!collection.empty()) {
@@ -249,13 +250,13 @@ std::optional<json::value> snapshots(Engine& engine, const Request& r, const std
       for (const auto& [alias, of] : engine.aliases()) aliases[alias] = of;
       bytes += json::serialize(json::object{{"aliases", std::move(aliases)}}) + "\n";
     }
-    return json::value(store(folder(engine, name), now_stem(name, collection.empty()), bytes));
+    return json::value(store(directory, now_stem(name, collection.empty()), bytes));
   }
   if (rest.empty() && method == "GET") {
     json::array out;
     std::error_code none;
     std::vector<fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder(engine, name), none)) {
+    for (const auto& entry : fs::directory_iterator(directory, none)) {
       if (entry.is_regular_file() && entry.path().extension() == ".snapshot") files.push_back(entry.path());
     }
     std::sort(files.begin(), files.end());
@@ -263,11 +264,11 @@ std::optional<json::value> snapshots(Engine& engine, const Request& r, const std
     return json::value(std::move(out));
   }
   if (rest.size() == 1 && method == "DELETE") {
-    fs::remove(file_of(engine, name, rest[0]));
+    fs::remove(file_of(directory, rest[0]));
     return json::value(true);
   }
   if (rest.size() == 1 && method == "GET") {
-    raw->body = read_file(file_of(engine, name, rest[0]));
+    raw->body = read_file(file_of(directory, rest[0]));
     raw->content_type = "application/octet-stream";
     raw->headers.emplace_back("Content-Disposition", fmt::format("attachment; filename=\"{}\"", rest[0]));
     return std::nullopt;

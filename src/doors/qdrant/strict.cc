@@ -4,7 +4,7 @@ namespace stele::qdrant {
 
 namespace {
 
-[[noreturn]] void refuse(const std::string& problem, const std::string& help) { forbidden(problem + ". Help: " + help); }
+[[noreturn]] void refuse(const std::string& problem, const std::string& help) { throw ApiError(400, "Bad request: " + problem + ". Help: " + help); }
 
 // A bucket of tokens that fills at the rate of the limit, one a collection and kind.
 struct Bucket {
@@ -76,7 +76,11 @@ void Strict::need_index(const std::string& key, const json::object& condition) c
       if (list != nullptr && !list->empty()) v = &(*list)[0];
       if (v != nullptr && v->is_bool()) types = {"bool"};
       else if (v != nullptr && v->is_number()) types = {"integer"};
-      else types = {"keyword", "uuid"};
+      else {
+        types = {"keyword"};
+        const bool uuid = v != nullptr && v->is_string() && !vectors::canonical_uuid(view(v->get_string())).empty();
+        if (uuid) types.push_back("uuid");
+      }
     }
   } else if (const json::object* range = object_member(condition, "range")) {
     const bool date = std::any_of(range->begin(), range->end(), [](const auto& x) { return x.value().is_string(); });
@@ -97,6 +101,11 @@ void Strict::need_index(const std::string& key, const json::object& condition) c
   if (types.empty()) types = {"keyword", "integer", "float", "geo", "text", "bool", "datetime", "uuid"};
   refuse(fmt::format("Index required but not found for \"{}\" of one of the following types: [{}]", key, fmt::join(types, ", ")),
          "Create an index for this key or use a different filter.");
+}
+
+void Strict::timeout(const HttpRequest& http) const {
+  const std::string* seconds = http.param("timeout");
+  if (seconds != nullptr) limit("max_timeout", std::strtoull(seconds->c_str(), nullptr, 10), "timeout");
 }
 
 void Strict::conditions(const json::value& filter, const std::string& prefix, bool indexed, uint64_t* count) const {
@@ -149,7 +158,7 @@ void Strict::filter(const json::object& body, bool update) const {
 
 void Strict::search(const json::object& body) const {
   if (config_ == nullptr) return;
-  limit("max_query_limit", uint_member(body, "limit"), "limit");
+  limit("max_query_limit", uint_member(body, "limit").value_or(10), "limit");
   if (const json::object* params = object_member(body, "params")) {
     limit("search_max_hnsw_ef", uint_member(*params, "hnsw_ef"), "hnsw_ef");
     if (bool_member(*params, "exact").value_or(false) && !bool_member(*config_, "search_allow_exact").value_or(true)) {

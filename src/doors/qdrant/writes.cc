@@ -119,7 +119,20 @@ uint64_t do_upsert(Engine& engine, const Handle& h, const json::object& body, bo
   }
   if (writes.empty()) bad_request("Empty update request");
   Strict(h).upsert(writes.size(), writes);
-  return engine.write(h, std::move(writes), wait);
+  const json::value* condition = member(body, "update_filter");
+  if (condition == nullptr) return engine.write(h, std::move(writes), wait);
+  // Points that are there are replaced only where they match.
+  const auto filter = vectors::Filter::parse(*condition, object_member(h.config, "payload_schema"));
+  std::vector<PointId> ids;
+  for (const PointWrite& w : writes) ids.push_back(w.id);
+  return engine.change(h, ids, wait, [&](const Handle& newest) {
+    std::vector<PointWrite> kept;
+    for (PointWrite& w : writes) {
+      vectors::Collection::Found found;
+      if (!newest.data->get(w.id, newest.lsn, &found) || newest.data->matches(*filter, found, newest.lsn)) kept.push_back(std::move(w));
+    }
+    return kept;
+  });
 }
 
 uint64_t do_update_vectors(Engine& engine, const Handle& h, const json::object& body, bool wait) {
@@ -181,7 +194,7 @@ uint64_t do_payload(Engine& engine, const Handle& h, const json::object& body, b
     for (const PointId& id : ids) {
       vectors::Collection::Found found;
       if (!still_selected(newest, body, id, &found)) {
-        if (named && (op == PayloadOp::kSet || op == PayloadOp::kOverwrite)) not_found(fmt::format("No point with id {} found", id.to_text()));
+        if (named) not_found(fmt::format("No point with id {} found", id.to_text()));
         continue;
       }
       json::object now = found.payload == nullptr ? json::object() : found.payload->get_object();
@@ -209,6 +222,7 @@ json::value run(Engine& engine, const Request& r, Operation op) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
   Strict(h).write();
+  Strict(h).timeout(r.http);
   Strict(h).filter(body, true);
   return done(op(engine, h, body, r.wait()), r.wait());
 }
@@ -251,7 +265,10 @@ json::value clear_payload(Engine& engine, const Request& r) {
 
 json::value batch_update(Engine& engine, const Request& r) {
   const json::array& operations = as_array(required(as_object(r.body, "body"), "operations"), "operations");
-  const std::string name = engine.open(r.collection).name;
+  const Handle first = engine.open(r.collection);
+  const std::string name = first.name;
+  Strict(first).write(std::max<uint64_t>(1, operations.size()));
+  Strict(first).timeout(r.http);
   json::array out;
   for (const json::value& operation : operations) {
     const json::object& o = as_object(operation, "operation");
@@ -265,6 +282,7 @@ json::value batch_update(Engine& engine, const Request& r) {
       id = do_delete(engine, h, json::object{{"points", v}}, w);
     } else {
       const json::object& b = as_object(v, kind);
+      Strict(h).filter(b, true);
       if (kind == "upsert") id = do_upsert(engine, h, b, w);
       else if (kind == "delete" || kind == "delete_points") id = do_delete(engine, h, b, w);
       else if (kind == "set_payload") id = do_payload(engine, h, b, w, PayloadOp::kSet);

@@ -388,6 +388,11 @@ uint64_t Collection::indexed() const {
   for (const auto& [name, field] : dense_) n += std::min<uint64_t>(field->indexed(), field->live());
   return n;
 }
+uint64_t Collection::waiting() const {
+  uint64_t n = 0;
+  for (const auto& [name, field] : dense_) n += field->waiting();
+  return n;
+}
 uint64_t Collection::vectors() const {
   uint64_t n = 0;
   for (const auto& [name, field] : dense_) n += field->live();

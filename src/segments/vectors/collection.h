@@ -86,6 +86,7 @@ class Collection {
   bool tend(Lsn lsn, Lsn horizon);
   const std::map<std::string, std::unique_ptr<VectorField>>& fields() const { return dense_; }
   uint64_t indexed() const;
+  uint64_t waiting() const;       // vectors to be linked yet
   uint64_t vectors() const;
 
  private:

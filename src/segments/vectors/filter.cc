@@ -62,7 +62,7 @@ class MatchValue : public FieldCondition {
 
  protected:
   bool test(const json::value& v) const override {
-    if (except_ && !v.is_string() && !v.is_int64() && !v.is_uint64()) return false;
+    if (except_ && v.is_null()) return false;
     for (const json::value& wanted : values_) {
       if (same(v, wanted)) return !except_;
     }
@@ -284,21 +284,15 @@ class HasVector : public Filter {
 // The inner filter holds for one and the same element of an array of objects.
 class Nested : public Filter {
  public:
-  Nested(std::string_view key, FilterPtr inner) : path_(parse_path(key)), inner_(std::move(inner)) {}
+  Nested(std::string_view key, FilterPtr inner)
+      : path_(parse_path(key.ends_with("[]") ? std::string(key) : std::string(key) + "[]")), inner_(std::move(inner)) {}
   bool matches(const PointView& p) const override {
     bool found = false;
-    auto test = [&](const json::value& v) {
-      if (!v.is_object()) return false;
+    visit_path(*p.payload, path_, [&](const json::value& v) {
+      if (!v.is_object()) return true;
       PointView element = p;
       element.payload = &v;
-      return inner_->matches(element);
-    };
-    visit_path(*p.payload, path_, [&](const json::value& v) {
-      if (const json::array* a = v.if_array()) {
-        found = std::any_of(a->begin(), a->end(), test);
-      } else {
-        found = test(v);
-      }
+      found = inner_->matches(element);
       return !found;
     });
     return found;

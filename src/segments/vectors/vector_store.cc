@@ -59,7 +59,9 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
     d.graph.metric = metric_of_distance(distance == nullptr || !distance->is_string() ? "Euclid" : std::string_view(distance->get_string()));
     for (const json::object* h : {hnsw, v.if_contains("hnsw_config") == nullptr ? nullptr : v.at("hnsw_config").if_object()}) {
       if (h == nullptr) continue;
-      d.graph.m = static_cast<uint32_t>(std::max<uint64_t>(4, number(*h, "m", d.graph.m)));
+      const uint64_t m = number(*h, "m", d.graph.graph ? d.graph.m : 0);
+      d.graph.graph = m > 0;
+      d.graph.m = static_cast<uint32_t>(m == 0 ? 16 : std::clamp<uint64_t>(m, 4, 512));
       d.graph.ef_construction = static_cast<uint32_t>(std::max<uint64_t>(4, number(*h, "ef_construct", d.graph.ef_construction)));
     }
     for (const json::value* q : {config.if_contains("quantization_config"), v.if_contains("quantization_config")}) {
@@ -376,7 +378,7 @@ bool VectorStore::checkpoint_one(bool all) {
   for (const auto& e : entries) {
     for (const auto& [name, field] : e->data->fields()) {
       const uint64_t unsaved = field->unsaved(), waiting = field->waiting(), size = field->live();
-      if (unsaved <= waiting || size < 500) continue;
+      if (unsaved <= waiting || size < 500 || !field->shape().graph) continue;
       const uint64_t fresh = unsaved - waiting;
       if (all ? fresh < 100 : waiting > 0 || fresh < 2000 || fresh * 5 < size) continue;
       if (field->save(checkpoint_path(e->storage_id, name))) return true;
@@ -412,6 +414,17 @@ std::shared_ptr<Collection> VectorStore::collection(const catalog::Relation& rel
   if (!collection_spec(relation, state)) return nullptr;
   auto e = entry(relation, state);
   return e == nullptr ? nullptr : e->data;
+}
+
+void VectorStore::reconfigure(const catalog::Relation& relation, const catalog::State& state) {
+  const auto spec = collection_spec(relation, state);
+  const auto e = spec ? entry(relation, state) : nullptr;
+  if (e == nullptr) return;
+  for (const auto& [name, field] : e->data->fields()) {
+    auto it = spec->dense.find(name);
+    if (it != spec->dense.end()) field->reshape(it->second.graph, it->second.default_ef);
+  }
+  wake();
 }
 
 void VectorStore::build(const catalog::Relation& relation, const catalog::State& state, storage::Transaction& txn) {

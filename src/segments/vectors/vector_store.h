@@ -48,6 +48,8 @@ class VectorStore : public storage::Participant, public rows::RowObserver {
   std::shared_ptr<Collection> collection(const catalog::Relation& relation, const catalog::State& state);
   // Builds every relation's reflection from its rows (after recovery), then starts the linkers.
   void load(catalog::Catalog& catalog);
+  // Gives running graphs the parameters that the catalogue says now; what differs is rebuilt by the linker.
+  void reconfigure(const catalog::Relation& relation, const catalog::State& state);
   // Fills one relation's reflection from its rows as `txn` sees them: CREATE INDEX on a filled table. The caller
   // holds a lock that keeps writers out.
   void build(const catalog::Relation& relation, const catalog::State& state, storage::Transaction& txn);
