@@ -31,19 +31,6 @@ double cpu_seconds() {
   return s(u.ru_utime) + s(u.ru_stime);
 }
 
-class NoResults final : public sql::ResultSink {
- public:
-  void columns(std::span<const sql::OutputColumn>) override {}
-  bool rows(const query::Batch&, std::span<const sql::OutputColumn>) override { return true; }
-  void complete(std::string_view) override {}
-  void empty_query() override {}
-  void copy_out_begin(bool, int) override {}
-  void copy_out_data(std::string_view) override {}
-  void copy_out_end() override {}
-  void copy_in_begin(bool, int) override {}
-  bool copy_in_data(std::string*) override { return false; }
-};
-
 struct Server {
   std::unique_ptr<storage::Store> store;
   std::unique_ptr<catalog::Catalog> catalog;
@@ -92,7 +79,7 @@ int index_corpus(const std::string& corpus, const std::string& directory) {
   sql::SessionOptions options;
   options.notice = [](const sql::Notice&) {};
   auto session = s.database->connect(options);
-  NoResults none;
+  sql::DiscardResults none;
   session->simple_query("create table docs (id int primary key, num int, body text)", none);
   session->simple_query("create index on docs using search (body)", none);
   Oid table = 0;

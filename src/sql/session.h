@@ -42,6 +42,20 @@ class ResultSink {
   virtual bool copy_in_data(std::string* chunk) = 0;
 };
 
+// Takes everything and keeps nothing; what somebody wants to see, he overrides.
+class DiscardResults : public ResultSink {
+ public:
+  void columns(std::span<const OutputColumn>) override {}
+  bool rows(const query::Batch&, std::span<const OutputColumn>) override { return true; }
+  void complete(std::string_view) override {}
+  void empty_query() override {}
+  void copy_out_begin(bool, int) override {}
+  void copy_out_data(std::string_view) override {}
+  void copy_out_end() override {}
+  void copy_in_begin(bool, int) override {}
+  bool copy_in_data(std::string*) override { return false; }
+};
+
 struct Notice { std::string severity; Error error; };
 
 struct SessionOptions {

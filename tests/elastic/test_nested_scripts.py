@@ -108,6 +108,15 @@ def scripts(es):
                        ({"all_of": {"intervals": [{"match": {"query": "cold"}}, {"match": {"query": "outside"}}], "ordered": True}}, ["0"]), ({"prefix": {"prefix": "out"}}, ["0"]),
                        ({"match": {"query": "cold", "filter": {"not_containing": {"match": {"query": "cold"}}}}}, [])):
         expect(sorted(es.ids("a", {"intervals": {"t": rule}})), want)
+    for i, text in enumerate(("one two three four", "two one", "one x y two", "four three")):
+        es("PUT", f"/spans/_doc/{i}", {"t": text, "u": text}, 201)
+    term = lambda word, field="t": {"span_term": {field: word}}
+    near = lambda words, **more: {"span_near": {"clauses": [term(w) for w in words], **more}}
+    either = {"span_or": {"clauses": [term("three"), term("two")]}}
+    for query, want in ((near(["one", "two"]), ["0"]), (near(["one", "two"], slop=2), ["0", "2"]), (near(["one", "two"], slop=1), ["0"]), (near(["one", "two"], slop=0, in_order=False), ["0", "1"]),
+                        (near(["one", "two"], slop=2, in_order=False), ["0", "1", "2"]), ({"span_near": {"clauses": [either, term("four")], "slop": 1}}, ["0"]), (term("three"), ["0", "3"])):
+        expect(sorted(es.ids("spans", query)), want)
+    es("POST", "/spans/_search", {"query": {"span_near": {"clauses": [term("one"), term("two", "u")]}}}, 400)
     aggs = es.search("a", {"size": 0, "query": {"exists": {"field": "k"}}, "aggs": {
         "m": {"scripted_metric": {"init_script": "state.s = 0", "map_script": "state.s += doc['n'].value", "combine_script": "return state.s", "reduce_script": "def t = 0; for (s in states) { t += s } return t"}},
         "k": {"terms": {"field": "k"}, "aggs": {"s": {"sum": {"field": "n"}}, "twice": {"bucket_script": {"buckets_path": {"x": "s"}, "script": "params.x * 2"}}, "some": {"bucket_selector": {"buckets_path": {"x": "s"}, "script": "params.x > 2"}}}},

@@ -169,6 +169,16 @@ async def asyncpg_session(server):
     assert await c.fetchval("SELECT $1::colour", "green") == "green"
     assert await c.fetchval("SELECT ARRAY[1, 2]::int[]") == [1, 2]
     assert await c.fetchval("SELECT ROW(1, 'x')") == (1, "x")
+    # Tables that only this session knows: of its transaction, and temporary ones.
+    async with c.transaction():
+        await c.execute("CREATE TABLE ap_new (a int)")
+        assert await c.execute("INSERT INTO ap_new SELECT generate_series(1, $1)", 3) == "INSERT 0 3"
+        assert await c.execute("UPDATE ap_new SET a = a + $1", 10) == "UPDATE 3"
+        assert await c.execute("DELETE FROM ap_new WHERE a = $1", 11) == "DELETE 1"
+        assert await c.fetchval("SELECT sum(a) FROM ap_new WHERE a > $1", 0) == 25
+    await c.execute("CREATE TEMP TABLE ap_temp (a int)")
+    assert await c.execute("INSERT INTO ap_temp VALUES ($1)", 5) == "INSERT 0 1"
+    assert await c.fetchval("UPDATE ap_temp SET a = a + $1 RETURNING a", 1) == 6
     await c.close()
 
 

@@ -8,10 +8,9 @@ namespace stele::doors::postgres {
 namespace {
 
 // Keeps the first value as the client wants it.
-class OneValue final : public sql::ResultSink {
+class OneValue final : public sql::DiscardResults {
  public:
   OneValue(EvalContext& eval, bool binary) : eval_(eval), binary_(binary) {}
-  void columns(std::span<const query::OutputColumn>) override {}
   bool rows(const query::Batch& batch, std::span<const query::OutputColumn> columns) override {
     if (batch.size == 0 || have_) return true;
     have_ = true;
@@ -21,13 +20,6 @@ class OneValue final : public sql::ResultSink {
     else type_output(columns[0].type, batch.columns[0].values[0], value_, eval_);
     return true;
   }
-  void complete(std::string_view) override {}
-  void empty_query() override {}
-  void copy_out_begin(bool, int) override {}
-  void copy_out_data(std::string_view) override {}
-  void copy_out_end() override {}
-  void copy_in_begin(bool, int) override {}
-  bool copy_in_data(std::string*) override { return false; }
   bool null() const { return null_; }
   const std::string& value() const { return value_; }
 

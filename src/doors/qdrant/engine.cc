@@ -9,20 +9,6 @@ namespace {
 constexpr const char* kConfigKey = "qdrant";
 constexpr std::string_view kAliasPrefix = "qdrant-alias/";
 
-// Statements of the door return nothing that it reads.
-class NoResults : public sql::ResultSink {
- public:
-  void columns(std::span<const sql::OutputColumn>) override {}
-  bool rows(const query::Batch&, std::span<const sql::OutputColumn>) override { return true; }
-  void complete(std::string_view) override {}
-  void empty_query() override {}
-  void copy_out_begin(bool, int) override {}
-  void copy_out_data(std::string_view) override {}
-  void copy_out_end() override {}
-  void copy_in_begin(bool, int) override {}
-  bool copy_in_data(std::string*) override { return false; }
-};
-
 std::string quoted(std::string_view name) {
   std::string out = "\"";
   for (char c : name) {
@@ -106,12 +92,12 @@ void Engine::with_session(const std::function<void(sql::Session&)>& f) {
 }
 
 void Engine::run(sql::Session& session, const std::string& sql) {
-  NoResults sink;
+  sql::DiscardResults sink;
   session.simple_query(sql, sink);
 }
 
 void Engine::execute(sql::Session& session, const std::string& sql, const Params& params, std::string* parsed) {
-  NoResults sink;
+  sql::DiscardResults sink;
   std::vector<sql::Session::Param> bound;
   bound.reserve(params.size());
   for (const auto& p : params) bound.push_back({p ? std::string_view(*p) : std::string_view(), !p.has_value(), false});

@@ -192,6 +192,19 @@ void span_terms(const json::value& v, std::string& field, std::vector<std::strin
     throw Error(ErrorCode::kFeatureNotSupported, "[" + kind + "] inside of other span queries is not supported");
   }
 }
+// The words' spans within max_gaps of each other.
+QueryPtr spans_as_intervals(const Query& phrase, const std::string& max_gaps, const std::string& ordered, DslContext& ctx) {
+  json::array all;
+  for (const PhrasePosition& p : phrase.phrase) {
+    json::array any;
+    for (const std::string& term : p.terms) any.push_back(json::object{{"match", {{"query", term}, {"analyzer", "keyword"}}}});
+    all.push_back(json::object{{"any_of", json::object{{"intervals", any}}}});
+  }
+  json::object whole;
+  whole[phrase.field] = json::object{{"all_of", json::object{{"intervals", all}, {"max_gaps", max_gaps}, {"ordered", ordered}}}};
+  return parse_intervals(whole, ctx);
+}
+
 QueryPtr span_query(const std::string& name, const json::object& o, DslContext& ctx) {
   auto q = make_query(QueryKind::kPhrase);
   if (name == "span_near") {
@@ -201,10 +214,15 @@ QueryPtr span_query(const std::string& name, const json::object& o, DslContext& 
     for (auto& c : clauses->as_array()) {
       PhrasePosition p;
       p.position = at++;
-      span_terms(c, q->field, p.terms, ctx);
+      std::string field;
+      span_terms(c, field, p.terms, ctx);
+      if (at > 1 && field != q->field) illegal("Clauses must have same field");
+      q->field = field;
       q->phrase.push_back(p);
     }
-    q->slop = std::atoi(str(o, "slop", "0").c_str());
+    const std::string slop = str(o, "slop", "0"), in_order = str(o, "in_order", "true");
+    // A phrase says exactly "next to each other, in this order"; everything looser is what intervals say.
+    if (q->phrase.size() > 1 && (in_order == "false" || std::atoi(slop.c_str()) != 0)) return spans_as_intervals(*q, slop, in_order, ctx);
   } else {
     PhrasePosition p;
     json::object self;

@@ -13,7 +13,7 @@
 namespace stele::sql {
 namespace {
 
-class TextSink : public ResultSink {
+class TextSink : public DiscardResults {
  public:
   explicit TextSink(Session& s) : session_(s) {}
   std::string out;
@@ -29,12 +29,6 @@ class TextSink : public ResultSink {
     return true;
   }
   void complete(std::string_view tag) override { out += "(" + std::string(tag) + ")"; }
-  void empty_query() override {}
-  void copy_out_begin(bool, int) override {}
-  void copy_out_data(std::string_view) override {}
-  void copy_out_end() override {}
-  void copy_in_begin(bool, int) override {}
-  bool copy_in_data(std::string*) override { return false; }
 
  private:
   Session& session_;

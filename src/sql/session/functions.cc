@@ -30,7 +30,7 @@ uint64_t SessionImpl::run_plan(HostPlan& kept, const query::QueryPtr& q, std::sp
   } restore{exec_, exec_.params, exec_.param_types};
   exec_.params = params;
   exec_.param_types = param_types;
-  if (has_rules(*q)) {
+  if (has_rules(*q, *exec_.catalog->state())) {
     if (!superuser()) check_privileges(*q, *exec_.catalog->state(), current_user_);
     return run_with_rules(q, params, param_types, emit);
   }

@@ -154,10 +154,9 @@ Described SessionImpl::describe_portal(std::string_view name) {
 
 std::span<const int16_t> SessionImpl::portal_formats(std::string_view name) { return find_portal(name)->formats; }
 
-void SessionImpl::start_portal(Portal& p) {
+void SessionImpl::start_portal(Portal& p, BoundPtr b) {
   exec_.params = p.params;
   exec_.param_types = p.param_types;
-  auto b = bound(*p.statement, true);
   p.plan = plan_for(*p.statement, b, p.prepared.get());
   lock_plan(p.plan, [&] {
     b = bound(*p.statement, true);
@@ -166,6 +165,7 @@ void SessionImpl::start_portal(Portal& p) {
   p.columns = b->columns;
   if (read_only_) check_writes(*b->query);
   p.execution = query::start(p.plan, exec_, read_view(*p.plan));
+  p.bound = std::move(b);
   p.started = true;
 }
 
@@ -260,20 +260,21 @@ void SessionImpl::execute(std::string_view name, int64_t max_rows, ResultSink& s
     case StatementKind::kQuery: break;
   }
   if (p.failed) throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("portal \"{}\" cannot be run", p.name));
-  if (!p.started) {
-    exec_.params = p.params;
-    exec_.param_types = p.param_types;
-    if (const auto b = bound(*p.statement, true); has_rules(*b->query)) {
-      p.started = true;
-      run_rules_statement(*p.statement, b, p);
-      next_command();
-      if (p.result != nullptr) send_result(p, 0, sink);
-      sink.complete(p.tag);
-      return;
-    }
-  }
   try {
-    if (!p.started) start_portal(p);
+    if (!p.started) {
+      const BoundPtr b = bound(*p.statement, true);
+      if (b->has_rules) {
+        exec_.params = p.params;
+        exec_.param_types = p.param_types;
+        p.started = true;
+        run_rules_statement(*p.statement, b, p);
+        next_command();
+        if (p.result != nullptr) send_result(p, 0, sink);
+        sink.complete(p.tag);
+        return;
+      }
+      start_portal(p, b);
+    }
     if (!portal_rows(p, max_rows, sink)) {
       sink.suspended();
       return;
@@ -286,10 +287,8 @@ void SessionImpl::execute(std::string_view name, int64_t max_rows, ResultSink& s
   const uint64_t rows = command == CommandKind::kSelect ? p.rows_sent : p.execution->rows_affected();
   next_command();
   if (command != CommandKind::kSelect && rows > 0) {
-    const auto& q = *p.statement->bound;
-    if (q.query->result_relation > 0) {
-      database_.note_changes({{q.query->range_table[static_cast<size_t>(q.query->result_relation - 1)]->relation, rows}});
-    }
+    const query::Query& q = *p.bound->query;
+    if (q.result_relation > 0) database_.note_changes({{q.range_table[static_cast<size_t>(q.result_relation - 1)]->relation, rows}});
   }
   sink.complete(tag_of(command, p.statement->raw.node, rows));
 }

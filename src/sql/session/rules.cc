@@ -1,5 +1,6 @@
 // Changes of tables and views that have rules. The rows that a statement is about are found first; then each action runs
-// for each of them, with their values for NEW and OLD.
+// for each of them, with their values for NEW and OLD as parameters. Actions and conditions run with the privileges of the
+// relation's owner, as PostgreSQL documents.
 #include "query/dml/writer.h"
 #include "query/rewrite.h"
 #include "sql/binder/privileges.h"
@@ -19,9 +20,9 @@ char event_of(CommandKind c) { return c == CommandKind::kInsert ? '3' : c == Com
 const char* event_word(char e) { return e == '3' ? "INSERT" : e == '2' ? "UPDATE" : "DELETE"; }
 }  // namespace
 
-bool SessionImpl::has_rules(const Query& q) {
+bool SessionImpl::has_rules(const Query& q, const catalog::State& state) {
   if (q.result_relation <= 0 || event_of(q.command) == 0) return false;
-  auto r = exec_.catalog->state()->relation(q.range_table[static_cast<size_t>(q.result_relation - 1)]->relation);
+  auto r = state.relation(q.range_table[static_cast<size_t>(q.result_relation - 1)]->relation);
   if (r == nullptr || r->rules.empty()) return false;
   return std::any_of(r->rules.begin(), r->rules.end(), [&](const Rule& x) { return x.event == event_of(q.command) && x.enabled != 'D' && x.enabled != 'R'; });
 }
@@ -39,17 +40,70 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
   if (!active_rules_.insert({r->oid, event}).second)
     throw Error(ErrorCode::kInvalidObjectDefinition, fmt::format("infinite recursion detected in rules for relation \"{}\"", r->name));
   Active active{active_rules_, {r->oid, event}};
-  std::vector<Rule> rules;
+  // NEW and OLD are parameters: the old columns first, then the new ones.
+  const size_t width = r->columns.size();
+  std::vector<Oid> value_types;
+  for (int side = 0; side < 2; ++side)
+    for (const auto& c : r->columns) value_types.push_back(c.dropped ? oid::kInt4 : c.type);
+  auto context_for = [&](std::string_view text) {
+    BindContext b = bind_context(text);
+    b.user = r->owner;
+    b.variables = [&](const std::vector<std::string>& names, int location) -> ExprPtr {
+      if (names.size() != 2 || (names[0] != "new" && names[0] != "old")) return nullptr;
+      const catalog::Column* c = r->column(std::string_view(names[1]));
+      if (c == nullptr) return nullptr;
+      auto e = std::make_shared<ParamExpr>();
+      e->id = static_cast<int>(c->number + (names[0] == "new" ? width : 0));
+      e->type = c->type;
+      e->typmod = c->typmod;
+      e->collation = c->collation;
+      e->location = location;
+      return e;
+    };
+    return b;
+  };
+  struct Action {
+    std::string text;
+    QueryPtr query;   // null: NOTIFY
+  };
+  struct Bound {
+    bool instead = false;
+    std::string condition_text;
+    QueryPtr condition;   // null: always
+    std::vector<Action> actions;
+  };
+  std::vector<Bound> rules;
   bool instead = false, conditional_instead = false, returns = false;
   for (const Rule& x : r->rules) {
     if (x.event != event || x.enabled == 'D' || x.enabled == 'R') continue;
-    rules.push_back(x);
+    Bound rule;
+    rule.instead = x.instead;
+    rule.condition_text = x.condition_sql;
     if (x.instead) (x.condition_sql.empty() ? instead : conditional_instead) = true;
-    for (const std::string& a : x.actions_sql) {
-      std::string lower = a;
-      for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-      returns = returns || lower.find("returning") != std::string::npos;
+    if (!x.condition_sql.empty()) {
+      const ParsedExpression parsed = parse_expression(x.condition_sql);
+      auto one = std::make_shared<Query>();
+      TargetEntry t;
+      t.expr = sql::bind_expression(parsed.node, nullptr, ExprContext::kWhere, context_for(x.condition_sql), oid::kBool);
+      t.resno = 1;
+      t.name = "c";
+      one->targets.push_back(t);
+      one->has_sublinks = true;
+      check_privileges(*one, *state, r->owner);
+      rule.condition = one;
     }
+    for (const std::string& text : x.actions_sql) {
+      const ParseTreePtr tree = parse_sql(text);
+      const auto* node = tree->statements.at(0).node;
+      Action action{text, nullptr};
+      if (node->node_case != PG_QUERY__NODE__NODE_NOTIFY_STMT) {
+        action.query = bind_statement(node, context_for(tree->text));
+        check_privileges(*action.query, *state, r->owner);
+        returns = returns || !action.query->returning.empty();
+      }
+      rule.actions.push_back(std::move(action));
+    }
+    rules.push_back(std::move(rule));
   }
   if (!q->returning.empty() && (instead || (conditional_instead && r->relkind == 'v')) && !returns)
     throw Error(ErrorCode::kFeatureNotSupported, fmt::format("cannot perform {} RETURNING on relation \"{}\"", event_word(event), r->name))
@@ -119,48 +173,15 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
   };
   run(rows_query, params, param_types, keep);
 
-  const size_t width = r->columns.size();
-  auto value_of = [&](const std::vector<NullableDatum>& row, const std::vector<std::string>& names) -> ExprPtr {
-    if (names.size() != 2 || (names[0] != "new" && names[0] != "old")) return nullptr;
-    const catalog::Column* c = r->column(std::string_view(names[1]));
-    if (c == nullptr) return nullptr;
-    auto e = std::make_shared<ConstExpr>();
-    e->type = c->type;
-    e->typmod = c->typmod;
-    e->collation = c->collation;
-    const NullableDatum d = row[static_cast<size_t>(c->number - 1) + (names[0] == "new" ? width : 0)];
-    e->is_null = d.is_null;
-    e->value = d.value;
-    return e;
-  };
-  auto context_for = [&](const std::vector<NullableDatum>& row, std::string_view text) {
-    BindContext b = bind_context(text);
-    b.variables = [&](const std::vector<std::string>& names, int) { return value_of(row, names); };
-    return b;
-  };
-  auto holds = [&](const Rule& x, const std::vector<NullableDatum>& row) {
-    if (x.condition_sql.empty()) return true;
-    const ParsedExpression p = parse_expression(x.condition_sql);
-    auto one = std::make_shared<Query>();
-    TargetEntry t;
-    t.expr = sql::bind_expression(p.node, nullptr, ExprContext::kWhere, context_for(row, x.condition_sql), oid::kBool);
-    t.resno = 1;
-    t.name = "c";
-    one->targets.push_back(t);
-    one->has_sublinks = true;
+  auto holds = [&](const Bound& x, const std::vector<NullableDatum>& row) {
+    if (x.condition == nullptr) return true;
     bool yes = false;
-    run(one, {}, {}, [&](std::span<const NullableDatum> v, std::span<const OutputColumn>) {
+    run(x.condition, row, value_types, [&](std::span<const NullableDatum> v, std::span<const OutputColumn>) {
       yes = !v[0].is_null && v[0].value.as_bool();
       return false;
     });
     return yes;
   };
-  // Which rows a conditional INSTEAD rule takes away from the statement itself.
-  std::vector<bool> taken(rows.size(), false);
-  for (size_t i = 0; i < rows.size(); ++i)
-    for (const Rule& x : rules)
-      if (x.instead && !x.condition_sql.empty() && holds(x, rows[i])) taken[i] = true;
-
   uint64_t affected = 0;
   auto original = [&] {
     if (instead) return;
@@ -171,10 +192,10 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
     }
     // The statement is left with what no condition holds for.
     auto rest = std::make_shared<Query>(*q);
-    for (const Rule& x : rules) {
-      if (!x.instead || x.condition_sql.empty()) continue;
-      const ParsedExpression p = parse_expression(x.condition_sql);
-      BindContext b = bind_context(x.condition_sql);
+    for (const Bound& x : rules) {
+      if (!x.instead || x.condition == nullptr) continue;
+      const ParsedExpression p = parse_expression(x.condition_text);
+      BindContext b = context_for(x.condition_text);
       b.variables = [&](const std::vector<std::string>& names, int) -> ExprPtr {
         if (names.size() != 2 || (names[0] != "new" && names[0] != "old")) return nullptr;
         const catalog::Column* c = r->column(std::string_view(names[1]));
@@ -200,21 +221,16 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
   };
   if (event == '3') original();
   uint64_t same_kind = 0;
-  for (const Rule& x : rules) {
-    for (const std::string& action : x.actions_sql) {
-      ParseTreePtr tree = parse_sql(action);
-      const auto* node = tree->statements.at(0).node;
+  for (const Bound& x : rules) {
+    for (const Action& action : x.actions) {
       uint64_t count = 0;
-      bool counts = false;
-      for (size_t i = 0; i < rows.size(); ++i) {
-        // A row that another condition took away is not this rule's business either, unless it says so itself.
-        if (!holds(x, rows[i])) continue;
-        if (node->node_case == PG_QUERY__NODE__NODE_NOTIFY_STMT) {
-          run_sql(action);
+      for (const auto& row : rows) {
+        if (!holds(x, row)) continue;
+        if (action.query == nullptr) {
+          run_sql(action.text);
           continue;
         }
-        QueryPtr a = bind_statement(node, context_for(rows[i], tree->text));
-        counts = a->command == q->command && x.instead;
+        const QueryPtr& a = action.query;
         RowSink sink;
         if (emit && a->command == CommandKind::kSelect) sink = emit;
         if (emit && !a->returning.empty() && !q->returning.empty()) {
@@ -237,10 +253,10 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
             return emit(out, described);
           };
         }
-        count += has_rules(*a) ? run_with_rules(a, {}, {}, sink) : run(a, {}, {}, sink);
+        count += has_rules(*a, *state) ? run_with_rules(a, row, value_types, sink) : run(a, row, value_types, sink);
         next_command();
       }
-      if (counts) same_kind = count;
+      if (x.instead && action.query != nullptr && action.query->command == q->command) same_kind = count;
     }
   }
   if (event != '3') original();

@@ -44,6 +44,7 @@ struct CachedStatement {
     query::PlanPtr generic;             // null until made
     std::vector<OutputColumn> columns;
     bool returns_rows = false;
+    bool has_rules = false;             // it changes a relation that rules rewrite
     bool plain_params = false;          // parameters' input needs nothing of the session (no clock, no catalogue)
     bool point_read = false;            // generic is a plain SELECT of one row, and `user` may run it
   };
@@ -99,6 +100,7 @@ struct Portal {
   std::vector<int16_t> formats;
   query::PlanPtr plan;
   std::unique_ptr<query::Execution> execution;
+  BoundPtr bound;                       // set once started: what runs
   BoundPtr point;                       // set: a point read that has not begun a transaction
   std::vector<OutputColumn> columns;    // empty while `point` is set
   bool returns_rows = false, started = false, exhausted = false, failed = false;
@@ -263,7 +265,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   storage::ReadView read_view(const query::Plan& plan);
   // rules.cc: what changes a table or view with rules. The count is that of the original statement, or of the actions of its
   // kind that stand for it.
-  bool has_rules(const query::Query& q);
+  static bool has_rules(const query::Query& q, const catalog::State& state);
   uint64_t run_with_rules(const query::QueryPtr& q, std::span<const NullableDatum> params, std::span<const Oid> param_types, const RowSink& emit);
   void run_rules_statement(const CachedStatement& s, const std::shared_ptr<CachedStatement::Bound>& b, Portal& result);
   std::set<std::pair<Oid, char>> active_rules_;
@@ -315,7 +317,7 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   // portals.cc
   PreparedPtr find_prepared(std::string_view name);
   PortalPtr find_portal(std::string_view name);
-  void start_portal(Portal& p);
+  void start_portal(Portal& p, BoundPtr b);
   void fetch_into_buffer(Portal& p, size_t upto);
   bool portal_rows(Portal& p, int64_t max_rows, ResultSink& sink);
   Described describe_bound(const CachedStatement& s, const CachedStatement::Bound& b);

@@ -230,7 +230,10 @@ void SessionImpl::install_hooks() {
         if (name.empty()) continue;
         system_catalogs::PreparedStatement s{name, p->text, p->prepared_us, {}, p->from_sql,
                                              static_cast<int64_t>(p->generic_plans), static_cast<int64_t>(p->custom_plans)};
-        if (p->statement != nullptr && p->statement->bound != nullptr) s.types = p->statement->bound->param_types;
+        if (p->statement != nullptr) {
+          std::lock_guard lock(p->statement->mutex);
+          if (p->statement->bound != nullptr) s.types = p->statement->bound->param_types;
+        }
         out.push_back(std::move(s));
       }
       return out;

@@ -62,6 +62,7 @@ std::shared_ptr<CachedStatement::Bound> SessionImpl::rebind(CachedStatement& s, 
     b->columns.push_back({t.name, t.expr->type, t.expr->typmod, t.origin_table, t.origin_column});
   }
   b->returns_rows = b->query->command == CommandKind::kSelect || !b->query->returning.empty();
+  b->has_rules = has_rules(*b->query, *state);
   static const std::set<Oid> kPlain = {oid::kBool, oid::kInt2, oid::kInt4, oid::kInt8, oid::kOid, oid::kText, oid::kVarchar, oid::kBpchar,
                                        oid::kBytea, oid::kUuid, oid::kFloat4, oid::kFloat8, oid::kNumeric};
   b->plain_params = std::all_of(b->param_types.begin(), b->param_types.end(), [](Oid t) { return kPlain.contains(t); });
@@ -154,7 +155,7 @@ void SessionImpl::run_query(const StatementPtr& s, std::span<const NullableDatum
   auto b = bound(*s, infer);
   exec_.params = params;
   exec_.param_types = infer ? std::span<const Oid>(b->param_types) : std::span<const Oid>();
-  if (has_rules(*b->query)) {
+  if (b->has_rules) {
     learning_ = nullptr;
     Portal result;
     run_rules_statement(*s, b, result);
@@ -341,18 +342,7 @@ uint64_t SessionImpl::run(const query::QueryPtr& q, std::span<const NullableDatu
 }
 
 void SessionImpl::run_sql(std::string_view sql) {
-  class Discard : public ResultSink {
-   public:
-    void columns(std::span<const OutputColumn>) override {}
-    bool rows(const query::Batch&, std::span<const OutputColumn>) override { return true; }
-    void complete(std::string_view) override {}
-    void empty_query() override {}
-    void copy_out_begin(bool, int) override {}
-    void copy_out_data(std::string_view) override {}
-    void copy_out_end() override {}
-    void copy_in_begin(bool, int) override {}
-    bool copy_in_data(std::string*) override { return false; }
-  } sink;
+  DiscardResults sink;
   const bool own = txn_ == nullptr;
   ParseTreePtr tree = parse_sql(sql);
   const bool outer = multi_statement_;

@@ -325,7 +325,7 @@ void SessionImpl::execute_prepared(const CachedStatement& s, Portal& result) {
   run.params = execute_parameters(s.raw.node, s.tree->text, *b, run.arena);
   run.columns = b->columns;
   run.returns_rows = b->returns_rows;
-  if (has_rules(*b->query)) {
+  if (b->has_rules) {
     exec_.params = run.params;
     exec_.param_types = run.param_types;
     run_rules_statement(*p->statement, b, result);
@@ -333,7 +333,7 @@ void SessionImpl::execute_prepared(const CachedStatement& s, Portal& result) {
     exec_.param_types = {};
     return;
   }
-  start_portal(run);
+  start_portal(run, b);
   fetch_into_buffer(run, SIZE_MAX);
   const CommandKind command = run.plan->command();
   const uint64_t rows = command == CommandKind::kSelect ? run.buffer->size() : run.execution->rows_affected();
@@ -612,7 +612,7 @@ void SessionImpl::fetch(const pg::Node* node, Portal& result) {
   if (it == portals_.end()) throw Error(ErrorCode::kInvalidCursorName, fmt::format("cursor \"{}\" does not exist", f->portalname));
   Portal& p = *it->second;
   if (p.execution == nullptr && !p.held && p.buffer == nullptr) {
-    if (p.statement != nullptr && p.statement->kind == StatementKind::kQuery && !p.started) start_portal(p);
+    if (p.statement != nullptr && p.statement->kind == StatementKind::kQuery && !p.started) start_portal(p, bound(*p.statement, true));
   }
   const std::vector<size_t> rows = move_cursor(p, f->direction, f->how_many);
   if (f->ismove != 0) {
