@@ -107,7 +107,7 @@ def collection_parameters(api):
 def text_and_geo(api):
     api.ok("text: create", "PUT", "/collections/texts", {"vectors": {"size": 2, "distance": "Dot"}})
     points = "/collections/texts/points"
-    values = ["The Quick brown fox", "quickly running foxes", "Über-schnell", "no words of it"]
+    values = ["The Quick brown fox", "quickly running foxes", "Über-schnell", "no words of it", "我喜欢数据库"]
     api.ok("text: upsert", "PUT", points + "?wait=true", {"points": [
         {"id": i, "vector": [1, i], "payload": {"t": t, "where": {"lon": 179.5 - 0.7 * i, "lat": 10 + i}}} for i, t in enumerate(values)]})
 
@@ -121,7 +121,7 @@ def text_and_geo(api):
         ({"type": "text", "tokenizer": "prefix", "min_token_len": 2, "max_token_len": 5}, [("text", "qui", [0, 1]), ("text", "q", [])]),
         ({"type": "text", "tokenizer": "whitespace", "lowercase": False}, [("text", "Quick", [0]), ("text", "schnell", [])]),
         ({"type": "text", "tokenizer": "word", "stemmer": {"type": "snowball", "language": "english"}, "stopwords": "english"}, [("text", "fox run", [1]), ("text", "the", [])]),
-        ({"type": "text", "tokenizer": "multilingual", "phrase_matching": True, "ascii_folding": True}, [("phrase", "brown fox", [0]), ("phrase", "fox brown", []), ("text", "uber", [2])]),
+        ({"type": "text", "tokenizer": "multilingual", "phrase_matching": True, "ascii_folding": True}, [("phrase", "brown fox", [0]), ("phrase", "fox brown", []), ("text", "uber", [2]), ("text", "数据库", [4]), ("text", "喜数", [])]),
     ]
     for schema, wanted in cases:
         api.ok(f"text index {schema}", "PUT", "/collections/texts/index?wait=true", {"field_name": "t", "field_schema": schema})

@@ -33,6 +33,29 @@ std::vector<std::pair<std::string, const json::object*>> dense_of(const json::ob
   }
   return out;
 }
+// A payload as the column keeps it: 2.0 stays a fraction, which no integer matches.
+void append_json(const json::value& v, std::string* out) {
+  if (const auto* d = v.if_double()) {
+    *out += *d == std::floor(*d) && std::fabs(*d) < 1e15 ? fmt::format("{:.1f}", *d) : fmt::format("{}", *d);
+  } else if (const auto* o = v.if_object()) {
+    *out += '{';
+    for (const auto& [key, x] : *o) {
+      if (out->back() != '{') *out += ',';
+      *out += json::serialize(json::string(key)) + ":";
+      append_json(x, out);
+    }
+    *out += '}';
+  } else if (const auto* a = v.if_array()) {
+    *out += '[';
+    for (const json::value& x : *a) {
+      if (out->back() != '[') *out += ',';
+      append_json(x, out);
+    }
+    *out += ']';
+  } else {
+    *out += json::serialize(v);
+  }
+}
 std::string vector_text(const VectorValue& v, uint64_t sparse_dimensions) {
   std::string out;
   if (v.kind == VectorValue::Kind::kDense) {
@@ -278,7 +301,8 @@ void Engine::change_aliases(const json::array& actions) {
           const std::string collection = as_string(required(*c, "collection_name"), "collection_name");
           const std::string alias = as_string(required(*c, "alias_name"), "alias_name");
           if (!exists(collection)) not_found(fmt::format("Collection `{}` doesn't exist!", collection));
-          if (exists(alias) && find(alias) == nullptr) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", alias));
+          const auto table = std::static_pointer_cast<const catalog::Relation>(changes.state()->find(ObjectKind::kRelation, catalog::kPublic, alias));
+          if (table != nullptr && vectors::collection_spec(*table, *changes.state())) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", alias));
           put(alias, collection);
         } else if (const json::object* d = object_member(o, "delete_alias")) {
           remove(as_string(required(*d, "alias_name"), "alias_name"));
@@ -380,7 +404,9 @@ void Engine::put(sql::Session& session, const Handle& h, const std::vector<Point
         }
       } else {
         columns.push_back(payload_column);
-        params.emplace_back(json::serialize(*p.payload));
+        std::string text;
+        append_json(*p.payload, &text);
+        params.emplace_back(std::move(text));
       }
     } else if (p.replace && !payload_column.empty()) {
       columns.push_back(payload_column);

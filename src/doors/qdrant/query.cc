@@ -434,7 +434,6 @@ std::vector<Ranked> diverse(const Handle& h, const QueryNode& q, std::vector<Ran
     out.push_back(candidates[best]);
     VectorValue v;
     if (!vector_of(h, q.using_vector, candidates[best].row, &v)) continue;
-    v = prepared(h, q.using_vector, std::move(v));
     for (size_t i = 0; i < candidates.size(); ++i) {
       if (!taken[i]) nearest_taken[i] = std::max(nearest_taken[i], vector_similarity(h, q.using_vector, v, candidates[i].row, &has));
     }
@@ -466,14 +465,19 @@ double vector_similarity(const Handle& h, const std::string& name, const VectorV
 bool vector_of(const Handle& h, const std::string& name, RowId row, VectorValue* out) {
   if (const auto* multi = h.data->multi(name)) {
     out->kind = VectorValue::Kind::kMulti;
-    return multi->vector(row, h.lsn, &out->multi);
+    if (!multi->vector(row, h.lsn, &out->multi)) return false;
+    out->multi = multi->prepare(std::move(out->multi));
+    return true;
   }
   if (const auto* sparse = h.data->sparse(name)) {
     out->kind = VectorValue::Kind::kSparse;
     return sparse->vector(row, h.lsn, &out->sparse);
   }
   out->kind = VectorValue::Kind::kDense;
-  return h.data->dense(name)->vector(row, h.lsn, &out->dense);
+  const vectors::VectorField* field = h.data->dense(name);
+  if (!field->vector(row, h.lsn, &out->dense)) return false;
+  out->dense = field->prepare(out->dense.data());
+  return true;
 }
 
 std::string order_key(const json::value& order_by) {

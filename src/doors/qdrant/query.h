@@ -42,7 +42,7 @@ struct QueryNode {
 // Similarity of a prepared vector (as it is stored) to a row's, higher is better whatever the metric (of L2 the negated square):
 // what custom scorings work with. `has`: whether the row has one.
 double vector_similarity(const Handle& h, const std::string& name, const VectorValue& prepared, vectors::RowId row, bool* has);
-// A row's vector, as stored; false when it has none.
+// A row's vector in the form that is measured with; false when it has none.
 bool vector_of(const Handle& h, const std::string& name, vectors::RowId row, VectorValue* out);
 // The field that an order_by names.
 std::string order_key(const json::value& order_by);

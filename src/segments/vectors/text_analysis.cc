@@ -1,5 +1,6 @@
 #include "segments/vectors/text_analysis.h"
 
+#include <unicode/brkiter.h>
 #include <unicode/uchar.h>
 #include <unicode/utf8.h>
 
@@ -59,6 +60,22 @@ std::vector<std::string> split(std::string_view text, bool whitespace_only) {
   if (!word.empty()) out.push_back(std::move(word));
   return out;
 }
+// Words as their languages have them, also where no spaces stand between them.
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> out;
+  UErrorCode status = U_ZERO_ERROR;
+  static thread_local const std::unique_ptr<icu::BreakIterator> breaks(icu::BreakIterator::createWordInstance(icu::Locale::getRoot(), status));
+  if (breaks == nullptr) return split(text, false);
+  UText source = UTEXT_INITIALIZER;
+  utext_openUTF8(&source, text.data(), static_cast<int64_t>(text.size()), &status);
+  breaks->setText(&source, status);
+  int32_t from = breaks->first();
+  for (int32_t to = breaks->next(); U_SUCCESS(status) && to != icu::BreakIterator::DONE; from = to, to = breaks->next()) {
+    if (breaks->getRuleStatus() >= UBRK_WORD_NONE_LIMIT) out.emplace_back(text.substr(static_cast<size_t>(from), static_cast<size_t>(to - from)));
+  }
+  utext_close(&source);
+  return out;
+}
 }  // namespace
 
 TextAnalysis::TextAnalysis(const json::value& schema) {
@@ -70,7 +87,8 @@ TextAnalysis::TextAnalysis(const json::value& schema) {
       const std::string t = text_of(v);
       if (t == "whitespace") kind_ = Kind::kWhitespace;
       else if (t == "prefix") kind_ = Kind::kPrefix;
-      else if (t != "word" && t != "multilingual") no_variant();
+      else if (t == "multilingual") kind_ = Kind::kWords;
+      else if (t != "word") no_variant();
     } else if (name == "lowercase") {
       if (!v.is_bool()) no_variant();
       lowercase_ = v.get_bool();
@@ -108,7 +126,7 @@ TextAnalysis::TextAnalysis(const json::value& schema) {
 
 std::vector<std::string> TextAnalysis::tokens(std::string_view text, bool document) const {
   std::vector<std::string> out;
-  for (std::string& word : split(text, kind_ == Kind::kWhitespace)) {
+  for (std::string& word : kind_ == Kind::kWords ? words_of(text) : split(text, kind_ == Kind::kWhitespace)) {
     std::string token = lowercase_ ? lower(word) : std::move(word);
     if (stop_.contains(lowercase_ ? token : lower(token))) continue;
     if (!filters_.empty()) {

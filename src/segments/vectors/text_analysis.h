@@ -21,7 +21,7 @@ class TextAnalysis {
   std::vector<std::string> query(std::string_view text) const { return tokens(text, false); }
 
  private:
-  enum class Kind : uint8_t { kWord, kWhitespace, kPrefix };
+  enum class Kind : uint8_t { kWord, kWhitespace, kPrefix, kWords /* of any language */ };
   std::vector<std::string> tokens(std::string_view text, bool document) const;
   Kind kind_ = Kind::kWord;
   bool lowercase_ = true;
