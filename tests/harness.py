@@ -41,6 +41,8 @@ class Server:
         self.log = open(self.data / "server.out", "ab")
         env = dict(os.environ)
         env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1")
+        env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")
+        env.setdefault("TSAN_OPTIONS", "halt_on_error=1")
         env.update(self.env or {})
         self.process = subprocess.Popen(
             [SERVER, "-D", str(self.data / "db"), "--port-file", str(port_file), *doors, *self.arguments],

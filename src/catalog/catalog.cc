@@ -8,6 +8,7 @@
 #include "catalog/catalog.h"
 
 #include <atomic>
+#include <map>
 #include <mutex>
 
 #include "base/codec.h"
@@ -43,7 +44,7 @@ class CatalogImpl;
 
 class ChangesImpl : public Changes {
  public:
-  ChangesImpl(CatalogImpl& catalog, storage::Transaction& txn);
+  ChangesImpl(CatalogImpl& catalog, storage::Transaction& txn, Oid database);
   StatePtr state() override;
   bool empty() const override { return steps_.empty(); }
   void put(std::shared_ptr<const Object> object) override;
@@ -52,6 +53,7 @@ class ChangesImpl : public Changes {
   void drop_dependencies_of(const ObjectAddress& dependent) override;
   void put_statistics(Oid relation, std::shared_ptr<const RelationStatistics> s) override;
   void refresh() override;
+  Oid database() const override { return database_; }
 
  private:
   struct Step {
@@ -65,7 +67,11 @@ class ChangesImpl : public Changes {
 
   CatalogImpl& catalog_;
   storage::Transaction& txn_;
+  const Oid database_;
   std::shared_ptr<const StateImpl> base_;
+  // What state() answered last, and of what it is a view.
+  std::shared_ptr<const StateImpl> viewed_;
+  StatePtr view_;
   std::vector<Step> steps_;
 };
 
@@ -102,8 +108,11 @@ class CatalogImpl : public Catalog {
 
   void load() override;
   StatePtr state() const override { return current(); }
+  StatePtr state(Oid database) override { return view(current(), database); }
+  // One view a database is kept, of the state asked for last: what others cache is found by the pointer.
+  StatePtr view(const std::shared_ptr<const StateImpl>& all, Oid database);
   std::shared_ptr<const StateImpl> current() const { return std::atomic_load(&state_); }
-  std::unique_ptr<Changes> begin(storage::Transaction& txn) override { return std::make_unique<ChangesImpl>(*this, txn); }
+  std::unique_ptr<Changes> begin(storage::Transaction& txn, Oid database) override { return std::make_unique<ChangesImpl>(*this, txn, database); }
   Oid allocate_oid() override { return static_cast<Oid>(oids_.next(store_, "oid") + 16384); }
   uint32_t allocate_storage_id() override { return static_cast<uint32_t>(storage_ids_.next(store_, "storage_id") + 1000); }
   void on_change(std::function<void(const StatePtr&, const std::vector<ObjectAddress>&)> f) override {
@@ -131,12 +140,25 @@ class CatalogImpl : public Catalog {
   storage::Store& store_;
   std::shared_ptr<const StateImpl> state_;
   Counter oids_, storage_ids_;
+  std::mutex views_mutex_;
+  std::map<Oid, std::pair<std::shared_ptr<const StateImpl>, StatePtr>> views_;
   std::mutex callbacks_mutex_;
   std::vector<std::function<void(const StatePtr&, const std::vector<ObjectAddress>&)>> callbacks_;
 };
 
-ChangesImpl::ChangesImpl(CatalogImpl& catalog, storage::Transaction& txn)
-    : catalog_(catalog), txn_(txn), base_(catalog.current()) {}
+StatePtr CatalogImpl::view(const std::shared_ptr<const StateImpl>& all, Oid database) {
+  if (database == 0 && !all->many_databases()) return all;
+  std::lock_guard lock(views_mutex_);
+  auto& [of, view] = views_[database];
+  if (of != all) {
+    of = all;
+    view = database_view(all, database);
+  }
+  return view;
+}
+
+ChangesImpl::ChangesImpl(CatalogImpl& catalog, storage::Transaction& txn, Oid database)
+    : catalog_(catalog), txn_(txn), database_(database), base_(catalog.current()) {}
 
 void ChangesImpl::trim() {
   while (!steps_.empty() && steps_.back().token.expired()) steps_.pop_back();
@@ -144,7 +166,13 @@ void ChangesImpl::trim() {
 
 StatePtr ChangesImpl::state() {
   trim();
-  return top();
+  const auto& all = top();
+  if (database_ == 0 && !all->many_databases()) return all;
+  if (viewed_ != all) {
+    view_ = steps_.empty() ? catalog_.view(all, database_) : database_view(all, database_);
+    viewed_ = all;
+  }
+  return view_;
 }
 
 void ChangesImpl::record(Delta d) {
@@ -180,8 +208,8 @@ void ChangesImpl::put(std::shared_ptr<const Object> object) {
     txn_.lock({storage::LockKind::kObject, key}, storage::LockMode::kExclusive, {});
     auto committed = catalog_.current();
     if (committed != base_) refresh();
-    auto other = top()->find(object->kind(), object->schema_oid(), object->name);
-    if (other != nullptr && other->oid != object->oid && name_key(*other) == key)
+    auto other = top()->named(key);
+    if (other != nullptr && other->oid != object->oid)
       throw Error(object->kind() == ObjectKind::kRelation ? ErrorCode::kDuplicateTable : ErrorCode::kDuplicateObject,
                   (object->kind() == ObjectKind::kRelation ? "relation \"" : "object \"") + object->name + "\" already exists");
   }
@@ -242,7 +270,7 @@ void ChangesImpl::refresh() {
 
 void CatalogImpl::bootstrap() {
   auto txn = store_.begin({});
-  auto changes = begin(*txn);
+  auto changes = begin(*txn, 0);
   auto schema = [&](Oid oid, const char* name, std::vector<AclItem> acl) {
     auto s = std::make_shared<Schema>();
     s->oid = oid;
@@ -356,7 +384,7 @@ void CatalogImpl::load() {
       if (in_temp(o)) leftovers.push_back({kind, o->oid, 0});
     });
   auto txn = store_.begin({});
-  auto changes = begin(*txn);
+  auto changes = begin(*txn, 0);
   for (size_t i = schemas; i < leftovers.size(); ++i) changes->drop(leftovers[i].kind, leftovers[i].oid);
   for (size_t i = 0; i < schemas; ++i) changes->drop(leftovers[i].kind, leftovers[i].oid);
   txn->commit();

@@ -59,6 +59,8 @@ class Changes {
   virtual void put_statistics(Oid relation, std::shared_ptr<const RelationStatistics> s) = 0;
   // Latest committed state plus own changes (READ COMMITTED statements call it at their start).
   virtual void refresh() = 0;
+  // Whose objects state() shows; 0 the default one. What has no schema and is put without a database belongs to it.
+  virtual Oid database() const = 0;
 };
 
 class Catalog : public storage::Participant {
@@ -67,8 +69,12 @@ class Catalog : public storage::Participant {
   // After Store::recover(): reads the committed objects; bootstraps an empty one (schemas pg_catalog,
   // public, information_schema, redis; role `postgres`-compatible superuser; database `stele`).
   virtual void load() = 0;
-  virtual StatePtr state() const = 0;   // latest committed; an atomic load
-  virtual std::unique_ptr<Changes> begin(storage::Transaction& txn) = 0;
+  // Latest committed; an atomic load. The objects of all databases; names without a schema are the default one's.
+  virtual StatePtr state() const = 0;
+  // The same as a session of that database (0: the default one) sees it. Oids are looked up everywhere; names and
+  // enumerations show what belongs to the database or to all.
+  virtual StatePtr state(Oid database) = 0;
+  virtual std::unique_ptr<Changes> begin(storage::Transaction& txn, Oid database = 0) = 0;
   virtual Oid allocate_oid() = 0;       // >= 16384, never reused
   virtual uint32_t allocate_storage_id() = 0;
   // Called after a commit changed objects, on the committing thread, after publish.

@@ -6,7 +6,7 @@
 namespace stele::catalog {
 namespace {
 
-constexpr char kVersion = 2;   // 2: partitions, rules, what is inherited, more of aggregates and operators
+constexpr char kVersion = 3;   // 2: partitions, rules, what is inherited, more of aggregates and operators; 3: databases
 
 // One field list a struct (describe below) serves writing and reading.
 struct Writer {
@@ -77,7 +77,10 @@ struct Loader {
 };
 
 template <typename A> void describe(A& a, AclItem& x) { a(x.grantee, x.grantor, x.privileges, x.grant_options); }
-template <typename A> void base(A& a, Object& x) { a(x.oid, x.name, x.owner, x.acl, x.comment); }
+template <typename A> void base(A& a, Object& x) {
+  a(x.oid, x.name, x.owner, x.acl, x.comment);
+  if (a.version >= 3) a(x.database);
+}
 template <typename A> void describe(A& a, Column& x) {
   a(x.name, x.number, x.type, x.typmod, x.collation, x.dimensions, x.not_null, x.dropped, x.identity, x.generated,
     x.default_sql, x.missing_value, x.storage, x.statistics_target, x.options, x.comment, x.acl);

@@ -41,6 +41,8 @@ struct Object {
   Oid owner = kBootstrapRole;
   std::optional<std::vector<AclItem>> acl;  // nullopt: the default privileges of the kind
   std::optional<std::string> comment;
+  // Of a kind without a schema that belongs to one database (schemas, extensions, casts): which; 0: the default one, or all.
+  Oid database = 0;
   virtual ~Object() = default;
   virtual ObjectKind kind() const = 0;
   virtual Oid schema_oid() const { return 0; }

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/codec.h"
+#include "types/oids.h"
 
 namespace stele::catalog {
 namespace {
@@ -43,9 +44,10 @@ std::string name_key(const Object& o) {
       const auto& c = static_cast<const Cast&>(o);
       std::string target;
       put_be32(target, c.target);
+      if (c.database != 0) put_be32(target, c.database);
       return scoped_key(o.kind(), c.source, target);
     }
-    default: return scoped_key(o.kind(), o.schema_oid(), o.name);
+    default: return scoped_key(o.kind(), o.schema_oid() != 0 ? o.schema_oid() : o.database, o.name);
   }
 }
 
@@ -68,6 +70,11 @@ Ptr<Object> StateImpl::get(ObjectKind kind, Oid oid) const {
 
 Ptr<Object> StateImpl::find(ObjectKind kind, Oid schema, std::string_view name) const {
   const Ptr<Object>* p = names_.find(scoped_key(kind, schema, name));
+  return p ? *p : nullptr;
+}
+
+Ptr<Object> StateImpl::named(const std::string& key) const {
+  const Ptr<Object>* p = names_.find(key);
   return p ? *p : nullptr;
 }
 
@@ -147,6 +154,8 @@ void StateImpl::apply_in_place(const Delta& d) {
         std::string old_name = name_key(**old);
         const Ptr<Object>* named = names_.find(old_name);
         if (named != nullptr && (*named)->oid == d.object->oid) names_ = names_.without(old_name);
+      } else if (d.object->kind() == ObjectKind::kDatabase && d.object->oid >= oid::kFirstUserOid) {
+        ++databases_;
       }
       objects_ = objects_.with(key, d.object);
       names_ = names_.with(name_key(*d.object), d.object);
@@ -159,6 +168,7 @@ void StateImpl::apply_in_place(const Delta& d) {
         const Ptr<Object>* named = names_.find(old_name);
         if (named != nullptr && (*named)->oid == d.address.oid) names_ = names_.without(old_name);
         objects_ = objects_.without(key);
+        if (d.address.kind == ObjectKind::kDatabase && d.address.oid >= oid::kFirstUserOid) --databases_;
       }
       remove_dependencies({d.address.kind, d.address.oid, 0}, true);
       if (d.address.kind == ObjectKind::kRelation) statistics_ = statistics_.without(d.address.oid);

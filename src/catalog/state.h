@@ -27,6 +27,11 @@ class StateImpl : public State {
   std::vector<Dependency> dependencies_of(const ObjectAddress& dependent) const override;
   std::shared_ptr<const RelationStatistics> statistics(Oid relation) const override;
 
+  // By name_key().
+  Ptr<Object> named(const std::string& key) const;
+  // Whether there are databases beside the default one.
+  bool many_databases() const { return databases_ > 0; }
+
   // A new state, one delta further, with a version of its own.
   std::shared_ptr<const StateImpl> apply(const Delta& d) const;
   std::shared_ptr<const StateImpl> apply(const std::vector<Delta>& deltas) const;
@@ -37,6 +42,7 @@ class StateImpl : public State {
   void remove_dependencies(const ObjectAddress& a, bool as_referenced);
 
   uint64_t version_ = 1;
+  int databases_ = 0;
   PersistentMap<uint64_t, Ptr<Object>> objects_;       // kind << 32 | oid
   PersistentMap<std::string, Ptr<Object>> names_;
   PersistentMap<std::string, Dependency> by_dependent_, by_referenced_;
@@ -45,6 +51,8 @@ class StateImpl : public State {
 
 // Key of names_; empty when the kind has no lookup by name.
 std::string name_key(const Object& o);
+// What a session of `database` sees of `all`.
+StatePtr database_view(std::shared_ptr<const StateImpl> all, Oid database);
 std::string dependency_key(const ObjectAddress& first, const ObjectAddress& second);
 
 }  // namespace stele::catalog

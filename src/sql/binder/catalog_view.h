@@ -68,6 +68,9 @@ class CatalogView {
   const std::vector<Oid>& path() const { return path_; }
   Oid creation_schema() const { return creation_schema_; }
   Oid temp_schema() const { return temp_schema_; }
+  // The database that names in three parts may begin with.
+  const std::string& database() const { return database_; }
+  void set_database(std::string name) { database_ = std::move(name); }
 
   // Throws internal_error "cache lookup failed for type %u".
   const TypeRow& type(Oid oid);
@@ -121,6 +124,7 @@ class CatalogView {
 
   catalog::StatePtr state_;
   std::vector<Oid> path_;
+  std::string database_ = "stele";
   Oid creation_schema_, temp_schema_;
   std::unordered_map<Oid, std::unique_ptr<TypeRow>> types_;
   std::unordered_map<Oid, std::unique_ptr<ProcRow>> procs_;

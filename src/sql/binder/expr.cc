@@ -248,7 +248,7 @@ ExprPtr Binder::column_ref(Scope& s, const pg::ColumnRef* c) {
     };
     size_t rel_parts = whole ? n : n - 1;
     if (rel_parts == 3) {
-      if (names[0] != "stele" && names[0] != "postgres") problem = kWrongDb;
+      if (names[0] != cat.database()) problem = kWrongDb;
       else names.erase(names.begin()), --n, --rel_parts;
     }
     if (rel_parts > 3 || (rel_parts == 3 && problem == kOk)) problem = kTooMany;

@@ -6,7 +6,7 @@ namespace stele::sql {
 std::vector<Binder::Candidate> Binder::function_candidates(const std::vector<std::string>& names, int nargs, const std::vector<std::string>& arg_names,
                                                            bool expand_variadic, bool expand_defaults) {
   Oid schema = 0;
-  if (names.size() > 3 || (names.size() == 3 && names[0] != "postgres" && names[0] != "stele" && names[0].empty()))
+  if (names.size() > 3)
     fail(ErrorCode::kSyntaxError, "improper qualified name (too many dotted names): " + names_to_string(names));
   if (names.size() >= 2) {
     schema = cat.schema(names[names.size() - 2]);

@@ -31,7 +31,7 @@ constexpr SystemColumn kSystemColumns[] = {
 
 catalog::Ptr<catalog::Relation> Binder::open_relation(const pg::RangeVar* rv, bool missing_ok) {
   std::string name = rv->relname, schema = pg::has(rv->schemaname) ? rv->schemaname : "";
-  if (pg::has(rv->catalogname) && std::string_view(rv->catalogname) != "stele" && std::string_view(rv->catalogname) != "postgres")
+  if (pg::has(rv->catalogname) && rv->catalogname != cat.database())
     fail(ErrorCode::kFeatureNotSupported, std::string("cross-database references are not implemented: \"") + rv->catalogname + "." + schema + "." + name + "\"", rv->location);
   if (schema.empty()) {
     auto r = cat.find_relation(name);

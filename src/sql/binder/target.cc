@@ -96,7 +96,7 @@ void Binder::expand_star(Scope& s, const pg::ColumnRef* c, std::vector<TargetEnt
       expand_row(s, e, out, c->location);
       return;
     }
-  if (names.size() == 3 && (names[0] == "stele" || names[0] == "postgres")) names.erase(names.begin());
+  if (names.size() == 3 && names[0] == cat.database()) names.erase(names.begin());
   if (names.size() > 2)
     fail(ErrorCode::kSyntaxError, "improper qualified name (too many dotted names): " + names_to_string(names) + ".*", c->location);
   std::string schema = names.size() == 2 ? names[0] : "", rel = names.back();

@@ -235,6 +235,8 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
     auto given = std::make_unique<bool[]>(width);
     Arena arena;
     const catalog::Column* current_column = nullptr;   // for the error's context
+    std::optional<CopyReader> input;    // of texts; outlives the loop, as current_value lies in it
+    std::vector<CopyField> fields;
     std::string_view current_value;
     uint64_t line = 0;
     bool finishing = false;
@@ -278,8 +280,7 @@ void SessionImpl::copy(const CachedStatement& s, ResultSink& sink) {
           insert();
         }
       } else {
-        CopyReader reader(options, read);
-        std::vector<CopyField> fields;
+        CopyReader& reader = input.emplace(options, read);
         if (options.header && reader.next(fields) && options.header_match) {
           if (fields.size() != columns.size()) {
             throw Error(ErrorCode::kBadCopyFileFormat, fmt::format("wrong number of fields in header line: got {}, expected {}", fields.size(), columns.size()));

@@ -52,6 +52,11 @@ class Ddl {
     host.notice(severity, Error(code, std::move(message)).detail(std::move(detail)).hint(std::move(hint)));
   }
   void put(std::shared_ptr<const catalog::Object> o) { changes().put(std::move(o)); }
+  // A new object of a kind without a schema: the database's own.
+  void put_new(std::shared_ptr<catalog::Object> o) {
+    o->database = changes().database();
+    changes().put(std::move(o));
+  }
   template <typename T> std::shared_ptr<T> edit(const Ptr<T>& o) { return std::make_shared<T>(*o); }
   void depend(ObjectAddress dependent, ObjectAddress referenced, DependencyKind kind = DependencyKind::kNormal);
   void depend_on_all(ObjectAddress dependent, const std::vector<ObjectAddress>& referenced);
@@ -123,7 +128,7 @@ class Ddl {
 
   // drop.cc
   struct DropTarget { ObjectAddress address; };
-  void drop(const std::vector<ObjectAddress>& targets, bool cascade);
+  void drop(const std::vector<ObjectAddress>& targets, bool cascade, bool report = true);
   void drop_now(const ObjectAddress& a);
   void drop_statement(const pg::DropStmt* s);
   void drop_column(std::shared_ptr<Relation>& r, int16_t column, bool cascade);
@@ -182,6 +187,14 @@ class Ddl {
   static ResolvedType type_without_position(const pg::TypeName* t, const BindContext& b);
   // range_types.cc
   void create_range(const pg::CreateRangeStmt* s);
+
+  // databases.cc
+  Ptr<catalog::Database> database_named(std::string_view name, bool missing_ok = false);
+  void create_database(const pg::CreatedbStmt* s);
+  void drop_database(const pg::DropdbStmt* s);
+  void alter_database(const pg::AlterDatabaseStmt* s);
+  void alter_database_set(const pg::AlterDatabaseSetStmt* s);
+  void rename_database(std::string_view from, const std::string& to);
 
   // roles.cc
   void create_role(const pg::CreateRoleStmt* s);

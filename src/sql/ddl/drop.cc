@@ -11,7 +11,7 @@ void Ddl::erase_storage(const Relation& r) {
   txn().erase_range(prefix, rows::after_prefix(prefix));
 }
 
-void Ddl::drop(const std::vector<ObjectAddress>& targets, bool cascade) {
+void Ddl::drop(const std::vector<ObjectAddress>& targets, bool cascade, bool report) {
   struct Found { ObjectAddress address; ObjectAddress because; bool silent; };
   std::vector<Found> order;
   std::set<ObjectAddress> seen(targets.begin(), targets.end()), silenced;
@@ -73,7 +73,7 @@ void Ddl::drop(const std::vector<ObjectAddress>& targets, bool cascade) {
     }
     return d;
   };
-  if (!reports.empty()) {
+  if (!reports.empty() && report) {
     if (!cascade) {
       if (targets.size() == 1)
         fail(ErrorCode::kDependentObjectsStillExist, "cannot drop " + describe(targets[0]) + " because other objects depend on it", -1, joined(),

@@ -17,9 +17,9 @@ void Ddl::create_schema(const pg::CreateSchemaStmt* s) {
   Oid owner = s->authrole != nullptr ? role_spec(s->authrole) : host.current_user();
   std::string name = pg::has(s->schemaname) ? s->schemaname : view().role_name(owner);
   if (!host.superuser()) {
-    auto db = state()->find(ObjectKind::kDatabase, 0, "stele");
+    auto db = state()->get(ObjectKind::kDatabase, host.database_oid());
     if (db != nullptr && !has_privilege(db->acl, db->owner, host.current_user(), catalog::kCreate, 0))
-      fail(ErrorCode::kInsufficientPrivilege, "permission denied for database stele");
+      fail(ErrorCode::kInsufficientPrivilege, "permission denied for database " + host.database_name());
   }
   if (name.starts_with("pg_"))
     fail(ErrorCode::kReservedName, "unacceptable schema name \"" + name + "\"", -1, "The prefix \"pg_\" is reserved for system schemas.");
@@ -35,7 +35,7 @@ void Ddl::create_schema(const pg::CreateSchemaStmt* s) {
   o->name = name;
   o->owner = owner;
   o->acl = default_acl('n', owner, 0);
-  put(o);
+  put_new(o);
   host.next_command();
   std::vector<Node*> elements(PG_LIST(s, schema_elts).begin(), PG_LIST(s, schema_elts).end());
   if (elements.empty()) return;
@@ -125,9 +125,7 @@ std::string Ddl::comment(const pg::CommentStmt* s) {
       break;
     }
     case pg::OBJECT_DATABASE: {
-      auto o = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, names.back()));
-      if (o == nullptr) fail(ErrorCode::kInvalidCatalogName, "database \"" + names.back() + "\" does not exist");
-      set(edit(o));
+      set(edit(database_named(names.back())));
       break;
     }
     case pg::OBJECT_ROLE: set(edit(role_named(names.back()))); break;
@@ -398,55 +396,16 @@ std::string Ddl::other(const Node* n) {
         e->owner = host.current_user();
         e->schema = view().creation_schema();
         e->version = version;
-        put(e);
+        put_new(e);
         return "CREATE EXTENSION";
       }
       fail(ErrorCode::kFeatureNotSupported, "extension \"" + name + "\" is not available", -1, {}, "The extension must first be installed on the system where PostgreSQL is running.");
     }
     case pg::kAlterExtensionStmt: return "ALTER EXTENSION";
-    case pg::kCreatedbStmt: {
-      host.prevent_in_block("CREATE DATABASE");
-      std::string name = n->createdb_stmt->dbname;
-      if (state()->find(ObjectKind::kDatabase, 0, name) != nullptr) fail(ErrorCode::kDuplicateDatabase, "database \"" + name + "\" already exists");
-      auto d = std::make_shared<catalog::Database>();
-      d->oid = catalog().allocate_oid();
-      d->name = name;
-      d->owner = host.current_user();
-      put(d);
-      return "CREATE DATABASE";
-    }
-    case pg::kDropdbStmt: {
-      host.prevent_in_block("DROP DATABASE");
-      std::string name = n->dropdb_stmt->dbname;
-      auto d = state()->find(ObjectKind::kDatabase, 0, name);
-      if (d == nullptr) {
-        if (!n->dropdb_stmt->missing_ok) fail(ErrorCode::kInvalidCatalogName, "database \"" + name + "\" does not exist");
-        notice("database \"" + name + "\" does not exist, skipping");
-        return "DROP DATABASE";
-      }
-      changes().drop(ObjectKind::kDatabase, d->oid);
-      return "DROP DATABASE";
-    }
-    case pg::kAlterDatabaseStmt: return "ALTER DATABASE";
-    case pg::kAlterDatabaseSetStmt: {
-      auto d = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, n->alter_database_set_stmt->dbname));
-      if (d == nullptr) fail(ErrorCode::kInvalidCatalogName, std::string("database \"") + n->alter_database_set_stmt->dbname + "\" does not exist");
-      auto m = edit(d);
-      const pg::VariableSetStmt* set = n->alter_database_set_stmt->setstmt;
-      if (set->kind == pg::VAR_RESET_ALL) m->settings.clear();
-      else if (set->kind == pg::VAR_RESET || set->kind == pg::VAR_SET_DEFAULT) m->settings.erase(set->name);
-      else {
-        std::string value;
-        for (const Node* a : PG_LIST(set, args))
-          if (a->node_case == pg::kAConst) {
-            const pg::AConst* c = a->a_const;
-            value += (value.empty() ? "" : ", ") + (c->val_case == PG_QUERY__A__CONST__VAL_IVAL ? std::to_string(c->ival->ival) : c->val_case == PG_QUERY__A__CONST__VAL_FVAL ? std::string(c->fval->fval) : std::string(c->sval->sval));
-          }
-        m->settings[set->name] = value;
-      }
-      put(m);
-      return "ALTER DATABASE";
-    }
+    case pg::kCreatedbStmt: create_database(n->createdb_stmt); return "CREATE DATABASE";
+    case pg::kDropdbStmt: drop_database(n->dropdb_stmt); return "DROP DATABASE";
+    case pg::kAlterDatabaseStmt: alter_database(n->alter_database_stmt); return "ALTER DATABASE";
+    case pg::kAlterDatabaseSetStmt: alter_database_set(n->alter_database_set_stmt); return "ALTER DATABASE";
     case pg::kAlterSystemStmt: return "ALTER SYSTEM";
     case pg::kCreateStatsStmt: return "CREATE STATISTICS";
     case pg::kAlterDefaultPrivilegesStmt: alter_default_privileges(n->alter_default_privileges_stmt); return "ALTER DEFAULT PRIVILEGES";

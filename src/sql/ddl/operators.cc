@@ -462,7 +462,7 @@ void Ddl::create_cast(const pg::CreateCastStmt* s) {
   if (c->source == c->target && c->func == 0) fail(ErrorCode::kInvalidObjectDefinition, "source data type and target data type are the same");
   if (view().find_cast(c->source, c->target)) fail(ErrorCode::kDuplicateObject, "cast from type " + shown(c->source) + " to type " + shown(c->target) + " already exists");
   c->oid = catalog().allocate_oid();
-  put(c);
+  put_new(c);
   ObjectAddress self{ObjectKind::kCast, c->oid, 0};
   depend(self, {ObjectKind::kType, c->source, 0});
   depend(self, {ObjectKind::kType, c->target, 0});

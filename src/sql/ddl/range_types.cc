@@ -131,7 +131,7 @@ void Ddl::create_range(const pg::CreateRangeStmt* s) {
   cast->source = range->oid;
   cast->target = multi->oid;
   cast->func = from_range;
-  put(cast);
+  put_new(cast);
   changes().add_dependency({{ObjectKind::kCast, cast->oid, 0}, many, DependencyKind::kInternal});
 }
 

@@ -265,11 +265,7 @@ void Ddl::rename(const pg::RenameStmt* s) {
       return;
     }
     case pg::OBJECT_DATABASE: {
-      auto d = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, s->subname));
-      if (d == nullptr) fail(ErrorCode::kInvalidCatalogName, std::string("database \"") + s->subname + "\" does not exist");
-      auto m = edit(d);
-      m->name = to;
-      put(m);
+      rename_database(s->subname, to);
       return;
     }
     case pg::OBJECT_RULE: {
@@ -407,7 +403,7 @@ void Ddl::set_owner(const pg::AlterOwnerStmt* s) {
       own(o);
       return;
     }
-    case pg::OBJECT_DATABASE: own(std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, last()))); return;
+    case pg::OBJECT_DATABASE: own(database_named(last())); return;
     case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
       const TypeRow* row = view().find_type(last());
       if (row == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + last() + "\" does not exist");

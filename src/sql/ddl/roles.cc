@@ -134,7 +134,24 @@ void Ddl::drop_role(const pg::DropRoleStmt* s) {
             if (i.grantee == r->oid) { owned += (owned.empty() ? "" : "\n") + ("privileges for " + describe({kind, o->oid, 0})); break; }
       });
     };
-    for (ObjectKind k : {ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction}) scan(k);
+    for (ObjectKind k : {ObjectKind::kDatabase, ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction}) scan(k);
+    // What other databases have of it is only counted.
+    std::map<Oid, int> elsewhere;
+    auto all = catalog().state();
+    for (ObjectKind k : {ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction, ObjectKind::kType})
+      all->for_each(k, [&](const Ptr<catalog::Object>& o) {
+        // Row and array types are owned through what they are of.
+        if (k == ObjectKind::kType && (static_cast<const catalog::Type&>(*o).relation != 0 || static_cast<const catalog::Type&>(*o).element != 0)) return;
+        bool concerned = o->owner == r->oid;
+        if (o->acl)
+          for (auto& i : *o->acl) concerned = concerned || i.grantee == r->oid;
+        auto schema = o->schema_oid() != 0 ? all->get(ObjectKind::kSchema, o->schema_oid()) : o;
+        if (concerned && schema != nullptr && schema->database != changes().database()) ++elsewhere[schema->database];
+      });
+    for (auto& [database, n] : elsewhere) {
+      auto d = all->get(ObjectKind::kDatabase, database);
+      owned += (owned.empty() ? "" : "\n") + std::to_string(n) + (n == 1 ? " object" : " objects") + " in database " + (d != nullptr ? d->name : "stele");
+    }
     if (!owned.empty()) fail(ErrorCode::kDependentObjectsStillExist, "role \"" + name + "\" cannot be dropped because some objects depend on it", -1, owned);
     changes().drop(ObjectKind::kRole, r->oid);
   }
@@ -256,9 +273,7 @@ void Ddl::grant(const pg::GrantStmt* s) {
         break;
       }
       case pg::OBJECT_DATABASE: {
-        auto o = std::static_pointer_cast<const catalog::Database>(state()->find(ObjectKind::kDatabase, 0, pg::str(n)));
-        if (o == nullptr) fail(ErrorCode::kInvalidCatalogName, "database \"" + std::string(pg::str(n)) + "\" does not exist");
-        one(o, static_cast<uint32_t>(catalog::kTemp | catalog::kConnect));
+        one(database_named(pg::str(n)), static_cast<uint32_t>(catalog::kTemp | catalog::kConnect));
         break;
       }
       case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_ROUTINE: {

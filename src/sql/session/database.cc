@@ -32,7 +32,11 @@ DatabaseImpl::~DatabaseImpl() {
 std::unique_ptr<Session> DatabaseImpl::connect(const SessionOptions& options) {
   const int pid = next_pid_.fetch_add(1) + 1;
   auto session = std::make_unique<SessionImpl>(*this, options, pid, static_cast<int>(secure_random() & 0x7fffffff));
-  std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
+  if (closed_databases_.contains(session->database_oid())) {
+    lock.unlock();
+    throw Error(ErrorCode::kInvalidCatalogName, fmt::format("database \"{}\" does not exist", options.database)).detail("It seems to have just been dropped or renamed.");
+  }
   sessions_[pid] = session.get();
   return session;
 }
@@ -41,6 +45,31 @@ void DatabaseImpl::forget(SessionImpl& session) {
   std::lock_guard lock(mutex_);
   sessions_.erase(session.pid());
   for (auto& [channel, who] : listeners_) who.erase(&session);
+  session_gone_.notify_all();
+}
+
+std::string DatabaseImpl::close_database(Oid database, SessionImpl& by, bool terminate) {
+  std::unique_lock lock(mutex_);
+  closed_databases_.insert(database);
+  auto others = [&] {
+    std::vector<SessionImpl*> out;
+    for (auto& [pid, session] : sessions_)
+      if (session != &by && session->database_oid() == database) out.push_back(session);
+    return out;
+  };
+  if (terminate) {
+    for (SessionImpl* s : others()) {
+      s->terminated_.store(true);
+      if (s->options().terminated) s->options().terminated();
+      s->cancel();
+    }
+  }
+  // One that has just been closed may not be gone yet.
+  session_gone_.wait_for(lock, std::chrono::seconds(5), [&] { return others().empty(); });
+  const size_t left = others().size();
+  if (left == 0) return {};
+  closed_databases_.erase(database);
+  return left == 1 ? std::string("There is 1 other session using the database.") : fmt::format("There are {} other sessions using the database.", left);
 }
 
 int DatabaseImpl::take_temp_number() {
@@ -102,8 +131,8 @@ std::vector<system_catalogs::Activity> DatabaseImpl::activities() {
 void DatabaseImpl::listen(SessionImpl& session, const std::vector<std::pair<char, std::string>>& changes) {
   std::lock_guard lock(mutex_);
   for (const auto& [kind, channel] : changes) {
-    if (kind == '+') listeners_[channel].insert(&session);
-    else if (kind == '-') listeners_[channel].erase(&session);
+    if (kind == '+') listeners_[{session.database_oid(), channel}].insert(&session);
+    else if (kind == '-') listeners_[{session.database_oid(), channel}].erase(&session);
     else for (auto& [name, who] : listeners_) who.erase(&session);
   }
 }
@@ -111,17 +140,17 @@ std::vector<std::string> DatabaseImpl::channels(SessionImpl& session) {
   std::vector<std::string> out;
   std::lock_guard lock(mutex_);
   for (auto& [name, who] : listeners_) {
-    if (who.contains(&session)) out.push_back(name);
+    if (who.contains(&session)) out.push_back(name.second);
   }
   return out;
 }
-void DatabaseImpl::notify(int pid, const std::vector<std::pair<std::string, std::string>>& messages) {
+void DatabaseImpl::notify(SessionImpl& from, const std::vector<std::pair<std::string, std::string>>& messages) {
   std::lock_guard lock(mutex_);
   for (const auto& [channel, payload] : messages) {
-    auto it = listeners_.find(channel);
+    auto it = listeners_.find({from.database_oid(), channel});
     if (it == listeners_.end()) continue;
     for (SessionImpl* s : it->second) {
-      if (s->options().notification) s->options().notification(pid, channel, payload);
+      if (s->options().notification) s->options().notification(from.pid(), channel, payload);
     }
   }
 }
@@ -164,7 +193,7 @@ void DatabaseImpl::start_background_work() {
     auto session = connect(options);
     auto& impl = static_cast<SessionImpl&>(*session);
     std::vector<std::string> stale;
-    engine_.catalog->state()->for_each(ObjectKind::kSchema, [&](const catalog::Ptr<catalog::Object>& o) {
+    engine_.catalog->state(0)->for_each(ObjectKind::kSchema, [&](const catalog::Ptr<catalog::Object>& o) {
       if (o->name.starts_with("pg_temp_")) stale.push_back(o->name);
     });
     for (const std::string& name : stale) impl.run_sql(fmt::format("DROP SCHEMA IF EXISTS {} CASCADE", quote_identifier(name)));

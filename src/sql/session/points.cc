@@ -75,7 +75,7 @@ BoundPtr SessionImpl::point_read(CachedStatement& s) {
   const uint64_t version = engine_.catalog->state()->version();
   std::lock_guard lock(s.mutex);
   const BoundPtr& b = s.bound;
-  if (b == nullptr || !b->point_read || !b->plain_params || b->version != version || b->user != current_user_ || b->path != path_text_) return nullptr;
+  if (b == nullptr || !b->point_read || !b->plain_params || b->version != version || b->user != current_user_ || b->path != scope_) return nullptr;
   return b;
 }
 
@@ -176,7 +176,7 @@ StrippedPtr SessionImpl::find_stripped(std::string_view text) {
   // The same tokens mean other things to other users and under other search paths.
   char user[4];
   store_be32(user, current_user_);
-  stripped_.key.append(user, sizeof user).append(path_text_);
+  stripped_.key.append(user, sizeof user).append(scope_);
   auto it = stripped_cache_.find(std::string_view(stripped_.key));
   if (it == stripped_cache_.end()) {
     if (stripped_cache_.size() >= kSessionTexts) stripped_cache_.clear();

@@ -183,7 +183,8 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   bool signal_backend(int pid, bool terminate) override;
   std::vector<int> blocking_pids(int pid) override;
   std::string database_name() override { return options_.database; }
-  Oid database_oid() override;
+  Oid database_oid() override { return database_oid_; }
+  std::string close_database(Oid database, bool terminate) override;
   std::string client_address() override { return options_.client_address; }
   int client_port() override { return options_.client_port; }
   std::string current_query() override;
@@ -363,7 +364,9 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   bool superuser_cached_ = true;
   // Users before this transaction's first SET ROLE or SET SESSION AUTHORIZATION, for its rollback.
   std::optional<std::pair<Oid, Oid>> users_before_;
-  std::string path_text_;
+  // The database whose objects are seen, 0: the default one; what names mean depends on it and on the search path.
+  Oid database_oid_ = 0, seen_database_ = 0;
+  std::string path_text_, scope_;
   std::unique_ptr<CatalogView> view_;
   catalog::StatePtr view_state_;
   std::string view_path_;
@@ -428,9 +431,10 @@ class DatabaseImpl final : public Database {
   void start_background_work() override;
 
   void forget(SessionImpl& session);
+  std::string close_database(Oid database, SessionImpl& by, bool terminate);
   std::vector<system_catalogs::Activity> activities();
   void listen(SessionImpl& session, const std::vector<std::pair<char, std::string>>& changes);
-  void notify(int pid, const std::vector<std::pair<std::string, std::string>>& messages);
+  void notify(SessionImpl& from, const std::vector<std::pair<std::string, std::string>>& messages);
   std::vector<std::string> channels(SessionImpl& session);
   const std::vector<std::pair<std::string, std::string>>& defaults() const { return defaults_; }
   StatementPtr cached(std::string_view text);
@@ -457,8 +461,10 @@ class DatabaseImpl final : public Database {
   query::Engine& engine_;
   std::mutex mutex_;
   std::map<int, SessionImpl*> sessions_;
+  std::condition_variable session_gone_;
+  std::set<Oid> closed_databases_;                        // being dropped: not to be connected to
   std::set<int> temp_numbers_;
-  std::map<std::string, std::set<SessionImpl*>> listeners_;
+  std::map<std::pair<Oid, std::string>, std::set<SessionImpl*>> listeners_;   // by database and channel
   std::vector<std::pair<std::string, std::string>> defaults_;
   int64_t started_us_ = 0;
   std::atomic<int> next_pid_{1000};

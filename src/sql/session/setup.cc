@@ -23,16 +23,23 @@ SessionImpl::SessionImpl(DatabaseImpl& database, const SessionOptions& options, 
   if (!static_cast<const catalog::Role&>(*role).login) {
     throw Error(ErrorCode::kInvalidAuthorizationSpecification, fmt::format("role \"{}\" is not permitted to log in", options.user));
   }
-  if (state->find(ObjectKind::kDatabase, 0, options.database) == nullptr) {
+  const auto found = std::static_pointer_cast<const catalog::Database>(state->find(ObjectKind::kDatabase, 0, options.database));
+  if (found == nullptr) {
     throw Error(ErrorCode::kInvalidCatalogName, fmt::format("database \"{}\" does not exist", options.database));
+  }
+  if (!found->allow_connections) {
+    throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("database \"{}\" is not currently accepting connections", options.database));
   }
   login_user_ = session_user_ = current_user_ = role->oid;
   superuser_cached_ = static_cast<const catalog::Role&>(*role).superuser;
+  database_oid_ = found->oid;
+  seen_database_ = found->oid >= oid::kFirstUserOid ? found->oid : 0;
   backend_start_us_ = engine_.store->clock().unix_us() - 946684800000000;
   session_lock_owner_ = (uint64_t{1} << 63) | static_cast<uint64_t>(pid);
   install_hooks();
   settings_.announce();
   for (const auto& [name, value] : database.defaults()) settings_.set_default(name, value);
+  for (const auto& [name, value] : found->settings) settings_.set_default(name, value);
   for (const auto& [name, value] : static_cast<const catalog::Role&>(*role).settings) settings_.set_default(name, value);
   settings_.set_default("session_authorization", options.user);
   settings_.set_default("is_superuser", superuser_cached_ ? "on" : "off");
@@ -91,6 +98,7 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
     eval_.bytea_output_hex = value == "hex";
   } else if (name == "search_path") {
     path_text_ = value;
+    scope_ = seen_database_ == 0 ? path_text_ : fmt::format("{}/{}", seen_database_, path_text_);
   } else if (name == "statement_timeout") {
     statement_timeout_ms_ = static_cast<int64_t>(number());
   } else if (name == "lock_timeout") {
@@ -222,7 +230,7 @@ void SessionImpl::install_hooks() {
     c.current_user = current_user_;
     c.database = options_.database;
     c.pid = pid_;
-    if (const auto db = c.state->find(ObjectKind::kDatabase, 0, options_.database)) c.database_oid = db->oid;
+    c.database_oid = database_oid_;
     c.sessions = [this] { return database_.activities(); };
     c.prepared_statements = [this] {
       std::vector<system_catalogs::PreparedStatement> out;
@@ -361,12 +369,13 @@ std::vector<Oid> SessionImpl::resolve_path(const catalog::State& state, Oid* cre
 }
 
 CatalogView& SessionImpl::view() {
-  const auto state = exec_.catalog != nullptr ? exec_.catalog->state() : engine_.catalog->state();
+  const auto state = exec_.catalog != nullptr ? exec_.catalog->state() : engine_.catalog->state(seen_database_);
   const std::string key = fmt::format("{}/{}/{}", path_text_, temp_schema_, current_user_);
   if (view_ == nullptr || view_state_ != state || view_path_ != key) {
     Oid creation = 0;
     std::vector<Oid> path = resolve_path(*state, &creation);
     view_ = std::make_unique<CatalogView>(state, std::move(path), creation, temp_schema_);
+    view_->set_database(options_.database);
     view_state_ = state;
     view_path_ = key;
   }
@@ -393,6 +402,7 @@ Oid SessionImpl::temp_schema(bool create) {
     schema->oid = engine_.catalog->allocate_oid();
     schema->name = temp_schema_name();
     schema->owner = current_user_;
+    schema->database = seen_database_;
     temp_schema_ = schema->oid;
     changes_->put(schema);
   }
@@ -432,10 +442,7 @@ std::vector<int> SessionImpl::blocking_pids(int pid) {
   }
   return out;
 }
-Oid SessionImpl::database_oid() {
-  const auto db = engine_.catalog->state()->find(ObjectKind::kDatabase, 0, options_.database);
-  return db == nullptr ? 5 : db->oid;
-}
+std::string SessionImpl::close_database(Oid database, bool terminate) { return database_.close_database(database, *this, terminate); }
 std::string SessionImpl::current_query() {
   std::lock_guard lock(activity_mutex_);
   return activity_query_;
@@ -446,6 +453,8 @@ system_catalogs::Activity SessionImpl::activity() {
   system_catalogs::Activity a;
   std::lock_guard lock(activity_mutex_);
   a.pid = pid_;
+  a.database = database_oid_;
+  a.database_name = options_.database;
   a.lock_owner = lock_owner_.load(std::memory_order_relaxed);
   a.user = login_user_;
   a.application = options_.application_name;

@@ -40,7 +40,7 @@ std::shared_ptr<CachedStatement::Bound> SessionImpl::rebind(CachedStatement& s, 
   auto b = std::make_shared<CachedStatement::Bound>();
   const auto state = changes_->state();
   b->version = state->version();
-  b->path = path_text_;
+  b->path = scope_;
   b->user = current_user_;
   ParamTypes params;
   params.types = s.declared_types;
@@ -74,7 +74,7 @@ std::shared_ptr<CachedStatement::Bound> SessionImpl::bound(CachedStatement& s, b
   if (!own_ddl && temp_schema_ == 0) {
     const uint64_t version = changes_->state()->version();
     std::lock_guard lock(s.mutex);
-    if (s.bound != nullptr && s.bound->version == version && s.bound->user == current_user_ && s.bound->path == path_text_) return s.bound;
+    if (s.bound != nullptr && s.bound->version == version && s.bound->user == current_user_ && s.bound->path == scope_) return s.bound;
   }
   auto b = rebind(s, infer);
   if (!own_ddl && temp_schema_ == 0) {

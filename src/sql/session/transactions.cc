@@ -18,7 +18,7 @@ void SessionImpl::ensure_transaction() {
   options.deferrable = deferrable_;
   txn_ = engine_.store->begin(options);
   lock_owner_.store(txn_->id(), std::memory_order_relaxed);
-  changes_ = engine_.catalog->begin(*txn_);
+  changes_ = engine_.catalog->begin(*txn_, seen_database_);
   exec_.txn = txn_.get();
   exec_.catalog = changes_.get();
   eval_.now_us = now_us(*engine_.store);
@@ -111,7 +111,7 @@ void SessionImpl::commit_transaction() {
       database_.promised(lsn);
     }
     if (lsn == 0) depends_on(read_lsn_);
-    if (!notifies.empty()) database_.notify(pid_, notifies);
+    if (!notifies.empty()) database_.notify(*this, notifies);
     if (!listens_.empty()) database_.listen(*this, listens_);
     listens_.clear();
     settings_.commit();

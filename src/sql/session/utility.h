@@ -38,6 +38,9 @@ class UtilityHost {
   virtual std::vector<int> blocking_pids(int pid) { (void)pid; return {}; }
   virtual std::string database_name() { return "stele"; }
   virtual Oid database_oid() { return 5; }
+  // Lets no new session into the database. Sessions that are there are ended when `terminate`; what is still in use after
+  // a few seconds is not closed: the answer says by whom, as a detail of the error (empty: closed).
+  virtual std::string close_database(Oid database, bool terminate) { (void)database; (void)terminate; return {}; }
   virtual std::string client_address() { return {}; }
   virtual int client_port() { return -1; }
   virtual std::string current_query() { return {}; }

@@ -37,7 +37,7 @@ void pg_stat_activity(Rows& out) {
   for (auto& a : out.context.sessions()) {
     std::optional<std::string> address = text(a.client_address);
     if (address && address->find_first_not_of("0123456789abcdef.:") != std::string::npos) address.reset();
-    out(out.context.database_oid, out.context.database, a.pid, nullptr, a.user, out.role_name(a.user), a.application,
+    out(a.database, a.database_name, a.pid, nullptr, a.user, out.role_name(a.user), a.application,
         address, nullptr, a.client_port, time_or_null(a.backend_start_us), time_or_null(a.xact_start_us),
         time_or_null(a.query_start_us), time_or_null(a.state_change_us), text(a.wait_event_type), text(a.wait_event),
         a.state, nullptr, nullptr, nullptr, a.query, "client backend");
@@ -85,7 +85,7 @@ void pg_locks(Rows& out) {
     std::optional<int> sub;
     if (l.kind == K::kRelation) relation = big_endian(l.key, 0), database = out.context.database_oid;
     if (l.kind == K::kAdvisory && l.key.size() >= 16) {
-      database = out.context.database_oid;
+      database = big_endian(l.key, 0);
       class_id = big_endian(l.key, 4), object_id = big_endian(l.key, 8), sub = static_cast<int>(big_endian(l.key, 12));
     }
     auto pid = pids.find(l.owner);
@@ -146,9 +146,12 @@ void statio_tables(Rows& out) {
   });
 }
 void pg_stat_database(Rows& out) {
-  int64_t sessions = out.context.sessions ? static_cast<int64_t>(out.context.sessions().size()) : 0;
+  std::map<Oid, int64_t> connected;
+  if (out.context.sessions)
+    for (auto& a : out.context.sessions()) ++connected[a.database];
   out.each<catalog::Database>(ObjectKind::kDatabase, [&](const catalog::Database& d) {
-    out(d.oid, d.name, d.oid == out.context.database_oid ? sessions : 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, nullptr,
+    const int64_t sessions = connected[d.oid];
+    out(d.oid, d.name, sessions, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, nullptr,
         nullptr, 0.0, 0.0, 0.0, 0.0, 0.0, sessions, 0, 0, 0, nullptr);
   });
 }

@@ -25,6 +25,8 @@ const std::vector<std::shared_ptr<const catalog::Relation>>& all();
 
 struct Activity {  // one session, for pg_stat_activity, pg_locks
   int pid = 0;
+  Oid database = 0;
+  std::string database_name;
   Oid user = 0;
   std::string application, client_address, state, query, wait_event_type, wait_event;
   int client_port = -1;
