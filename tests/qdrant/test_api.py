@@ -204,7 +204,7 @@ def filters(api):
     for schema, status, text in (("words", 400, "PayloadFieldSchema"), ({"type": "integer", "lookup": "yes"}, 400, "PayloadFieldSchema"),
                                  ({"type": "integer", "lookup": False, "range": False}, 422, "can't be both disabled"), (None, 400, "")):
         api.no(f"index {schema}", status, text, "PUT", "/collections/filters/index", {"field_name": "x", "field_schema": schema})
-    for f in ({"must": [{"key": "a"}]}, {"must": [{"key": "a", "range": {"from": 1}}]}, {"must": [{"key": "a", "geo_radius": {"center": {"lon": 200, "lat": 0}, "radius": 1}}]},
+    for f in ({"must": [{"key": "a"}]}, {"must": [{"key": "a", "match": {"any": [1, "x"]}}]}, {"must": [{"key": "a", "match": {"value": None}}]}, {"must": [{"key": "a", "range": {"from": 1}}]}, {"must": [{"key": "a", "geo_radius": {"center": {"lon": 200, "lat": 0}, "radius": 1}}]},
               {"must": [{"key": "a", "geo_polygon": {"exterior": {"points": [{"lon": 0, "lat": 0}, {"lon": 1, "lat": 1}, {"lon": 0, "lat": 1}, {"lon": 0.5, "lat": 0}]}}}]},
               {"must": [{"has_id": ["x"]}]}, {"must": [{"key": "at", "range": {"gt": "tomorrow"}}]}, {"must": [{"nested": {"key": "a"}}]}, {"must": 1}):
         status, reply = call(api.port, "POST", points + "/scroll", {"filter": f})

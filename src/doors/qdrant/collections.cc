@@ -347,21 +347,26 @@ json::value collection_info(Engine& engine, const Request& r) {
       const auto path = vectors::parse_path(view(field));
       const json::value& kind = type.is_object() ? type.get_object().at("type") : type;
       const std::string_view type_name = view(kind.get_string());
-      uint64_t points = 0;
-      h.data->for_each(h.lsn, [&](const vectors::Collection::Found& p) {
+      auto indexed = [&](const vectors::Collection::Found& p) {
         bool present = false;
-        if (p.payload != nullptr) {
-          vectors::visit_path(*p.payload, path, [&](const json::value& v) {
-            if (const json::array* a = v.if_array()) {
-              present = std::any_of(a->begin(), a->end(), [&](const json::value& x) { return indexable(type_name, x); });
-            } else {
-              present = indexable(type_name, v);
-            }
-            return !present;
-          });
-        }
-        points += present;
-        return true;
+        if (p.payload == nullptr) return false;
+        vectors::visit_path(*p.payload, path, [&](const json::value& v) {
+          if (const json::array* a = v.if_array()) {
+            present = std::any_of(a->begin(), a->end(), [&](const json::value& x) { return indexable(type_name, x); });
+          } else {
+            present = indexable(type_name, v);
+          }
+          return !present;
+        });
+        return present;
+      };
+      const uint64_t points = h.data->counted(fmt::format("{} {}", type_name, view(field)), h.lsn, [&] {
+        uint64_t n = 0;
+        h.data->for_each(h.lsn, [&](const vectors::Collection::Found& p) {
+          n += indexed(p);
+          return true;
+        });
+        return n;
       });
       schema[field] = index_entry(type, points);
     }

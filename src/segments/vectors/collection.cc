@@ -162,6 +162,20 @@ bool Collection::get(RowId row, Lsn lsn, Found* out) const {
   return false;
 }
 
+uint64_t Collection::counted(const std::string& what, Lsn lsn, const std::function<uint64_t()>& count) const {
+  const Lsn changed = changed_.load();
+  if (lsn < changed) return count();
+  {
+    std::lock_guard lock(asked_mutex_);
+    auto it = counts_.find(what);
+    if (it != counts_.end() && it->second.first == changed) return it->second.second;
+  }
+  const uint64_t n = count();
+  std::lock_guard lock(asked_mutex_);
+  if (counts_.size() > 1000) counts_.clear();
+  counts_[what] = {changed, n};
+  return n;
+}
 void Collection::forget_asked() const {
   std::lock_guard lock(asked_mutex_);
   asked_.clear();

@@ -77,6 +77,9 @@ class Collection {
   void add_index(const std::string& key, const json::value& schema);
   void remove_index(const std::string& key);
 
+  // What `count` says of the points at lsn, asked again only when something has changed. `what` names the question.
+  uint64_t counted(const std::string& what, Lsn lsn, const std::function<uint64_t()>& count) const;
+
   // Nearest rows of a dense field under a payload filter, planned by the filter's selectivity.
   std::vector<RowNeighbor> nearest(const std::string& field, const float* query, uint32_t k, uint32_t ef, bool exact,
                                    const Filter* filter, Lsn lsn, double rescore = 3.0) const;
@@ -126,6 +129,7 @@ class Collection {
   std::atomic<Lsn> changed_{0};
   mutable std::mutex asked_mutex_;
   mutable std::vector<Asked> asked_;         // newest last
+  mutable std::map<std::string, std::pair<Lsn, uint64_t>> counts_;   // by question, with the last change they know
   mutable std::shared_mutex indexes_mutex_;
   std::vector<std::shared_ptr<PayloadIndex>> indexes_;
 

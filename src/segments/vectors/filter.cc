@@ -403,7 +403,11 @@ FilterPtr parse_match(const std::string& key, const json::value& match, const Pl
   }
   if (kind == "any" || kind == "except") {
     const json::array* a = v.if_array();
-    if (a == nullptr) bad("data did not match any variant of untagged enum Match");
+    auto whole = [](const json::value& x) { return x.is_int64() || x.is_uint64(); };
+    auto text = [](const json::value& x) { return x.is_string(); };
+    if (a == nullptr || !(std::all_of(a->begin(), a->end(), whole) || std::all_of(a->begin(), a->end(), text))) {
+      bad("data did not match any variant of untagged enum Match");
+    }
     return std::make_shared<MatchValue>(key, std::vector<json::value>(a->begin(), a->end()), kind == "except");
   }
   if (kind == "text" || kind == "text_any" || kind == "phrase") {
