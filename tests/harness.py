@@ -42,7 +42,7 @@ class Server:
         env = dict(os.environ)
         env.setdefault("ASAN_OPTIONS", "detect_leaks=0:abort_on_error=1")
         env.setdefault("UBSAN_OPTIONS", "halt_on_error=1:abort_on_error=1:print_stacktrace=1")
-        env.setdefault("TSAN_OPTIONS", "halt_on_error=1")
+        env.setdefault("TSAN_OPTIONS", f"halt_on_error=1:suppressions={ROOT}/tools/tsan.supp")
         env.update(self.env or {})
         self.process = subprocess.Popen(
             [SERVER, "-D", str(self.data / "db"), "--port-file", str(port_file), *doors, *self.arguments],

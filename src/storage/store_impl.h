@@ -258,7 +258,7 @@ class StoreImpl final : public Store {
   std::vector<ErasedRange> erased_ranges_;  // whose space is still to be given back
 
   std::mutex checkpoint_mutex_;
-  uint64_t checkpoint_bytes_ = 0;  // log bytes when the last checkpoint was made
+  std::atomic<uint64_t> checkpoint_bytes_ = 0;  // log bytes when the last checkpoint was made
   std::atomic<bool> recovered_{false};
 
   std::mutex attachments_mutex_;

@@ -111,7 +111,8 @@ Reply disk_usage(Call& c) {
   for (auto& t : c.resolve_param()) {
     uint64_t total = 0;
     json::object fields;
-    for (auto& s : *t.index->indexed->index.segments()) {
+    const auto segments = t.index->indexed->index.segments();   // held: the loop would not
+    for (auto& s : *segments) {
       total += s->image_bytes();
       for (auto& [name, f] : s->fields()) {
         int64_t norms = f.norms != 0 ? s->docs() : 0, columns = 0;

@@ -413,7 +413,8 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   mutable std::mutex activity_mutex_;
   std::string activity_query_;
   std::atomic<const char*> activity_state_{"idle"};
-  int64_t backend_start_us_ = 0, xact_start_us_ = 0, query_start_us_ = 0, state_change_us_ = 0;
+  int64_t backend_start_us_ = 0, query_start_us_ = 0, state_change_us_ = 0;
+  std::atomic<int64_t> xact_start_us_ = 0;   // pg_stat_activity of other sessions reads it
 };
 
 // The session behind a context that a function was called with.
