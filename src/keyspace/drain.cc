@@ -189,8 +189,9 @@ void DurableKeyspace::spill() {
         for (size_t k = 0; k < (n + 1) / 2; ++k) {
           Object& v = sample[k]->value;
           uint32_t access = v.lru();
+          Type type = v.type();
           ks_.lazy_free(std::move(v));
-          v = Object(v.type(), Enc::kCold, nullptr);
+          v = Object(type, Enc::kCold, nullptr);
           v.set_lru(access);
           ++ks_.draining.cold_keys;
           ++dropped;

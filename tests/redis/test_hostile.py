@@ -103,7 +103,7 @@ def test_restore(port):
 def test_nesting(port):
     c = Conn(port, timeout=60)
     assert "too many nested" in c.call("EVAL", "return cjson.decode(string.rep('[', 100000))", 0)
-    assert "excessive depth" in c.call("EVAL", "local t = {}; for i = 1, 100000 do t = {t} end; return cjson.encode(t)", 0)
+    assert "excessive nesting" in c.call("EVAL", "local t = {}; for i = 1, 100000 do t = {t} end; return cjson.encode(t)", 0)
     for script in ("local t = {}; t[1] = t; return cmsgpack.pack(t)", "return cmsgpack.unpack(string.rep('\\145', 100000))", "return cmsgpack.unpack(string.char(0xdd, 0xff, 0xff, 0xff, 0xff))", "return struct.pack('>I2147483648', 1)", "return struct.unpack('>I8', 'abc')",
                    "return struct.unpack('s', 'unended')", "return struct.size('i999999999999')", "return cjson.decode('{\"a\":' .. string.rep('1', 100000))", "return bit.lshift(1)", "return string.rep('x', 2^33)", "local function f() return f() + 1 end return f()", "return redis.call()", "return redis.call(nil)",
                    "return loadstring(string.rep('(', 10000))", "error({1})", "local t = {}; for i = 1, 100000 do t = {t} end; return t", "return tostring(nil) .. string.format('%99999d', 1)", "return setmetatable(_G, {})", "return unpack({}, 1, 1e7)", "return string.gsub(string.rep('a', 30000), string.rep('a?', 200), '')[1]"):
