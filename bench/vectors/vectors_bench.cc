@@ -260,7 +260,7 @@ void filtered(const Set& s, const Options& o) {
       for (uint32_t i = 0; i < s.nodes(); ++i) {
         if (in[i]) rows.add(i);
       }
-      std::vector<double> planned, scanned;
+      std::vector<double> planned, scanned, measured;
       std::map<std::string, int> paths;
       double hits = 0, all = 0;
       size_t fewest = k;
@@ -278,6 +278,7 @@ void filtered(const Set& s, const Options& o) {
         ++paths[stats.path];
         fewest = std::min(fewest, got.size());
         all += static_cast<double>(want.size());
+        measured.push_back(stats.distances);
         for (const auto& w : want) hits += std::any_of(got.begin(), got.end(), [&](const RowNeighbor& g) { return g.row == w.row; });
       }
       const double us = median(planned), scan = median(scanned), recall = hits / all;
@@ -285,8 +286,8 @@ void filtered(const Set& s, const Options& o) {
       const bool good = recall >= 0.95 && fewest == std::min<size_t>(k, matches) && us <= 1.5 * scan && (share < 0.1 || us <= 4 * unfiltered);
       std::string way;
       for (const auto& [path, times] : paths) way += (way.empty() ? "" : "+") + path;
-      std::printf("  %-12s %8.2f%%  %8.0f us  (exact scan of the matches %8.0f us: %5.2fx; unfiltered x %5.2f)  recall %.3f  results %zu  %-11s %s\n", kind,
-                  share * 100, us, scan, us / scan, us / unfiltered, recall, fewest, way.c_str(), good ? "ok" : "NOT OK");
+      std::printf("  %-12s %8.2f%%  %8.0f us  (exact scan of the matches %8.0f us: %5.2fx; unfiltered x %5.2f)  recall %.3f  results %zu  %5.0f vectors measured  %-11s %s\n", kind,
+                  share * 100, us, scan, us / scan, us / unfiltered, recall, fewest, median(measured), way.c_str(), good ? "ok" : "NOT OK");
       std::fflush(stdout);
     }
   }

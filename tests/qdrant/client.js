@@ -258,6 +258,14 @@ async function main() {
     await refuses(() => client.upsert('nowhere', { points: [{ id: 1, vector: [1] }] }), 404, "doesn't exist");
     assert.ok((await client.search(C, { vector: [1, 2, 3, 4], limit: 1000000000 })).length === 3);
   });
+  await test('rate limits', async () => {
+    await client.createCollection('limited', { vectors: { size: 1, distance: 'Dot' }, strict_mode_config: { enabled: true, read_rate_limit: 1 } });
+    await client.count('limited');
+    let refused = null;
+    await client.count('limited').catch((e) => { refused = e; });
+    assert.ok(refused.retry_after > 0 && refused.retry_after <= 60, `${refused && refused.message} ${refused && refused.retry_after}`);
+    await client.deleteCollection('limited');
+  });
   await test('service, locks', async () => {
     assert.ok((await client.versionInfo()).title.includes('qdrant'));
     assert.deepStrictEqual(await client.lockStorage('moving house'), { error_message: null, write: false });

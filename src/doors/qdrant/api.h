@@ -23,13 +23,15 @@ using storage::Lsn;
 // An answer that is not a result: Qdrant's status text and HTTP code.
 class ApiError : public std::exception {
  public:
-  ApiError(int status, std::string message) : status_(status), message_(std::move(message)) {}
+  // `retry_after_s`: when the same would be answered; 0: nobody knows.
+  ApiError(int status, std::string message, int retry_after_s = 0) : status_(status), retry_after_s_(retry_after_s), message_(std::move(message)) {}
   int status() const { return status_; }
+  int retry_after_s() const { return retry_after_s_; }
   const std::string& message() const { return message_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:
-  int status_;
+  int status_, retry_after_s_;
   std::string message_;
 };
 [[noreturn]] void bad_request(std::string message);      // 400 "Wrong input: ..."

@@ -165,6 +165,7 @@ HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http, const std::vector
     }
   } catch (const ApiError& e) {
     fail(e.status(), e.message());
+    if (e.retry_after_s() > 0) response.headers.emplace_back("Retry-After", std::to_string(e.retry_after_s()));
   } catch (const Error& e) {
     switch (e.code()) {
       case ErrorCode::kParsing: fail(400, "Format error in JSON body: " + e.message()); break;

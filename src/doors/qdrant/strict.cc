@@ -51,8 +51,9 @@ void Strict::rate(const char* key, const char* what, uint64_t operations) const 
     throw ApiError(429, fmt::format("Rate limiting exceeded: {} rate limit exceeded, request larger than rate limiter capacity, please try to split your request", what));
   }
   if (b.tokens < cost) {
+    const double wait_s = std::ceil((cost - b.tokens) * 60 / static_cast<double>(per_minute));
     throw ApiError(429, fmt::format("Rate limiting exceeded: {} rate limit exceeded: Operation requires {} tokens but only {} were available. Retry after {}s", what,
-                                    operations, std::floor(b.tokens), std::ceil((cost - b.tokens) * 60 / static_cast<double>(per_minute))));
+                                    operations, std::floor(b.tokens), wait_s), static_cast<int>(std::clamp(wait_s, 1.0, 3600.0)));
   }
   b.tokens -= cost;
 }

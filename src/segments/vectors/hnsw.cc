@@ -1,6 +1,7 @@
 #include "segments/vectors/hnsw.h"
 
 #include "segments/vectors/hnsw_impl.h"
+#include "segments/vectors/search_costs.h"
 
 namespace stele::segments::vectors {
 
@@ -105,7 +106,7 @@ bool HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float ent
   VisitedSet& visited = scratch.visited;
   Frontier& frontier = scratch.frontier;
   // The fewer pass, the thinner the subgraph of those that do: a wider front makes up for it.
-  frontier.begin(static_cast<uint32_t>(ef * std::clamp(0.15 / std::max(options.selectivity, 1e-6), 1.0, 2.0)));
+  frontier.begin(static_cast<uint32_t>(ef * std::clamp(0.1 / std::max(options.selectivity, 1e-6), 1.0, 2.0)));
   scratch.near.resize(m0);
   scratch.second.resize(m0);
   auto &near = scratch.near, &second = scratch.second, &found = scratch.found, &failed = scratch.failed;
@@ -134,6 +135,14 @@ bool HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float ent
     }
     if (stats != nullptr) stats->distances += fresh, ++stats->hops;
   }
+  // Hardly any that pass around the query: it lies outside of the region that a correlated filter leaves, and its nearest matches
+  // lie scattered along the border, out of each other's sight. Only a much wider front meets them all.
+  uint32_t all_around = 0, passing_around = 0;
+  around.for_each([&](float, uint32_t s) {
+    ++all_around;
+    passing_around += passes(s) ? 1 : 0;
+  });
+  if (passing_around < 0.5 * options.selectivity * all_around) frontier.widen(4 * ef);
   // What fails around there must be there for the second walk to look through.
   visited.begin(count.load(std::memory_order_acquire));
   frontier.for_each([&](float, uint32_t s) { visited.mark(s); });
@@ -181,9 +190,9 @@ bool HnswGraph::Impl::search_filtered(const Target& t, uint32_t entry, float ent
   for (uint32_t s : options.starts) {
     if (visited.mark(s)) frontier.offer(distance(t, s, frontier.worst()), s);
   }
-  const bool limited = options.give_up.time_since_epoch().count() != 0;
+  const double give_up = options.give_up_ns > 0 ? worked_ns() + options.give_up_ns : HUGE_VAL;
   for (uint32_t hops = 1; frontier.pop(&slot); ++hops) {
-    if (limited && hops % 16 == 0 && std::chrono::steady_clock::now() >= options.give_up) return false;
+    if (hops % 16 == 0 && give_up < HUGE_VAL && worked_ns() >= give_up) return false;
     if (frontier.peek(&next)) prefetch_links(next);
     expand(slot);
   }

@@ -54,8 +54,8 @@ struct SearchOptions {
   double selectivity = 1.0;
   // Slots that pass the filter, to start a filtered traversal from beside the graph's entry.
   std::vector<uint32_t> starts;
-  // When a filtered traversal that has not ended returns nothing; never, when it is zero.
-  std::chrono::steady_clock::time_point give_up{};
+  // A filtered traversal that has not ended after so much work of this thread returns nothing; 0: it goes on.
+  double give_up_ns = 0;
   double rescore_factor = 2.0;    // quantised: candidates rescored, at most factor * k and ef
 };
 struct SearchStats { uint32_t distances = 0, hops = 0; bool gave_up = false; };

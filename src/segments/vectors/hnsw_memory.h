@@ -102,6 +102,13 @@ class Frontier {
     if (entries_.size() < capacity + size_t{1}) entries_.resize(capacity + size_t{1});
     worst_ = std::numeric_limits<float>::infinity();
   }
+  // Room for more; what is in it stays.
+  void widen(uint32_t capacity) {
+    if (capacity <= capacity_) return;
+    capacity_ = capacity;
+    if (entries_.size() < capacity + size_t{1}) entries_.resize(capacity + size_t{1});
+    worst_ = std::numeric_limits<float>::infinity();
+  }
   float worst() const { return worst_; }
   uint32_t size() const { return size_; }
   void offer(float distance, uint32_t slot) {

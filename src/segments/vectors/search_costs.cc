@@ -2,8 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ctime>
 
 namespace stele::segments::vectors {
+
+double worked_ns() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
 
 SearchCosts::SearchCosts(uint32_t dimensions) {
   exact_.value.store(10 + 0.15 * dimensions, std::memory_order_relaxed);

@@ -9,6 +9,9 @@
 
 namespace stele::segments::vectors {
 
+// What this thread has worked, in nanoseconds: costs are learned from it, so that a busy machine does not count.
+double worked_ns();
+
 class SearchCosts {
  public:
   explicit SearchCosts(uint32_t dimensions);

@@ -81,14 +81,6 @@ struct VectorField::Passing {
 };
 
 namespace {
-using SteadyClock = std::chrono::steady_clock;
-// What this thread has worked, in nanoseconds: costs are learned from it, so that a busy machine does not count.
-double worked_ns() {
-  timespec t;
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
-}
-
 // Below this an exact scan is not worth a thought, and small relations answer exactly.
 constexpr uint64_t kAlwaysExact = 1000;
 }  // namespace
@@ -235,7 +227,7 @@ std::vector<RowNeighbor> VectorField::search(const float* query, const FieldSear
   }
   double give_up_ns;
   if (!costs_.prefer_graph(p.matches, size, ef, filter_ns, &give_up_ns)) return exact(st, q, options, p, stats);
-  how.give_up = SteadyClock::now() + std::chrono::nanoseconds(static_cast<int64_t>(give_up_ns));
+  how.give_up_ns = give_up_ns;
   bool gave_up = false;
   auto out = walk(st, query, q, options, p, how, stats, &gave_up);
   // k results whenever k rows match: a front that ran dry falls back to measuring them all.
