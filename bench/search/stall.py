@@ -32,11 +32,19 @@ def main():
     o = parser.parse_args()
     harness.SERVER = o.server
     waits = {"sql": [], "http": [], "sync": []}
+    worst = []  # (seconds waited, at which second, what)
     with harness.Server("--search-tail-kb", "8192", doors=("postgres", "elasticsearch")) as server:
         connection = server.connect()
         connection.autocommit = True
         connection.cursor().execute("create table notes (id int primary key, body text); create index on notes using search (body)")
-        end = time.monotonic() + o.seconds
+        start = time.monotonic()
+        end = start + o.seconds
+
+        def waited(kind, what, since):
+            now = time.monotonic()
+            waits[kind].append(now - since)
+            if now - since > 0.05:
+                worst.append((now - since, since - start, what))
 
         def sql():
             rng, cursor, n = random.Random(1), connection.cursor(), 0
@@ -45,12 +53,12 @@ def main():
                 n += 20
                 t = time.monotonic()
                 cursor.execute("insert into notes values " + ",".join(["(%s,%s)"] * 20), [x for r in rows for x in r])
-                waits["sql"].append(time.monotonic() - t)
+                waited("sql", "insert", t)
                 if n % 200 == 0:  # old rows change, too
                     t = time.monotonic()
                     at = rng.randrange(n)
                     cursor.execute("update notes set body = %s where id between %s and %s", (rows[0][1], at, at + 5))
-                    waits["sql"].append(time.monotonic() - t)
+                    waited("sql", "update", t)
 
         def web():
             rng, c = random.Random(2), http.client.HTTPConnection("127.0.0.1", server.ports["elasticsearch"])
@@ -59,7 +67,7 @@ def main():
                 t = time.monotonic()
                 c.request("POST", "/_bulk", body, {"Content-Type": "application/json"})
                 reply = json.loads(c.getresponse().read())
-                waits["http"].append(time.monotonic() - t)
+                waited("http", "bulk", t)
                 assert not reply["errors"], reply
 
         def probe():
@@ -69,7 +77,7 @@ def main():
                 os.pwrite(fd, block, random.randrange(64) * 65536)
                 t = time.monotonic()
                 os.fdatasync(fd)
-                waits["sync"].append(time.monotonic() - t)
+                waited("sync", "the probe's sync", t)
                 time.sleep(0.005)
             os.close(fd)
 
@@ -83,6 +91,8 @@ def main():
     for name, what in (("sql", "SQL commit"), ("http", "bulk request"), ("sync", "the disk's own sync")):
         v = waits[name]
         print(f"{what:<20} {len(v):>8} times   median {1000 * percentile(v, .5):8.1f} ms   99.9% {1000 * percentile(v, .999):8.1f} ms   longest {1000 * max(v):8.1f} ms")
+    for seconds, at, what in sorted(worst, reverse=True)[:8]:
+        print(f"  {1000 * seconds:8.1f} ms at second {at:6.1f}: {what}")
     above = 1000 * (max(waits["sql"] + waits["http"]) - max(waits["sync"]))
     print(f"longest wait above the disk's longest sync: {above:.1f} ms ({'within' if above <= 200 else 'ABOVE'} 200 ms); {files} segment files at the end")
     return 0 if above <= 200 else 1

@@ -21,13 +21,13 @@ class FaultyWritable final : public WritableFile {
     alive();
     files_.operation("append");
     base_->append(bytes);
-    files_.files_[path_].size = base_->size();
+    files_.files_[files_.now_at(path_)].size = base_->size();
   }
   void sync() override {
     std::lock_guard lock(files_.mutex_);
     alive();
     files_.operation("sync");
-    auto& st = files_.files_[path_];
+    auto& st = files_.files_[files_.now_at(path_)];
     st.synced = st.size;
   }
   uint64_t size() const override { return base_->size(); }
@@ -113,6 +113,7 @@ std::unique_ptr<WritableFile> FaultyFiles::create(const std::string& path) {
   std::lock_guard lock(mutex_);
   operation("create");
   bool existed = base_.exists(path);
+  moved_.erase(path);
   auto base = base_.create(path);
   State& st = files_[path];
   bool durable = existed && st.name_durable;
@@ -159,6 +160,8 @@ void FaultyFiles::rename(const std::string& from, const std::string& to) {
   std::lock_guard lock(mutex_);
   operation("rename");
   base_.rename(from, to);
+  moved_.erase(to);
+  moved_[from] = to;
   auto it = files_.find(from);
   if (it != files_.end()) {
     State st = it->second;

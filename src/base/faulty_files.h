@@ -50,6 +50,12 @@ class FaultyFiles final : public Files {
   mutable std::mutex mutex_;
   Random random_;
   std::map<std::string, State> files_;
+  // Where open files have gone by renames.
+  std::string now_at(std::string path) const {
+    for (auto it = moved_.find(path); it != moved_.end(); it = moved_.find(path)) path = it->second;
+    return path;
+  }
+  std::map<std::string, std::string> moved_;
   // Removed names whose directory was not synced yet: contents kept aside under another name.
   std::map<std::string, std::string> removed_;
   uint64_t generation_ = 0;

@@ -243,7 +243,10 @@ void RelationIndex::merge_all() {
 
 SegmentPtr RelationIndex::merge(const List& sources, std::vector<std::vector<uint32_t>>* moved) {
   SegmentPtr merged = merge_segments(sources, live_horizon(options_, applied_lsn()), moved);
-  if (options_.directory.empty() || merged->image_bytes() < options_.tail_bytes / 2 || merged->docs() == 0) return merged;
+  if (options_.directory.empty() || merged->image_bytes() < options_.tail_bytes / 2 || merged->docs() == 0) {
+    if (merged->docs() > 0) merged->prepare_lookup();  // not in the commit that changes one of its rows first
+    return merged;
+  }
   // No manifest names the file yet; the next checkpoint's will.
   posix_files().make_directories(options_.directory);
   SegmentPtr file = write_file(merged);

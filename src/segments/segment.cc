@@ -50,6 +50,33 @@ std::shared_ptr<Segment> Segment::view(const char* image, size_t size) {
   return s;
 }
 
+std::shared_ptr<Segment> Segment::overlaid(const std::shared_ptr<Segment>& base, const std::shared_ptr<Segment>& extra, const std::vector<std::string>& fields) {
+  std::shared_ptr<Segment> s(new Segment);
+  s->beneath_ = {base, extra};
+  s->image_ = base->image_;
+  s->size_ = base->size_;
+  s->docs_ = base->docs_;
+  s->fields_ = base->fields_;
+  s->rows_meta_ = base->rows_meta_;
+  s->rows_ = Column(base->image_, &s->rows_meta_, s->docs_);
+  s->rows_ascending_ = base->rows_ascending_;
+  s->children_ = base->children_;
+  s->born_ = base->born_;
+  s->born_all_ = base->born_all_;
+  s->min_born_ = base->min_born_;
+  s->max_born_ = base->max_born_;
+  for (uint32_t d = 0; d < s->docs_ && base->deleted() > 0; ++d) if (Lsn x = base->died(d); x != kNeverDied) s->set_died(d, x);
+  for (const std::string& name : fields) {
+    s->fields_.erase(name);
+    const SegmentField* f = extra->field(name);
+    if (f == nullptr) continue;
+    SegmentField shown = *f;
+    if (shown.image == nullptr) shown.image = extra->image_;
+    s->fields_.emplace(name, std::move(shown));
+  }
+  return s;
+}
+
 const Segment* Segment::nested(std::string_view path) const {
   for (auto& [name, c] : children_) {
     if (name == path) return c.get();

@@ -35,6 +35,7 @@ struct SegmentField {
   TermsMeta terms;
   ColumnMeta column;
   uint64_t norms = 0;  // offset of one byte an ordinal; 0 when there are none
+  const char* image = nullptr;  // of another segment, when the field is laid over this one
 };
 
 class Segment {
@@ -42,6 +43,8 @@ class Segment {
   // Takes the image. `born` is for images whose documents were all born together and may be set
   // later, before the segment is published. Throws data_corrupted when the checksum is wrong.
   static std::shared_ptr<Segment> from_image(std::string image, Lsn born);
+  // `base` with fields of `extra`, which has the same ordinals, in place of its own of these names.
+  static std::shared_ptr<Segment> overlaid(const std::shared_ptr<Segment>& base, const std::shared_ptr<Segment>& extra, const std::vector<std::string>& fields);
   // Maps a file written from an image.
   static std::shared_ptr<Segment> open(const std::string& path, bool verify);
   ~Segment();
@@ -57,10 +60,10 @@ class Segment {
     return it == fields_.end() ? nullptr : &it->second;
   }
   const std::map<std::string, SegmentField, std::less<>>& fields() const { return fields_; }
-  TermsIter terms(const SegmentField& f) const { return TermsIter(image_, &f.terms); }
-  PostingsIter postings(const SegmentField& f, const TermInfo& t) const { return PostingsIter(image_, &f.terms, t); }
+  TermsIter terms(const SegmentField& f) const { return TermsIter(image_of(f), &f.terms); }
+  PostingsIter postings(const SegmentField& f, const TermInfo& t) const { return PostingsIter(image_of(f), &f.terms, t); }
   Column column(const SegmentField& f) const {
-    return f.column.kind == ColumnKind::kNone ? Column() : Column(image_, &f.column, docs_);
+    return f.column.kind == ColumnKind::kNone ? Column() : Column(image_of(f), &f.column, docs_);
   }
   Column column(std::string_view name) const {
     const SegmentField* f = field(name);
@@ -75,7 +78,7 @@ class Segment {
   std::vector<uint32_t> parents(std::string_view path) const;
   const std::map<std::string, std::shared_ptr<Segment>, std::less<>>& children() const { return children_; }
   const uint8_t* norms(const SegmentField& f) const {
-    return f.norms == 0 ? nullptr : reinterpret_cast<const uint8_t*>(image_ + f.norms);
+    return f.norms == 0 ? nullptr : reinterpret_cast<const uint8_t*>(image_of(f) + f.norms);
   }
 
   uint64_t row_id(uint32_t doc) const { return static_cast<uint64_t>(rows_.value(doc)); }
@@ -104,10 +107,12 @@ class Segment {
   Segment() = default;
   static std::shared_ptr<Segment> view(const char* image, size_t size);
   void parse(bool verify);
+  const char* image_of(const SegmentField& f) const { return f.image != nullptr ? f.image : image_; }
   template <typename F>
   uint32_t find_if(uint64_t row_id, F&& f) const;
 
   std::string owned_;
+  std::vector<std::shared_ptr<Segment>> beneath_;  // what an overlaid segment shows
   std::string path_;
   const char* image_ = nullptr;
   size_t size_ = 0;

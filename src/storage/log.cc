@@ -5,6 +5,10 @@
 //     records, writes them, and syncs if anybody asked. So one sync serves everyone waiting.
 //  3. A file is complete and synced before the next one is created; only the last file can be torn.
 //  4. After a failed write or sync nothing is ever reported durable again.
+//  5. The next file is written with zeros beside the commits, as spare.<n>, and gets its name when it takes its header: a
+//     sync of the log changes no file's length, so it need not wait for the file system's journal. A spare whose header
+//     names the record after the last one is the newest file, whether its new name was durable or not; others hold nothing.
+//     The directory is synced before there is another spare.
 //
 // On disk: file header (magic, version, first lsn, checksum), then records:
 //   u32 payload size | u32 checksum | u64 lsn | u64 durable lsn when written | payload
@@ -31,6 +35,7 @@ constexpr size_t kReadChunk = 256 << 10;
 constexpr size_t kPendingLimit = 8 << 20;  // beyond it append() writes itself
 constexpr size_t kSmallBatch = 256 << 10;
 constexpr uint64_t kPreallocate = 4 << 20;
+constexpr uint64_t kSparePortion = 4 << 20;
 constexpr auto kIdleSync = std::chrono::milliseconds(200);
 
 std::string file_header(Lsn first) {
@@ -177,6 +182,13 @@ class LogImpl final : public Log {
   friend class Cursor;
   std::string path_of(Lsn first) const { return fmt::format("{}/{:016x}.log", options_.directory, first); }
   void create_file(Lsn first);
+  struct Spare {
+    std::unique_ptr<WritableFile> file;
+    std::string path;
+    uint64_t bytes = 0;
+  };
+  void take_spare(Lsn first, Spare& spare);
+  void keeper_loop();  // makes spares
   // Writes everything pending and syncs if wanted. Called with the lock held and io_busy_ set by the
   // caller; drops the lock during I/O.
   void flush(std::unique_lock<std::mutex>& lock, bool want_sync);
@@ -198,7 +210,17 @@ class LogImpl final : public Log {
   std::condition_variable io_done_;   // io_busy_ cleared, durable_ or written_ advanced
   std::condition_variable work_;      // wakes the writer thread
   std::string pending_;               // encoded records (written_, last_]
-  std::vector<std::pair<Lsn, size_t>> boundaries_;  // offsets in pending_ at which a new file starts
+  struct Boundary {
+    Lsn first;
+    size_t offset;  // in pending_
+    Spare spare;    // may be empty
+  };
+  std::vector<Boundary> boundaries_;  // where a new file starts
+  Spare spare_;
+  bool spare_wanted_ = false;
+  uint64_t spare_number_ = 0;      // of the keeper
+  uint64_t newest_capacity_ = 0;   // written ahead in the file that takes the next record
+  std::condition_variable keeper_work_;
   bool io_busy_ = false;
   bool stop_ = false;
   bool failed_ = false;
@@ -216,7 +238,7 @@ class LogImpl final : public Log {
 
   std::atomic<Lsn> durable_{0}, last_{0};
   std::atomic<uint64_t> bytes_appended_{0}, sync_count_{0}, longest_sync_us_{0};
-  std::thread writer_;
+  std::thread writer_, keeper_;
 };
 
 class Cursor final : public LogCursor {
@@ -270,17 +292,75 @@ void LogImpl::create_file(Lsn first) {
   allocated_ = 0;
 }
 
+void LogImpl::take_spare(Lsn first, Spare& spare) {
+  file_ = std::move(spare.file);
+  file_->append(file_header(first));
+  files_.rename(spare.path, path_of(first));
+  allocated_ = spare.bytes;
+}
+
+void LogImpl::keeper_loop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    keeper_work_.wait(lock, [&] { return stop_ || (spare_wanted_ && !failed_); });
+    if (stop_) return;
+    lock.unlock();
+    Spare made;
+    made.path = fmt::format("{}/spare.{}", options_.directory, ++spare_number_);
+    try {
+      files_.sync_directory(options_.directory);  // the last one's new name
+      made.file = files_.create(made.path);
+      // In portions: a sync of the log shall not queue behind all of it.
+      while (made.bytes < options_.segment_bytes) {
+        made.bytes = std::min(options_.segment_bytes, made.bytes + kSparePortion);
+        made.file->preallocate(made.bytes);
+        std::lock_guard check(mutex_);
+        if (stop_) break;
+      }
+      files_.sync_directory(options_.directory);
+    } catch (const Error& e) {
+      logging::warning("log: no space could be written ahead: {}", e.message());
+      made.file = nullptr;
+    }
+    lock.lock();
+    if (made.file && !stop_) spare_ = std::move(made);
+    spare_wanted_ = false;
+  }
+}
+
 void LogImpl::start() {
   files_.make_directories(options_.directory);
   std::vector<Lsn> firsts;
+  std::vector<std::string> spares;
   for (const std::string& name : files_.list(options_.directory)) {
+    if (name.starts_with("spare.")) spares.push_back(options_.directory + "/" + name);
     if (name.size() != 20 || !name.ends_with(".log")) continue;
     firsts.push_back(std::stoull(name.substr(0, 16), nullptr, 16));
   }
   std::sort(firsts.begin(), firsts.end());
 
   Lsn last = firsts.empty() ? 0 : firsts.front() - 1;
-  for (size_t i = 0; i < firsts.size(); ++i) {
+  for (size_t i = 0; i < firsts.size() || !spares.empty(); ++i) {
+    if (i == firsts.size()) {
+      // A spare that took records and whose new name was lost.
+      std::string path = spares.back();
+      spares.pop_back();
+      bool taken = false;
+      try {
+        taken = FileReader(files_.open(path), path).open(last + 1);
+      } catch (const Error&) {
+        // It holds records that are elsewhere by now.
+      }
+      if (taken && !firsts.empty() && firsts.back() != last + 1) {
+        files_.rename(path, path_of(last + 1));
+        files_.sync_directory(options_.directory);
+        firsts.push_back(last + 1);
+      } else {
+        files_.remove(path);
+      }
+      --i;
+      continue;
+    }
     bool newest = i + 1 == firsts.size();
     std::string path = path_of(firsts[i]);
     if (firsts[i] != last + 1) {
@@ -305,6 +385,7 @@ void LogImpl::start() {
     }
     segments_.push_back({firsts[i], path, reader.position()});
   }
+  for (const std::string& path : spares) files_.remove(path);
   // What was read may still be in the system's cache only; the sync below makes it durable.
   if (segments_.empty()) {
     create_file(last + 1);
@@ -316,9 +397,11 @@ void LogImpl::start() {
     files_.sync_directory(options_.directory);
   }
   segment_fill_ = segments_.back().bytes;
+  newest_capacity_ = std::min(options_.segment_bytes, kPreallocate);
   last_ = written_ = last;
   durable_ = last;
   writer_ = std::thread([this] { writer_loop(); });
+  if (options_.preallocate) keeper_ = std::thread([this] { keeper_loop(); });
 }
 
 LogImpl::~LogImpl() {
@@ -326,6 +409,15 @@ LogImpl::~LogImpl() {
     std::unique_lock lock(mutex_);
     stop_ = true;
     work_.notify_all();
+    keeper_work_.notify_all();
+  }
+  if (keeper_.joinable()) keeper_.join();
+  if (spare_.file) {
+    try {
+      files_.remove(spare_.path);
+    } catch (const Error&) {
+      // The next start removes it.
+    }
   }
   if (!writer_.joinable()) return;  // start() threw
   writer_.join();
@@ -346,11 +438,18 @@ void LogImpl::append(Lsn lsn, std::string_view payload) {
   STELE_CHECK(lsn == last_.load(std::memory_order_relaxed) + 1);
   uint64_t bytes = kRecordHeader + payload.size();
   STELE_CHECK(payload.size() < (uint64_t{1} << 32) - 1);
-  if (segment_fill_ > kFileHeader && segment_fill_ + bytes > options_.segment_bytes) {
-    boundaries_.emplace_back(lsn, pending_.size());
+  bool full = segment_fill_ + bytes > options_.segment_bytes || (spare_.file && segment_fill_ + bytes > newest_capacity_);
+  if (segment_fill_ > kFileHeader && full) {
+    boundaries_.push_back({lsn, pending_.size(), std::move(spare_)});
+    spare_ = Spare();
+    newest_capacity_ = boundaries_.back().spare.file ? boundaries_.back().spare.bytes : std::min(options_.segment_bytes, kPreallocate);
     segment_fill_ = kFileHeader;
   }
   segment_fill_ += bytes;
+  if (!spare_.file && !spare_wanted_ && keeper_.joinable() && segment_fill_ > newest_capacity_ / 2) {
+    spare_wanted_ = true;
+    keeper_work_.notify_one();
+  }
   char head[kRecordHeader];
   auto size = static_cast<uint32_t>(payload.size());
   Lsn durable = durable_.load(std::memory_order_relaxed);
@@ -389,11 +488,12 @@ void LogImpl::flush(std::unique_lock<std::mutex>& lock, bool want_sync) {
   bool synced = false;
   try {
     size_t done = 0;
-    for (auto [first, offset] : boundaries) {
+    for (auto& [first, offset, spare] : boundaries) {
       file_->append(std::string_view(batch).substr(done, offset - done));
       done = offset;
       file_->sync();
-      create_file(first);
+      if (spare.file) take_spare(first, spare);
+      else create_file(first);
       made.push_back({first, path_of(first), 0});
     }
     std::string_view rest = std::string_view(batch).substr(done);

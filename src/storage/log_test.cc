@@ -167,6 +167,36 @@ TEST_F(LogTest, NothingIsDurableAfterAFailedOperation) {
   }
 }
 
+// The name of a file that was written ahead may be lost with the power, its records may not.
+TEST_F(LogTest, ASpareWithRecordsIsTheNewestFile) {
+  {
+    auto log = Log::open(options());
+    append(*log, 1, 100);
+    log->sync(100);
+  }
+  std::string newest;
+  for (const std::string& name : posix_files().list(directory_ + "/log")) if (name.ends_with(".log")) newest = std::max(newest, name);
+  ASSERT_NE(newest, "0000000000000001.log");
+  posix_files().rename(directory_ + "/log/" + newest, directory_ + "/log/spare.7");
+  posix_files().create(directory_ + "/log/spare.8")->append(std::string(4096, '\0'));
+  {
+    auto log = Log::open(options());
+    EXPECT_EQ(log->last_lsn(), 100u);
+    expect_records(*log, 1, 100);
+    append(*log, 101, 120);
+    log->sync(120);
+  }
+  EXPECT_FALSE(posix_files().exists(directory_ + "/log/spare.8"));
+  // One whose records come later than the log's end holds nothing.
+  posix_files().rename(directory_ + "/log/" + newest, directory_ + "/log/kept");
+  std::string header(24, 'x');
+  posix_files().create(directory_ + "/log/spare.9")->append(header);
+  posix_files().rename(directory_ + "/log/kept", directory_ + "/log/" + newest);
+  auto log = Log::open(options());
+  EXPECT_EQ(log->last_lsn(), 120u);
+  expect_records(*log, 1, 120);
+}
+
 TEST_F(LogTest, DamageInsideIsRefusedAndATornTailIsCut) {
   {
     auto log = Log::open(options());

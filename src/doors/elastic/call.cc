@@ -121,6 +121,7 @@ std::vector<Call::Target> Call::resolve(const std::string& expression, bool allo
         }
         if (x->closed ? !closed : !open) continue;
         if (match && (!is_hidden || hidden)) add(x, nullptr);
+        if (!match && !x->data_stream.empty() && glob(name, x->data_stream)) add(x, nullptr);
         for (auto& [alias, def] : x->aliases) {
           if (!match && glob(name, alias)) add(x, filter_of(x, std::string(alias)));
         }
@@ -268,6 +269,14 @@ IndexPtr Call::write_target(const std::string& name, bool require_alias, bool cr
   }
   auto list = engine().by_alias(name);
   if (!list.empty()) {
+    if (list[0]->data_stream == name) {  // the newest generation
+      return *std::max_element(list.begin(), list.end(), [](auto& a, auto& b) {
+        bool own_a = a->name.starts_with(".ds-"), own_b = b->name.starts_with(".ds-");
+        if (own_a != own_b) return own_b;
+        auto generation = [](const std::string& n) { return n.size() > 6 ? n.substr(n.size() - 6) : n; };
+        return own_a ? generation(a->name) < generation(b->name) : a->name < b->name;
+      });
+    }
     std::vector<IndexPtr> writable;
     for (auto& x : list) {
       auto* d = x->aliases.if_contains(name);
@@ -293,6 +302,7 @@ IndexPtr Call::write_target(const std::string& name, bool require_alias, bool cr
     }
   }
   try {
+    if (auto t = index_template_of(engine(), name); t && t->second.contains("data_stream")) return create_data_stream(engine(), name, t->second, t->first);
     return engine().create(name, compose_create_body(engine(), name, {}));
   } catch (const ElasticError& e) {
     if (IndexPtr x = engine().find(name)) return x;  // another request was faster

@@ -35,6 +35,7 @@ struct Door {
   int64_t started_ms = 0;
   std::mutex settings_mutex;
   json::object persistent_settings, transient_settings;
+  std::map<std::string, json::object> async_searches;  // finished and kept; under settings_mutex
 };
 
 struct Call {
@@ -89,16 +90,30 @@ std::vector<Route> search_routes();
 std::vector<Route> index_routes();
 std::vector<Route> analyze_routes();
 std::vector<Route> cluster_routes();
+std::vector<Route> cat_routes();
 std::vector<Route> termvector_routes();
 std::vector<Route> resize_routes();
 std::vector<Route> ingest_routes();
+std::vector<Route> snapshot_routes();
+std::vector<Route> admin_routes();
+std::vector<Route> data_stream_routes();
+std::vector<Route> search_template_routes();
+std::vector<Route> stream_option_routes();
 
 // Shared by several handlers.
 struct SearchHit { size_t leaf; uint32_t doc; double score; std::vector<json::value> sort; };
-json::object run_search(Call& c, const std::vector<Call::Target>& targets, const json::object& body);
+// A whole search over an index expression.
+json::object search_json(Call& c, const std::string& expression, json::object body, bool total_as_int, bool typed_keys);
 json::object search_body(Call& c);   // request body plus URL parameters
 // Visible documents of one target that match, as (row id, id).
 std::vector<std::pair<std::string, uint64_t>> matching_documents(Call& c, const Call::Target& t, const json::object& body, uint64_t limit, const json::value& sort = {});
+// Every document of one index into another.
+void copy_documents(Call& c, const IndexPtr& from, const IndexPtr& to);
+// The template that a name would be made by, with its name; data streams have one that says so.
+std::optional<std::pair<std::string, json::object>> index_template_of(Engine& e, const std::string& name);
+// Makes a data stream (or its next backing index) and returns the index that takes writes.
+IndexPtr create_data_stream(Engine& e, const std::string& name, const json::object& index_template, const std::string& template_name);
+IndexPtr roll_data_stream(Engine& e, const std::string& name);
 json::object compose_create_body(Engine& e, const std::string& name, const json::object& body);
 std::shared_ptr<Contexts> make_contexts();
 

@@ -1,17 +1,23 @@
 // Single documents, bulk, mget, update and delete by query, reindex.
+#include "doors/elastic/activity.h"
 #include "doors/elastic/ingest.h"
 #include "doors/elastic/scripts.h"
+#include "doors/elastic/time_series.h"
 
 namespace stele::elastic {
 
 namespace {
 
-json::object write_reply(const WriteResult& r, const Call& c) {
+json::object write_reply(const WriteResult& r, Call& c) {
   json::object o{{"_index", r.index}, {"_id", r.id}, {"_version", r.version}, {"result", r.result}};
   std::string refresh = c.param("refresh", "false");
   if (c.has("refresh") && (refresh.empty() || refresh == "true") && r.result != "noop") o["forced_refresh"] = true;
   if (r.result == "noop") o["_shards"] = json::object{{"total", 0}, {"successful", 0}, {"failed", 0}};
-  else o["_shards"] = json::object{{"total", 2}, {"successful", 1}, {"failed", 0}};
+  else {
+    IndexPtr x = c.engine().find(r.index);
+    int64_t replicas = x ? std::atoll(x->setting("number_of_replicas").c_str()) : 1;
+    o["_shards"] = json::object{{"total", 1 + replicas}, {"successful", 1}, {"failed", 0}};
+  }
   o["_seq_no"] = r.seq_no;
   o["_primary_term"] = 1;
   return o;
@@ -47,6 +53,13 @@ void concurrency(Call& c, WriteOp& op) {
 }
 void check_id(const std::string& id) {
   if (id.size() > 512) invalid({"id [" + id + "] is too long, must be no longer than 512 bytes but was: " + std::to_string(id.size())});
+}
+
+// Documents enter data streams by being created.
+void check_stream_write(const Index& x, const WriteOp& o) {
+  if (x.data_stream.empty() || x.data_stream != o.index) return;
+  if (o.kind != WriteOp::kCreate) illegal("only write ops with an op_type of create are allowed in data streams");
+  if (!o.source.contains("@timestamp")) throw ElasticError(400, "document_parsing_exception", "[1:1] failed to parse", json::object{{"caused_by", json::object{{"type", "illegal_argument_exception"}, {"reason", "data stream timestamp field [@timestamp] is missing"}}}});
 }
 
 Reply index_document(Call& c) {
@@ -92,10 +105,12 @@ Reply index_document(Call& c) {
     op.routing = d.routing;
   }
   bool require_alias = c.flag("require_alias", false);
+  if (IndexPtr x = c.engine().find(op.index)) place_in_time_series(*x, op);
   std::vector<WriteOp> ops;
   ops.push_back(std::move(op));
   auto out = c.engine().write(ops, [&](const WriteOp& o) {
     IndexPtr x = c.write_target(o.index, require_alias);
+    check_stream_write(*x, o);
     if (x->mapping()->routing_required() && o.routing.empty()) {
       throw ElasticError(400, "routing_missing_exception", "routing is required for [" + x->name + "]/[" + o.id + "]", json::object{{"index_uuid", "_na_"}, {"index", x->name}});
     }
@@ -140,6 +155,17 @@ SourceFilter source_params(Call& c) {
   return f;
 }
 
+// A stored value as its field reads it.
+json::value stored_value(const segments::MappedField& f, const json::value& v) {
+  try {
+    if (f.is_integer() || f.is_float()) return f.render(f.column_value(v));
+    if (f.type == segments::FieldType::kBoolean) return f.column_value(v) != 0;
+    if (f.is_date()) return json::value(f.render_string(f.column_value(v)));
+  } catch (const Error&) {
+    // What was ignored as malformed is shown as it came.
+  }
+  return v;
+}
 // stored_fields of a get: values of stored fields only; _routing and the like are metadata.
 void put_stored(const Index& x, const Document& d, const std::vector<std::string>& names, json::object& out) {
   json::object fields;
@@ -149,7 +175,9 @@ void put_stored(const Index& x, const Document& d, const std::vector<std::string
     std::vector<json::value> values;
     values_at(d.source, n, values);
     if (values.empty()) continue;
-    fields[n] = json::array(values.begin(), values.end());
+    json::array shown;
+    for (auto& v : values) shown.push_back(stored_value(*f, v));
+    fields[n] = std::move(shown);
   }
   if (!fields.empty()) out["fields"] = fields;
 }
@@ -177,6 +205,10 @@ Document fetch(Call& c, const Index& x, const std::string& id, const std::string
     throw ElasticError(400, "routing_missing_exception", "routing is required for [" + x.name + "]/[" + id + "]", json::object{{"index_uuid", "_na_"}, {"index", x.name}});
   }
   Document d = c.engine().get(x, id);
+  note_activity(x.oid, [&](Activity& a) {
+    ++a.gets;
+    a.gets_found += d.found;
+  });
   // A document under another routing lives on another shard, when there are several.
   if (d.found && x.setting("number_of_shards") != "1" && !x.setting("number_of_shards").empty() && x.elastic && d.routing != routing && x.mapping()->routing_required()) d = Document();
   return d;
@@ -228,7 +260,7 @@ Reply get_source(Call& c) {
 void set_update(Engine& engine, WriteOp& op, const json::object& body, const std::string& index) {
   for (auto& [k, v] : body) {
     static const std::set<std::string_view> kKnown = {"doc", "upsert", "doc_as_upsert", "detect_noop", "script", "scripted_upsert", "_source", "if_seq_no", "if_primary_term", "lang", "params"};
-    if (kKnown.count(k) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [UpdateRequest] unknown field [" + std::string(k) + "]");
+    if (kKnown.count(k) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [UpdateRequest] unknown field [" + std::string(k) + "]" + segments::did_you_mean(std::string(k), {"doc", "upsert", "doc_as_upsert", "detect_noop", "script", "scripted_upsert", "_source"}));
   }
   if (body.contains("script")) {
     if (body.contains("doc")) invalid({"can't provide both script and doc"});
@@ -329,7 +361,7 @@ Reply bulk(Call& c) {
   const std::string& body = c.request.body;
   if (body.empty()) throw ElasticError(400, "parse_exception", "request body is required");
   if (body.back() != '\n') illegal("The bulk request must be terminated by a newline [\\n]");
-  struct Item { std::string action; size_t op; std::optional<ElasticError> error; std::string index, id; SourceFilter filter; bool source = false, dropped = false; };
+  struct Item { std::string action; size_t op; std::optional<ElasticError> error; std::string index, id; SourceFilter filter; bool source = false, dropped = false; std::vector<std::string> pipelines; };
   std::vector<Item> items;
   std::vector<WriteOp> ops;
   size_t at = 0, line = 0;
@@ -429,13 +461,16 @@ Reply bulk(Call& c) {
     if (!item.error && (op.kind == WriteOp::kIndex || op.kind == WriteOp::kCreate)) {
       try {
         IngestDocument d{std::move(op.source), op.index, op.id, op.routing};
-        item.dropped = !run_pipelines(c, text_or(m, "pipeline", c.param("pipeline")), d);
+        item.dropped = !run_pipelines(c, text_or(m, "pipeline", c.param("pipeline")), d, &item.pipelines);
         op.source = std::move(d.source);
         op.index = d.index;
         op.id = d.id;
         op.routing = d.routing;
+        if (IndexPtr x = c.engine().find(op.index)) place_in_time_series(*x, op);
       } catch (const ElasticError& e) {
         item.error = e;
+      } catch (const Error& e) {
+        item.error = to_elastic(e);
       }
     }
     item.action = action;
@@ -452,13 +487,21 @@ Reply bulk(Call& c) {
     auto it = targets.find(o.index);
     if (it != targets.end() && !o.require_alias) x = it->second;
     else x = targets[o.index] = c.write_target(o.index, o.require_alias, o.kind != WriteOp::kDelete || o.version_type != "internal");
+    check_stream_write(*x, o);
     if (x->mapping()->routing_required() && o.routing.empty()) {
       throw ElasticError(400, "routing_missing_exception", "routing is required for [" + x->name + "]/[" + o.id + "]", json::object{{"index_uuid", "_na_"}, {"index", x->name}});
     }
     return x;
   });
   json::array list;
-  bool errors = false;
+  bool errors = false, listing = c.flag("list_executed_pipelines", false);
+  for (auto& [name, x] : targets) {
+    note_activity(x->oid, [&](Activity& a) {
+      ++a.bulks;
+      a.bulk_bytes += static_cast<int64_t>(body.size());
+      a.bulk_us += std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started).count();
+    });
+  }
   for (Item& item : items) {
     json::object o;
     std::optional<ElasticError> error = item.error;
@@ -477,6 +520,11 @@ Reply bulk(Call& c) {
       o = write_reply(r, c);
       o["status"] = r.result == "created" ? 201 : r.result == "not_found" ? 404 : 200;
       if (item.source && item.filter.enabled) o["get"] = get_part(r, item.filter);
+      if (listing && (item.action == "index" || item.action == "create")) {
+        json::array run;
+        for (auto& p : item.pipelines) run.push_back(json::value(p));
+        o["executed_pipelines"] = std::move(run);
+      }
     }
     list.push_back(json::object{{item.action, o}});
   }
@@ -638,10 +686,10 @@ Reply reindex(Call& c) {
   }
   std::shared_ptr<DocumentScript> script;
   if (body.contains("script")) script = std::make_shared<DocumentScript>(c.engine(), body.at("script"));
-  if (!body.contains("source") || !body.at("source").is_object()) illegal("[source] is required");
-  if (!body.contains("dest") || !body.at("dest").is_object()) illegal("[dest] is required");
+  for (const char* part : {"source", "dest"}) if (!body.contains(part) || !body.at(part).is_object()) body[part] = json::object();
   const json::object& src = body.at("source").get_object();
   const json::object& dst = body.at("dest").get_object();
+  for (const char* k : {"fields", "stored_fields", "docvalue_fields"}) if (src.contains(k)) illegal(std::string(k) + " is not supported in this context");
   if (src.contains("remote")) throw ElasticError(400, "illegal_argument_exception", "[" + text_or(src.at("remote").as_object(), "host") + "] not whitelisted in reindex.remote.whitelist");
   std::string from;
   if (auto* i = src.if_contains("index")) {

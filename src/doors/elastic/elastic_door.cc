@@ -172,6 +172,11 @@ struct ElasticDoor::Impl {
       for (size_t i = 0; i < unknown.size(); ++i) m += (i > 0 ? ", " : "") + std::string("[") + unknown[i] + "]" + suggestion(unknown[i], known);
       throw ElasticError(400, "illegal_argument_exception", m);
     }
+    for (const char* name : {"timeout", "master_timeout", "wait_for_completion_timeout", "keep_alive"}) {
+      const std::string* v = r.param(name);
+      if (v == nullptr || v->empty() || *v == "-1" || *v == "0" || segments::parse_time_ms(*v)) continue;
+      throw ElasticError(400, "illegal_argument_exception", "failed to parse setting [" + std::string(name) + "] with value [" + *v + "] as a time value: unit is missing or unrecognized");
+    }
     Call call{door, r, captured};
     return c->route.handler(call);
   }
@@ -187,7 +192,7 @@ ElasticDoor::ElasticDoor(sql::Database& database, const Options& options) : impl
   impl_->door.node_name = options.node_name;
   impl_->door.started_ms = impl_->engine->now_ms();
   if (auto kept = impl_->engine->get_thing("cluster_settings", "persistent")) impl_->door.persistent_settings = *kept;
-  for (auto&& list : {document_routes(), search_routes(), index_routes(), analyze_routes(), cluster_routes(), termvector_routes(), resize_routes(), ingest_routes(), script_routes()}) impl_->add(list);
+  for (auto&& list : {document_routes(), search_routes(), index_routes(), analyze_routes(), cluster_routes(), cat_routes(), termvector_routes(), resize_routes(), ingest_routes(), script_routes(), snapshot_routes(), admin_routes(), data_stream_routes(), search_template_routes(), stream_option_routes()}) impl_->add(list);
   HttpServer::Options h;
   h.address = options.address;
   h.port = options.port;

@@ -110,6 +110,7 @@ IndexPtr Engine::describe(const catalog::Ptr<catalog::Relation>& r, const catalo
   if (auto* s = e.if_contains("settings")) x->settings = s->as_object();
   if (auto* a = e.if_contains("aliases")) x->aliases = a->as_object();
   x->closed = flag_or(e, "closed", false);
+  x->data_stream = text_or(e, "data_stream");
   static constexpr std::pair<const char*, uint32_t> kNames[] = {
       {"read_only", kReadOnlyBlock}, {"read", kReadBlock}, {"write", kWriteBlock}, {"metadata", kMetadataBlock}, {"read_only_allow_delete", kAllowDeleteBlock}};
   for (auto& [name, bit] : kNames) if (x->setting(std::string("blocks.") + name) == "true") x->blocks |= bit;
@@ -141,7 +142,7 @@ IndexPtr Engine::find(const std::string& name) const {
 std::vector<IndexPtr> Engine::by_alias(const std::string& alias) const {
   std::vector<IndexPtr> out;
   for (auto& x : all()) {
-    if (x->aliases.contains(alias)) out.push_back(x);
+    if (x->aliases.contains(alias) || x->data_stream == alias) out.push_back(x);
   }
   return out;
 }
@@ -221,6 +222,7 @@ IndexPtr Engine::create(const std::string& name, const json::object& body) {
     throw;
   }
   json::object extra{{"uuid", uuid}, {"created", now}, {"settings", settings}, {"mappings", mappings}, {"aliases", aliases}};
+  if (auto* d = body.if_contains("data_stream"); d != nullptr && d->is_object()) extra["data_stream"] = d->get_object().at("name");
 
   auto txn = parts_.store->begin({});
   auto changes = parts_.catalog->begin(*txn);

@@ -24,6 +24,7 @@ struct Index {
   json::object aliases;
   bool closed = false;
   uint32_t blocks = 0;    // of Block
+  std::string data_stream;  // that it stands behind
   bool elastic = true;    // false: an SQL table
   catalog::Ptr<catalog::Relation> relation;
   segments::IndexedPtr indexed;

@@ -13,7 +13,8 @@ using segments::QueryPtr;
 struct Span { uint32_t start, end; };
 
 // Spans of one analysed text that the queries match.
-std::vector<Span> match_spans(const std::vector<QueryPtr>& queries, const segments::TokenBuffer& tokens) {
+// whole_phrases: a phrase is one span.
+std::vector<Span> match_spans(const std::vector<QueryPtr>& queries, const segments::TokenBuffer& tokens, bool whole_phrases) {
   std::vector<Span> out;
   size_t n = tokens.tokens.size();
   std::vector<int> position(n);
@@ -39,7 +40,9 @@ std::vector<Span> match_spans(const std::vector<QueryPtr>& queries, const segmen
           if (found == n) break;
           hit.push_back(found);
         }
-        if (hit.size() == q->phrase.size()) {
+        if (hit.size() == q->phrase.size() && whole_phrases && q->slop == 0) {
+          out.push_back({tokens.tokens[hit.front()].start, tokens.tokens[hit.back()].end});
+        } else if (hit.size() == q->phrase.size()) {
           for (size_t h : hit) out.push_back({tokens.tokens[h].start, tokens.tokens[h].end});
         }
       }
@@ -160,6 +163,8 @@ json::object highlight(const segments::Mapping& mapping, const QueryPtr& query, 
       if (v != nullptr && v->is_array() && !v->get_array().empty()) return json_text(v->get_array()[0]);
       return d;
     };
+    std::string kind = text_option("type", "unified");
+    if (kind != "unified" && kind != "plain" && kind != "fvh") throw Error(ErrorCode::kInvalidParameterValue, "unknown highlighter type [" + kind + "] for the field [" + pattern + "]");
     std::string pre = first("pre_tags", "<em>"), post = first("post_tags", "</em>");
     auto size = static_cast<uint32_t>(std::atoi(text_option("fragment_size", "100").c_str()));
     int count = std::atoi(text_option("number_of_fragments", "5").c_str());
@@ -175,6 +180,10 @@ json::object highlight(const segments::Mapping& mapping, const QueryPtr& query, 
     for (const std::string& name : mapping.matching(pattern)) {
       const segments::MappedField* f = mapping.field(name);
       if (f == nullptr || !f->is_string()) continue;
+      if (kind == "fvh" && !f->term_vectors) {
+        if (pattern.find('*') != std::string::npos) continue;
+        throw Error(ErrorCode::kInvalidParameterValue, "the field [" + name + "] should be indexed with term vector with position offsets to be used with fast vector highlighter");
+      }
       std::vector<QueryPtr> queries;
       for (auto& [field, list] : own_terms.by_field) {
         if (strict && field != f->path) {
@@ -198,7 +207,7 @@ json::object highlight(const segments::Mapping& mapping, const QueryPtr& query, 
           tokens.clear();
           tokens.add(f->normalizer ? f->normalizer->normalize(text) : text, 0, static_cast<uint32_t>(text.size()), "word");
         }
-        std::vector<Span> spans = match_spans(queries, tokens);
+        std::vector<Span> spans = match_spans(queries, tokens, kind == "fvh");
         if (spans.empty()) continue;
         if (count == 0 || f->type == segments::FieldType::kKeyword) {
           fragments.push_back({mark(text, 0, static_cast<uint32_t>(text.size()), spans, pre, post, html), static_cast<double>(spans.size()), fragments.size()});

@@ -1,11 +1,23 @@
 // Indices: create, mappings, settings, aliases, templates, maintenance and statistics.
+#include "doors/elastic/activity.h"
 #include "doors/elastic/call.h"
+#include "doors/elastic/index_settings.h"
+#include "doors/elastic/time_series.h"
 
 namespace stele::elastic {
 
 namespace {
 
 Reply ack() { return Reply(json::object{{"acknowledged", true}}); }
+
+// The settings in a body or template, by their full names.
+void check_settings(const json::object& holder) {
+  auto* s = holder.if_contains("settings");
+  if (s == nullptr || !s->is_object()) return;
+  json::object flat;
+  flatten(s->get_object(), "", flat);
+  for (auto& [k, v] : flat) check_index_setting(std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k));
+}
 
 Reply create_index(Call& c) {
   std::string name = c.part("index");
@@ -16,6 +28,7 @@ Reply create_index(Call& c) {
     }
     if (!v.is_object() && !v.is_null()) throw ElasticError(400, "parse_exception", "key [" + std::string(k) + "] must be an object");
   }
+  check_settings(body);
   if (name.size() > 1 && name[0] == '<') name = name.substr(1);
   if (auto* a = body.if_contains("aliases"); a != nullptr && a->is_object()) {
     for (auto& [alias, d] : a->get_object()) {
@@ -29,7 +42,18 @@ Reply create_index(Call& c) {
     std::string w = c.param("wait_for_active_shards");
     if (w != "all" && w.find_first_not_of("0123456789") != std::string::npos) illegal("cannot parse ActiveShardCount[" + w + "]");
   }
-  c.engine().create(name, compose_create_body(c.engine(), name, body));
+  json::object composed = compose_create_body(c.engine(), name, body);
+  if (auto* s = composed.if_contains("settings"); s != nullptr && s->is_object()) {
+    json::object flat, named;
+    flatten(s->get_object(), "", flat);
+    for (auto& [k, v] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = v;
+    inline_synonyms(c.engine(), named);
+    *s = nest(named);
+    json::object mappings = composed.contains("mappings") && composed.at("mappings").is_object() ? composed.at("mappings").get_object() : json::object();
+    check_time_series(named, mappings);
+    if (!mappings.empty()) composed["mappings"] = std::move(mappings);
+  }
+  c.engine().create(name, composed);
   return Reply(json::object{{"acknowledged", true}, {"shards_acknowledged", true}, {"index", name}});
 }
 
@@ -52,6 +76,7 @@ json::object alias_json(const json::value& d) {
 json::object settings_json(const Index& x, bool flat, const std::vector<std::string>& names = {}, bool human = false) {
   json::object all;
   flatten(x.settings, "", all);
+  hide_synonyms(all);
   if (human) {
     all["index.creation_date_string"] = segments::default_date_format().format(x.created_ms);
     all["index.version.created_string"] = "8.19.0";
@@ -144,7 +169,10 @@ Reply put_mapping(Call& c) {
     targets = one;
   }
   if (targets.empty() && !c.flag("allow_no_indices", true)) throw index_missing(c.part("index"));
-  // A typed mapping ("_doc": {...}) is not accepted any more.
+  if (auto* d = body.if_contains("dynamic"); d != nullptr) {
+    std::string v = json_text(*d);
+    if (v != "true" && v != "false" && v != "strict" && v != "runtime") throw ElasticError(400, "mapper_parsing_exception", "Failed to parse mapping: Could not convert [dynamic] to boolean", json::object{{"caused_by", json::object{{"type", "illegal_argument_exception"}, {"reason", "Could not convert [dynamic] to boolean"}}}});
+  }
   for (auto& t : targets) c.engine().put_mapping(t.index, body);
   return ack();
 }
@@ -218,6 +246,7 @@ Reply put_settings(Call& c) {
   for (auto& t : targets) {
     for (auto& [k, v] : named) {
       std::string key(k);
+      if (key.find('*') == std::string::npos) check_index_setting(key);
       if (key.starts_with("index.analysis") && !t.index->closed) {
         illegal("Can't update non dynamic settings [[" + key + "]] for open indices [[" + t.index->name + "/" + t.index->uuid + "]]");
       }
@@ -234,7 +263,7 @@ Reply put_settings(Call& c) {
     // What lifts a block must get through.
     static const std::set<std::string> kLifts = {"index.blocks.read_only", "index.blocks.metadata", "index.blocks.read_only_allow_delete"};
     if (named.size() != 1 || kLifts.count(std::string(named.begin()->key())) == 0) check_blocks(*t.index, kChangingMetadata);
-    changes.emplace_back(t.index, [&](json::object& extra) {
+    changes.emplace_back(t.index, [&, &engine = c.engine()](json::object& extra) {
       json::object all;
       if (auto* s = extra.if_contains("settings"); s != nullptr && s->is_object()) flatten(s->get_object(), "", all);
       for (auto& [k, v] : named) {
@@ -243,6 +272,7 @@ Reply put_settings(Call& c) {
         else if (v.is_array()) all[k] = v;
         else all[k] = json_text(v);
       }
+      inline_synonyms(engine, all);
       extra["settings"] = nest(all);
     });
   }
@@ -461,6 +491,18 @@ Reply put_named(Call& c, const char* kind) {
     illegal(k == "index_template" ? "index template [" + name + "] already exists" : k == "component_template" ? "component template [" + name + "] already exists" : "index_template [" + name + "] already exists");
   }
   std::string k = kind;
+  static const std::map<std::string, std::set<std::string_view>> kMembers = {
+      {"index_template", {"index_patterns", "template", "priority", "composed_of", "version", "_meta", "data_stream", "allow_auto_create", "ignore_missing_component_templates", "deprecated"}},
+      {"component_template", {"template", "version", "_meta", "allow_auto_create", "deprecated"}}};
+  if (auto m = kMembers.find(k); m != kMembers.end()) {
+    for (auto& [key, v] : body) if (m->second.count(key) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [" + k + "] unknown field [" + std::string(key) + "]");
+    if (auto* t = body.if_contains("template"); t != nullptr && t->is_object()) {
+      for (auto& [key, v] : t->get_object()) if (key != "settings" && key != "mappings" && key != "aliases" && key != "lifecycle" && key != "data_stream_options") throw ElasticError(400, "x_content_parse_exception", "[1:2] [template] unknown field [" + std::string(key) + "]");
+      check_settings(t->get_object());
+    }
+  } else {
+    check_settings(body);
+  }
   if (k == "index_template" || k == "template") {
     if (!body.contains("index_patterns")) {
       if (k == "template") invalid({"index patterns are missing"});
@@ -567,6 +609,16 @@ Reply delete_named(Call& c, const char* kind) {
   for (auto& name : split(c.part("name"), ',')) {
     std::vector<std::string> gone;
     for (auto& [n, b] : c.engine().things(kind)) if (glob(name, n)) gone.push_back(n);
+    if (k == "component_template") {
+      for (auto& n : gone) {
+        std::string users;
+        for (auto& [other, t] : c.engine().things("index_template")) {
+          auto* parts = t.if_contains("composed_of");
+          if (parts != nullptr && parts->is_array()) for (auto& e : parts->get_array()) if (json_text(e) == n) users += (users.empty() ? "" : ", ") + other;
+        }
+        if (!users.empty()) illegal("component templates [" + n + "] cannot be removed as they are still in use by index templates [" + users + "]");
+      }
+    }
     for (auto& n : gone) any |= c.engine().drop_thing(kind, n);
     if (gone.empty() && name.find('*') == std::string::npos) {
       throw ElasticError(404, k == "template" ? "index_template_missing_exception" : "resource_not_found_exception", k == "template" ? "index_template [" + name + "] missing" : (k == "index_template" ? "index_template [" : "component_template [") + name + "] missing");
@@ -596,7 +648,12 @@ Reply simulate_index(Call& c) {
 Reply broadcast(Call& c) {
   auto targets = c.resolve_param();
   int64_t n = 0, ok = 0;
+  bool refresh = c.request.path.ends_with("_refresh"), flush = c.request.path.ends_with("_flush");
   for (auto& t : targets) {
+    note_activity(t.index->oid, [&](Activity& a) {
+      a.refreshes += refresh;
+      a.flushes += flush;
+    });
     int64_t s = std::max(1, std::atoi(t.index->setting("number_of_shards").c_str()));
     int64_t r = std::atoi(t.index->setting("number_of_replicas").c_str());
     n += s * (1 + r);
@@ -606,23 +663,39 @@ Reply broadcast(Call& c) {
 }
 Reply forcemerge(Call& c) {
   if (c.has("only_expunge_deletes") && c.flag("only_expunge_deletes", false) && c.has("max_num_segments")) invalid({"cannot set only_expunge_deletes and max_num_segments at the same time, those two parameters are mutually exclusive"});
-  for (auto& t : c.resolve_param()) t.index->indexed->index.merge_all();
+  for (auto& t : c.resolve_param()) {
+    t.index->indexed->index.merge_all();
+    note_activity(t.index->oid, [](Activity& a) { ++a.merges; });
+  }
   return broadcast(c);
 }
 
 json::object doc_stats(const segments::RelationIndex::Stats& s) { return json::object{{"count", s.docs}, {"deleted", s.deleted}, {"total_size_in_bytes", s.bytes}}; }
-json::object index_stats(const segments::RelationIndex::Stats& s, const std::vector<std::string>& metrics) {
-  json::object zero_search{{"open_contexts", 0}, {"query_total", 0}, {"query_time_in_millis", 0}, {"query_current", 0}, {"fetch_total", 0}, {"fetch_time_in_millis", 0}, {"fetch_current", 0}, {"scroll_total", 0}, {"scroll_time_in_millis", 0}, {"scroll_current", 0}, {"suggest_total", 0}, {"suggest_time_in_millis", 0}, {"suggest_current", 0}};
+json::object index_stats(const segments::RelationIndex::Stats& s, const Activity& a, const std::vector<std::string>& metrics, const std::vector<std::string>& groups = {}) {
+  auto searched = [](const Activity::Searches& x) {
+    return json::object{{"query_total", x.queries}, {"query_time_in_millis", x.query_us / 1000}, {"query_current", 0}, {"fetch_total", x.fetches}, {"fetch_time_in_millis", x.fetch_us / 1000}, {"fetch_current", 0}};
+  };
+  json::object search = searched(a.search);
+  search["open_contexts"] = 0;
+  search["scroll_total"] = a.scrolls;
+  search["scroll_time_in_millis"] = 0;
+  search["scroll_current"] = 0;
+  search["suggest_total"] = a.suggests;
+  search["suggest_time_in_millis"] = 0;
+  search["suggest_current"] = 0;
+  json::object by_group;
+  for (auto& [name, x] : a.groups) for (auto& g : groups) if (glob(g, name) || g == "_all") by_group[name] = searched(x);
+  if (!by_group.empty()) search["groups"] = by_group;
   json::object all{
       {"docs", doc_stats(s)},
       {"shard_stats", json::object{{"total_count", 1}}},
       {"store", json::object{{"size_in_bytes", s.bytes}, {"total_data_set_size_in_bytes", s.bytes}, {"reserved_in_bytes", 0}}},
-      {"indexing", json::object{{"index_total", s.docs + s.deleted}, {"index_time_in_millis", 0}, {"index_current", 0}, {"index_failed", 0}, {"delete_total", s.deleted}, {"delete_time_in_millis", 0}, {"delete_current", 0}, {"noop_update_total", 0}, {"is_throttled", false}, {"throttle_time_in_millis", 0}}},
-      {"get", json::object{{"total", 0}, {"time_in_millis", 0}, {"exists_total", 0}, {"exists_time_in_millis", 0}, {"missing_total", 0}, {"missing_time_in_millis", 0}, {"current", 0}}},
-      {"search", zero_search},
-      {"merges", json::object{{"current", 0}, {"current_docs", 0}, {"current_size_in_bytes", 0}, {"total", 0}, {"total_time_in_millis", 0}, {"total_docs", 0}, {"total_size_in_bytes", 0}, {"total_stopped_time_in_millis", 0}, {"total_throttled_time_in_millis", 0}, {"total_auto_throttle_in_bytes", 20971520}}},
-      {"refresh", json::object{{"total", 0}, {"total_time_in_millis", 0}, {"external_total", 0}, {"external_total_time_in_millis", 0}, {"listeners", 0}}},
-      {"flush", json::object{{"total", 0}, {"periodic", 0}, {"total_time_in_millis", 0}}},
+      {"indexing", json::object{{"index_total", a.indexed}, {"index_time_in_millis", a.write_us / 1000}, {"index_current", 0}, {"index_failed", a.failed}, {"delete_total", a.deleted}, {"delete_time_in_millis", 0}, {"delete_current", 0}, {"noop_update_total", a.noops}, {"is_throttled", false}, {"throttle_time_in_millis", 0}}},
+      {"get", json::object{{"total", a.gets}, {"time_in_millis", 0}, {"exists_total", a.gets_found}, {"exists_time_in_millis", 0}, {"missing_total", a.gets - a.gets_found}, {"missing_time_in_millis", 0}, {"current", 0}}},
+      {"search", search},
+      {"merges", json::object{{"current", 0}, {"current_docs", 0}, {"current_size_in_bytes", 0}, {"total", a.merges}, {"total_time_in_millis", 0}, {"total_docs", 0}, {"total_size_in_bytes", 0}, {"total_stopped_time_in_millis", 0}, {"total_throttled_time_in_millis", 0}, {"total_auto_throttle_in_bytes", 20971520}}},
+      {"refresh", json::object{{"total", a.refreshes}, {"total_time_in_millis", 0}, {"external_total", a.refreshes}, {"external_total_time_in_millis", 0}, {"listeners", 0}}},
+      {"flush", json::object{{"total", a.flushes}, {"periodic", 0}, {"total_time_in_millis", 0}}},
       {"warmer", json::object{{"current", 0}, {"total", 0}, {"total_time_in_millis", 0}}},
       {"query_cache", json::object{{"memory_size_in_bytes", 0}, {"total_count", 0}, {"hit_count", 0}, {"miss_count", 0}, {"cache_size", 0}, {"cache_count", 0}, {"evictions", 0}}},
       {"fielddata", json::object{{"memory_size_in_bytes", 0}, {"evictions", 0}}},
@@ -631,7 +704,7 @@ json::object index_stats(const segments::RelationIndex::Stats& s, const std::vec
       {"translog", json::object{{"operations", 0}, {"size_in_bytes", 55}, {"uncommitted_operations", 0}, {"uncommitted_size_in_bytes", 55}, {"earliest_last_modified_age", 0}}},
       {"request_cache", json::object{{"memory_size_in_bytes", 0}, {"evictions", 0}, {"hit_count", 0}, {"miss_count", 0}}},
       {"recovery", json::object{{"current_as_source", 0}, {"current_as_target", 0}, {"throttle_time_in_millis", 0}}},
-      {"bulk", json::object{{"total_operations", 0}, {"total_time_in_millis", 0}, {"total_size_in_bytes", 0}, {"avg_time_in_millis", 0}, {"avg_size_in_bytes", 0}}}};
+      {"bulk", json::object{{"total_operations", a.bulks}, {"total_time_in_millis", a.bulk_us / 1000}, {"total_size_in_bytes", a.bulk_bytes}, {"avg_time_in_millis", a.bulks == 0 ? 0 : a.bulk_us / 1000 / a.bulks}, {"avg_size_in_bytes", a.bulks == 0 ? 0 : a.bulk_bytes / a.bulks}}}};
   if (metrics.empty() || std::find(metrics.begin(), metrics.end(), "_all") != metrics.end()) return all;
   json::object out;
   for (auto& m : metrics) {
@@ -650,6 +723,8 @@ Reply stats(Call& c) {
   }
   json::object indices;
   segments::RelationIndex::Stats sum;
+  Activity all_activity;
+  std::vector<std::string> groups = split(c.param("groups"), ',');
   auto targets = c.resolve_param();
   int64_t n = 0, copies = 0;
   std::string level = c.param("level", "indices");
@@ -663,7 +738,9 @@ Reply stats(Call& c) {
     int64_t shards_of = std::max(1, std::atoi(t.index->setting("number_of_shards").c_str()));
     n += shards_of;
     copies += shards_of * (1 + std::atoi(t.index->setting("number_of_replicas").c_str()));
-    json::object part = index_stats(s, metrics);
+    Activity a = activity_of(t.index->oid);
+    all_activity.add(a);
+    json::object part = index_stats(s, a, metrics, groups);
     json::object o{{"uuid", t.index->uuid}, {"health", t.index->setting("number_of_replicas") == "0" ? "green" : "yellow"}, {"status", "open"}, {"primaries", part}, {"total", part}};
     if (level == "shards") {
       json::object sh = part;
@@ -674,7 +751,7 @@ Reply stats(Call& c) {
     }
     indices[t.index->name] = o;
   }
-  json::object part = index_stats(sum, metrics);
+  json::object part = index_stats(sum, all_activity, metrics, groups);
   json::object out{{"_shards", json::object{{"total", copies}, {"successful", n}, {"failed", 0}}}, {"_all", json::object{{"primaries", part}, {"total", part}}}};
   if (level != "cluster") out["indices"] = indices;
   return Reply(out);
@@ -732,7 +809,16 @@ Reply resolve_index(Call& c) {
     for (auto& i : list) a.push_back(json::value(i));
     aliases.push_back(json::object{{"name", n}, {"indices", a}});
   }
-  return Reply(json::object{{"indices", indices}, {"aliases", aliases}, {"data_streams", json::array()}});
+  json::array streams;
+  for (auto& [n, s] : c.engine().things("data_stream")) {
+    bool hit = false;
+    for (auto& p : patterns) hit |= glob(p, n);
+    if (!hit) continue;
+    json::array backing;
+    for (auto& x : c.engine().by_alias(n)) backing.push_back(json::value(x->name));
+    streams.push_back(json::object{{"name", n}, {"backing_indices", backing}, {"timestamp_field", "@timestamp"}});
+  }
+  return Reply(json::object{{"indices", indices}, {"aliases", aliases}, {"data_streams", streams}});
 }
 Reply add_block(Call& c) {
   std::string block = c.part("block");
@@ -763,6 +849,12 @@ Reply rollover(Call& c) {
                                    : "rollover target [" + alias + "] does not exist");
   }
   IndexPtr old = c.write_target(alias, false, false);
+  bool stream = old->data_stream == alias;
+  if (stream && !next.empty()) illegal("new index name may not be specified when rolling over a data stream");
+  if (stream) {
+    auto kept = c.engine().get_thing("data_stream", alias);
+    next = ".ds-" + alias + "-" + segments::DateFormat("yyyy.MM.dd").format(c.engine().now_ms()) + "-" + fmt::format("{:06}", (kept ? kept->at("generation").to_number<int64_t>() : 1) + 1);
+  }
   if (next.empty()) {
     size_t dash = old->name.rfind('-');
     std::string digits = dash == std::string::npos ? "" : old->name.substr(dash + 1);
@@ -797,7 +889,9 @@ Reply rollover(Call& c) {
   if (c.engine().find(next)) {
     throw ElasticError(400, "resource_already_exists_exception", "index [" + next + "/" + c.engine().find(next)->uuid + "] already exists", json::object{{"index_uuid", c.engine().find(next)->uuid}, {"index", next}});
   }
-  if (roll && !dry) {
+  if (roll && !dry && stream) {
+    next = roll_data_stream(c.engine(), alias)->name;
+  } else if (roll && !dry) {
     json::object create;
     for (const char* k : {"settings", "mappings", "aliases"}) if (body.contains(k)) create[k] = body.at(k);
     IndexPtr made = c.engine().create(next, compose_create_body(c.engine(), next, create));

@@ -6,18 +6,7 @@
 
 namespace stele::elastic {
 
-namespace {
-
-[[noreturn]] void bad_property(const std::string& processor, const std::string& property, const std::string& why) {
-  throw ElasticError(400, "parse_exception", "[" + property + "] " + why, json::object{{"processor_type", processor}, {"property_name", property}});
-}
-[[noreturn]] void failed(const std::string& why) { throw ElasticError(400, "illegal_argument_exception", why); }
-
-std::string required(const std::string& type, const json::object& o, const char* property) {
-  auto* v = o.if_contains(property);
-  if (v == nullptr || v->is_null()) bad_property(type, property, "required property is missing");
-  return json_text(*v);
-}
+[[noreturn]] static void failed(const std::string& why) { throw ElasticError(400, "illegal_argument_exception", why); }
 
 // The value at a dotted path; null when a part is missing.
 json::value* at_path(json::object& o, std::string_view path) {
@@ -49,6 +38,18 @@ void set_path(json::object& o, std::string_view path, json::value value) {
     path.remove_prefix(dot + 1);
   }
 }
+namespace {
+
+[[noreturn]] void bad_property(const std::string& processor, const std::string& property, const std::string& why) {
+  throw ElasticError(400, "parse_exception", "[" + property + "] " + why, json::object{{"processor_type", processor}, {"property_name", property}});
+}
+
+std::string required(const std::string& type, const json::object& o, const char* property) {
+  auto* v = o.if_contains(property);
+  if (v == nullptr || v->is_null()) bad_property(type, property, "required property is missing");
+  return json_text(*v);
+}
+
 bool remove_path(json::object& o, std::string_view path) {
   json::object* in = &o;
   if (path.starts_with("_source.")) path.remove_prefix(8);
@@ -157,6 +158,7 @@ const std::set<std::string>& known_processors() {
 }
 
 bool run_processors(Engine& engine, const json::array& list, IngestDocument& d, int depth);
+struct Terminated {};  // the rest of the pipeline is left out
 
 bool run_processor(Engine& engine, const std::string& type, const json::object& o, IngestDocument& d, int depth) {
   if (type == "set") {
@@ -349,7 +351,11 @@ bool run_processor(Engine& engine, const std::string& type, const json::object& 
     json::object spec;
     for (const char* k : {"source", "id", "lang", "params"}) if (auto* v = o.if_contains(k)) spec[k] = *v;
     DocumentScript(engine, spec).run_on_fields(d.source, d.index, d.id, d.routing);
-  } else {
+  } else if (type == "reroute") {
+    d.index = text_or(o, "destination", d.index);
+  } else if (type == "terminate") {
+    throw Terminated();
+  } else if (!run_text_processor(type, o, d)) {
     failed("No processor type exists with name [" + type + "]");
   }
   return true;
@@ -382,6 +388,8 @@ bool run_processors(Engine& engine, const json::array& list, IngestDocument& d, 
 bool run_definition(Engine& engine, const json::object& definition, IngestDocument& d) {
   try {
     return run_processors(engine, definition.at("processors").as_array(), d, 0);
+  } catch (const Terminated&) {
+    return true;
   } catch (const ElasticError&) {
     auto* handlers = definition.if_contains("on_failure");
     if (handlers == nullptr || !handlers->is_array()) throw;
@@ -507,7 +515,7 @@ bool run_pipeline(Engine& engine, const std::string& name, IngestDocument& d) {
   return run_definition(engine, *p, d);
 }
 
-bool run_pipelines(Call& c, const std::string& requested, IngestDocument& d) {
+bool run_pipelines(Call& c, const std::string& requested, IngestDocument& d, std::vector<std::string>* executed) {
   std::string first = requested, last;
   IndexPtr x = c.engine().find(d.index);
   if (!x) {
@@ -519,7 +527,9 @@ bool run_pipelines(Call& c, const std::string& requested, IngestDocument& d) {
     last = x->setting("final_pipeline");
   }
   for (const std::string& name : {first, last}) {
-    if (!name.empty() && name != "_none" && !run_pipeline(c.engine(), name, d)) return false;
+    if (name.empty() || name == "_none") continue;
+    if (executed != nullptr) executed->push_back(name);
+    if (!run_pipeline(c.engine(), name, d)) return false;
   }
   return true;
 }
@@ -531,6 +541,11 @@ std::vector<Route> ingest_routes() {
       {"GET", "/_ingest/pipeline/{name}", get_pipeline, kParams},
       {"GET", "/_ingest/pipeline", get_pipeline, kParams},
       {"DELETE", "/_ingest/pipeline/{name}", delete_pipeline, kParams},
+      {"GET", "/_ingest/processor/grok", [](Call&) {
+         json::object patterns;
+         for (auto& [k, v] : grok_patterns()) patterns[k] = v;
+         return Reply(json::object{{"patterns", patterns}});
+       }, "s,ecs_compatibility"},
       {"GET,POST", "/_ingest/pipeline/_simulate", simulate, kParams},
       {"GET,POST", "/_ingest/pipeline/{name}/_simulate", simulate, kParams},
   };

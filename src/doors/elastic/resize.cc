@@ -3,6 +3,27 @@
 
 namespace stele::elastic {
 
+void copy_documents(Call& c, const IndexPtr& from, const IndexPtr& to) {
+  Call::Target everything{from, {}, true};
+  std::vector<WriteOp> ops;
+  auto flush = [&] {
+    for (auto& o : c.engine().write(ops, [&](const WriteOp&) { return to; })) if (o.error) throw *o.error;
+    ops.clear();
+  };
+  for (auto& [id, row] : matching_documents(c, everything, json::object(), INT64_MAX)) {
+    Document d = c.engine().get(*from, id);
+    if (!d.found) continue;
+    WriteOp op;
+    op.index = to->name;
+    op.id = id;
+    op.routing = d.routing;
+    op.source = std::move(d.source);
+    ops.push_back(std::move(op));
+    if (ops.size() == 1000) flush();
+  }
+  if (!ops.empty()) flush();
+}
+
 namespace {
 
 int64_t shards_of(const json::object& settings, int64_t fallback) {
@@ -64,24 +85,7 @@ Reply resize(Call& c, const char* kind) {
   json::object create{{"settings", nest(flat)}, {"mappings", from->mapping()->json()}};
   if (auto* a = body.if_contains("aliases")) create["aliases"] = *a;
   IndexPtr target = c.engine().create(to, create);
-  Call::Target everything{from, {}, true};
-  std::vector<WriteOp> ops;
-  auto flush = [&] {
-    for (auto& o : c.engine().write(ops, [&](const WriteOp&) { return target; })) if (o.error) throw *o.error;
-    ops.clear();
-  };
-  for (auto& [id, row] : matching_documents(c, everything, json::object(), INT64_MAX)) {
-    Document d = c.engine().get(*from, id);
-    if (!d.found) continue;
-    WriteOp op;
-    op.index = to;
-    op.id = id;
-    op.routing = d.routing;
-    op.source = std::move(d.source);
-    ops.push_back(std::move(op));
-    if (ops.size() == 1000) flush();
-  }
-  if (!ops.empty()) flush();
+  copy_documents(c, from, target);
   return Reply(json::object{{"acknowledged", true}, {"shards_acknowledged", true}, {"index", to}});
 }
 Reply shrink(Call& c) { return resize(c, "shrink"); }

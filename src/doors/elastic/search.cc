@@ -1,4 +1,5 @@
 // Search, msearch, count, scroll, point in time, explain, validate, field_caps.
+#include "doors/elastic/activity.h"
 #include "doors/elastic/knn.h"
 #include "doors/elastic/search_job.h"
 
@@ -29,11 +30,20 @@ std::shared_ptr<Contexts> make_contexts() { return std::make_shared<Contexts>();
 
 namespace {
 
+// As a time value is shown: in its largest whole unit, with a decimal at most.
+std::string shown_time(double ms) {
+  for (auto& [size, unit] : {std::pair{86400000.0, "d"}, {3600000.0, "h"}, {60000.0, "m"}, {1000.0, "s"}}) {
+    if (ms < size) continue;
+    std::string s = fmt::format("{:.1f}", ms / size);
+    return (s.ends_with(".0") ? s.substr(0, s.size() - 2) : s) + unit;
+  }
+  return fmt::format("{}ms", static_cast<int64_t>(ms));
+}
 int64_t keep_alive(const std::string& text, const std::string& name) {
   auto ms = segments::parse_time_ms(text);
   if (!ms) illegal("failed to parse setting [" + name + "] with value [" + text + "] as a time value: unit is missing or unrecognized");
   if (*ms > 86400000) {
-    illegal("Keep alive for request (" + text + ") is too large. It must be less than (1d). This limit can be set by changing the [search.max_keep_alive] cluster level setting.");
+    illegal("Keep alive for request (" + shown_time(*ms) + ") is too large. It must be less than (1d). This limit can be set by changing the [search.max_keep_alive] cluster level setting.");
   }
   return static_cast<int64_t>(*ms);
 }
@@ -47,7 +57,22 @@ std::vector<Call::Target> targets_of(Call& c, const std::string& expr) {
   return c.resolve(expr, c.flag("allow_no_indices", true), c.flag("ignore_unavailable", false));
 }
 
-json::object search_once(Call& c, const std::string& expr, json::object body, bool as_int, bool typed) {
+}  // namespace
+
+namespace {
+void note_search(const std::vector<Call::Target>& targets, const json::object& body, const SearchJob& job) {
+  Activity::Searches once{1, job.query_us(), job.fetched() > 0 ? 1 : 0, job.fetch_us()};
+  for (auto& t : targets) {
+    note_activity(t.index->oid, [&](Activity& a) {
+      a.search.add(once);
+      a.suggests += body.contains("suggest");
+      if (auto* g = body.if_contains("stats"); g != nullptr && g->is_array()) for (auto& name : g->get_array()) a.groups[json_text(name)].add(once);
+    });
+  }
+}
+}  // namespace
+
+json::object search_json(Call& c, const std::string& expr, json::object body, bool as_int, bool typed) {
   storage::SnapshotPtr snapshot;
   std::vector<Call::Target> targets;
   std::string pit;
@@ -57,6 +82,7 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
     std::lock_guard lock(c.door.contexts->mutex);
     c.door.contexts->expire(c.engine().now_ms());
     auto it = c.door.contexts->pits.find(pit);
+    if (it == c.door.contexts->pits.end() && pit.size() != 60) illegal("invalid id: [" + pit + "]");
     if (it == c.door.contexts->pits.end()) {
       ElasticError e(404, "search_phase_execution_exception", "all shards failed", json::object{{"phase", "query"}, {"grouped", true}, {"failed_shards", json::array()}});
       e.root_cause = json::array{json::object{{"type", "search_context_missing_exception"}, {"reason", "No search context found for id [" + pit + "]"}}};
@@ -82,9 +108,24 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
     snapshot = c.engine().snapshot();
   }
   body = resolve_vectors(c, targets, std::move(body));
+  if (auto* b = body.if_contains("indices_boost"); b != nullptr && pit.empty()) {
+    // By the names of indices, whatever they were given as; the first that fits counts.
+    json::array named, list = b->is_array() ? b->get_array() : json::array();
+    if (b->is_object()) for (auto& [k, v] : b->get_object()) list.push_back(json::object{{k, v}});
+    for (auto& e : list) {
+      if (!e.is_object() || e.get_object().size() != 1) throw ElasticError(400, "parsing_exception", "Expected [FIELD_NAME] in [indices_boost]", json::object{{"line", 1}, {"col", 1}});
+      for (auto& [k, v] : e.get_object()) {
+        auto found = c.resolve(std::string(k), true, c.flag("ignore_unavailable", false));
+        for (auto& t : found) named.push_back(json::object{{t.index->name, v}});
+      }
+    }
+    *b = named;
+  }
   SearchJob job(c.engine(), targets, snapshot, body);
   job.total_as_int = as_int;
+  job.named_scores = c.flag("include_named_queries_score", false);
   json::object out = job.run();
+  note_search(targets, body, job);
   if (typed) type_keys(job, body, out);
   if (auto* s = body.if_contains("suggest"); s != nullptr && s->is_object()) out["suggest"] = suggestions(job, s->get_object(), typed);
   if (!pit.empty()) {
@@ -95,6 +136,8 @@ json::object search_once(Call& c, const std::string& expr, json::object body, bo
   return out;
 }
 
+namespace {
+
 Reply search(Call& c) {
   json::object body = search_body(c);
   bool as_int = c.flag("rest_total_hits_as_int", false);
@@ -103,12 +146,19 @@ Reply search(Call& c) {
     if (t != nullptr && t->is_number()) illegal("[rest_total_hits_as_int] cannot be used if the tracking of total hits is not accurate, got " + json_text(*t));
     if (t == nullptr) body["track_total_hits"] = true;
   }
+  for (const char* key : {"search_type"}) {
+    std::string v = c.param(key, "query_then_fetch");
+    if (v != "query_then_fetch" && v != "dfs_query_then_fetch") illegal("No search type for [" + v + "]");
+  }
+  if (c.has("max_concurrent_shard_requests") && c.number("max_concurrent_shard_requests", 5) < 1) illegal("maxConcurrentShardRequests must be >= 1");
+  if (c.has("pre_filter_shard_size") && c.number("pre_filter_shard_size", 128) < 1) illegal("preFilterShardSize must be >= 1");
   if (c.has("batched_reduce_size") && c.number("batched_reduce_size", 512) < 2) illegal("batchedReduceSize must be >= 2");
   if (c.has("scroll")) {
     int64_t keep = keep_alive(c.param("scroll"), "scroll");
     if (auto* s = body.if_contains("size"); s != nullptr && json_text(*s) == "0") invalid({"[size] cannot be [0] in a scroll context"});
     if (body.contains("from") && json_text(body.at("from")) != "0") invalid({"using [from] is not allowed in a scroll context"});
-    if (body.contains("search_after")) invalid({"`search_after` cannot be used in a scroll context."});
+    if (body.contains("search_after")) invalid({"using [search_after] is not allowed in a scroll context"});
+    if (body.contains("rescore")) invalid({"using [rescore] is not allowed in a scroll context"});
     if (body.contains("collapse")) invalid({"cannot use `collapse` in a scroll context"});
     if (auto* t = body.if_contains("track_total_hits"); t != nullptr && json_text(*t) == "false") invalid({"disabling [track_total_hits] is not allowed in a scroll context"});
     if (c.flag("request_cache", false)) invalid({"[request_cache] cannot be used in a scroll context"});
@@ -121,12 +171,18 @@ Reply search(Call& c) {
       }
     }
     ScrollContext s;
-    s.job = std::make_shared<SearchJob>(c.engine(), targets_of(c, c.part("index")), c.engine().snapshot(), body);
+    s.job = std::make_shared<SearchJob>(c.engine(), targets_of(c, c.part("index")), c.engine().snapshot(), body, true);
     s.job->total_as_int = as_int;
     s.size = body.contains("size") ? static_cast<size_t>(std::atoll(json_text(body.at("size")).c_str())) : 10;
     s.keep_ms = keep;
     s.expires_ms = c.engine().now_ms() + keep;
     s.job->collect(10000000);
+    for (auto& p : s.job->parts()) {
+      note_activity(p.index->oid, [&](Activity& a) {
+        ++a.scrolls;
+        a.search.add({1, 0, 1, 0});
+      });
+    }
     json::object out = s.job->respond(0, s.size);
     s.position = s.size;
     std::string id = context_id();
@@ -136,7 +192,7 @@ Reply search(Call& c) {
     c.door.contexts->scrolls[id] = std::move(s);
     return Reply(with);
   }
-  return Reply(search_once(c, c.part("index"), std::move(body), as_int, c.flag("typed_keys", false)));
+  return Reply(search_json(c, c.part("index"), std::move(body), as_int, c.flag("typed_keys", false)));
 }
 
 Reply scroll(Call& c) {
@@ -220,6 +276,7 @@ Reply close_pit(Call& c) {
   json::object body = c.body(true);
   std::string id = text_or(body, "id");
   if (id.empty()) illegal("Required [id]");
+  if (id.size() != 60) illegal("invalid id: [" + id + "]");
   std::lock_guard lock(c.door.contexts->mutex);
   bool gone = c.door.contexts->pits.erase(id) > 0;
   return Reply(json::object{{"succeeded", true}, {"num_freed", gone ? 1 : 0}}, gone ? 200 : 404);
@@ -253,6 +310,7 @@ Reply msearch(Call& c) {
       for (auto& [k, v] : head) {
         static const std::set<std::string_view> kKnown = {"index", "indices", "type", "types", "search_type", "searchType", "request_cache", "requestCache", "preference", "routing", "allow_partial_search_results", "expand_wildcards", "expandWildcards", "ignore_unavailable", "ignoreUnavailable", "allow_no_indices", "allowNoIndices", "ignore_throttled", "ccs_minimize_roundtrips"};
         if (kKnown.count(k) == 0) illegal("key [" + std::string(k) + "] is not supported in the metadata section");
+        if ((k == "search_type" || k == "searchType") && json_text(v) != "query_then_fetch" && json_text(v) != "dfs_query_then_fetch") illegal("No search type for [" + json_text(v) + "]");
       }
     }
     if (i >= lines.size()) illegal("Validation Failed: 1: no requests added;");
@@ -269,9 +327,11 @@ Reply msearch(Call& c) {
       json::object body = b.get_object();
       if (as_int && !body.contains("track_total_hits")) body["track_total_hits"] = true;
       auto targets = c.resolve(expr, flag_or(head, "allow_no_indices", c.flag("allow_no_indices", true)), flag_or(head, "ignore_unavailable", c.flag("ignore_unavailable", false)));
+      body = resolve_vectors(c, targets, std::move(body));
       SearchJob job(c.engine(), targets, c.engine().snapshot(), body);
       job.total_as_int = as_int;
       json::object r = job.run();
+      note_search(targets, body, job);
       r["status"] = 200;
       out.push_back(r);
     } catch (const ElasticError& e) {
@@ -304,6 +364,7 @@ Reply count(Call& c) {
 
 Reply explain_one(Call& c) {
   json::object body = search_body(c);
+  for (auto& [k, v] : c.body()) if (k != "query") throw ElasticError(400, "parsing_exception", "request does not support [" + std::string(k) + "]", json::object{{"line", 1}, {"col", 2}});
   if (!body.contains("query")) invalid({"query is missing"});
   auto targets = c.resolve(c.part("index"));
   if (targets.size() != 1) illegal("explain needs a single index");
@@ -427,11 +488,13 @@ Reply field_caps(Call& c) {
   }
   bool unmapped = c.flag("include_unmapped", false);
   std::vector<std::string> filters = split(c.param("filters"), ','), types = split(c.param("types"), ',');
-  struct Cap { bool searchable = true, aggregatable = true; std::vector<std::string> indices, non_searchable, non_aggregatable; bool metadata = false; };
+  struct Cap { bool searchable = true, aggregatable = true; std::vector<std::string> indices, non_searchable, non_aggregatable; bool metadata = false; size_t dimensions = 0; std::map<std::string, size_t> metrics; };
   std::map<std::string, std::map<std::string, Cap>> fields;
   std::map<std::string, std::set<std::string>> seen_in;
   for (auto& t : targets) {
     auto m = t.index->mapping();
+    auto* asked = body.if_contains("runtime_mappings");
+    if (json::object runtime = m->runtime(asked != nullptr && asked->is_object() ? asked->get_object() : json::object()); !runtime.empty()) m = m->with_runtime(runtime);
     auto add = [&](const std::string& path, const std::string& type, bool s, bool a, bool meta) {
       bool wanted = false;
       for (auto& p : patterns) wanted |= glob(p, path);
@@ -447,6 +510,10 @@ Reply field_caps(Call& c) {
       Cap& cap = fields[path][type];
       cap.metadata = meta;
       cap.indices.push_back(t.index->name);
+      if (const segments::MappedField* f = m->field(path)) {
+        cap.dimensions += f->dimension;
+        if (!f->metric.empty()) ++cap.metrics[f->metric];
+      }
       if (!s) cap.non_searchable.push_back(t.index->name);
       if (!a) cap.non_aggregatable.push_back(t.index->name);
       seen_in[path].insert(t.index->name);
@@ -501,6 +568,8 @@ Reply field_caps(Call& c) {
         return a;
       };
       json::object e{{"type", type}, {"metadata_field", cap.metadata}, {"searchable", cap.non_searchable.empty()}, {"aggregatable", cap.non_aggregatable.empty()}};
+      if (cap.dimensions > 0 && cap.dimensions == cap.indices.size()) e["time_series_dimension"] = true;
+      if (cap.metrics.size() == 1 && cap.metrics.begin()->second == cap.indices.size()) e["time_series_metric"] = cap.metrics.begin()->first;
       if (by_type.size() > 1) e["indices"] = list(cap.indices);
       if (!cap.non_searchable.empty() && cap.non_searchable.size() < cap.indices.size()) e["non_searchable_indices"] = list(cap.non_searchable);
       if (!cap.non_aggregatable.empty() && cap.non_aggregatable.size() < cap.indices.size()) e["non_aggregatable_indices"] = list(cap.non_aggregatable);
@@ -528,7 +597,8 @@ Reply search_shards(Call& c) {
 }
 
 constexpr const char* kSearch = "allow_no_indices,allow_partial_search_results,analyze_wildcard,analyzer,batched_reduce_size,ccs_minimize_roundtrips,default_operator,df,docvalue_fields,expand_wildcards,explain,from,ignore_throttled,ignore_unavailable,index,lenient,max_concurrent_shard_requests,min_compatible_shard_node,pre_filter_shard_size,preference,q,request_cache,rest_total_hits_as_int,routing,scroll,search_type,seq_no_primary_term,size,sort,_source,_source_excludes,_source_includes,stats,stored_fields,suggest_field,suggest_mode,suggest_size,suggest_text,terminate_after,timeout,track_scores,track_total_hits,typed_keys,version,force_synthetic_source,include_named_queries_score";
-constexpr const char* kPlain = "allow_no_indices,expand_wildcards,ignore_throttled,ignore_unavailable,analyze_wildcard,analyzer,default_operator,df,lenient,preference,q,routing,min_score,terminate_after,explain,rewrite,all_shards,_source,_source_excludes,_source_includes,stored_fields,local,master_timeout,keep_alive,index_filter,fields,include_unmapped,filters,types,include_empty_fields,allow_partial_search_results";
+constexpr const char* kMulti = "allow_no_indices,ccs_minimize_roundtrips,expand_wildcards,ignore_throttled,ignore_unavailable,index,include_named_queries_score,max_concurrent_searches,max_concurrent_shard_requests,pre_filter_shard_size,rest_total_hits_as_int,routing,search_type,typed_keys";
+constexpr const char* kPlain = "max_concurrent_shard_requests,allow_no_indices,expand_wildcards,ignore_throttled,ignore_unavailable,analyze_wildcard,analyzer,default_operator,df,lenient,preference,q,routing,min_score,terminate_after,explain,rewrite,all_shards,_source,_source_excludes,_source_includes,stored_fields,local,master_timeout,keep_alive,index_filter,fields,include_unmapped,filters,types,include_empty_fields,allow_partial_search_results";
 
 }  // namespace
 
@@ -614,8 +684,8 @@ std::vector<Route> search_routes() {
   return {
       {"GET,POST", "/_search", search, kSearch},
       {"GET,POST", "/{index}/_search", search, kSearch},
-      {"GET,POST", "/_msearch", msearch, kSearch},
-      {"GET,POST", "/{index}/_msearch", msearch, kSearch},
+      {"GET,POST", "/_msearch", msearch, kMulti},
+      {"GET,POST", "/{index}/_msearch", msearch, kMulti},
       {"GET,POST", "/_search/scroll", scroll, "scroll,scroll_id,rest_total_hits_as_int"},
       {"GET,POST", "/_search/scroll/{scroll_id}", scroll, "scroll,scroll_id,rest_total_hits_as_int"},
       {"DELETE", "/_search/scroll", clear_scroll, ""},

@@ -1,5 +1,6 @@
 #include "doors/elastic/search_job.h"
 
+#include "doors/elastic/index_settings.h"
 #include "doors/elastic/scripts.h"
 #include "segments/search/scorers.h"
 
@@ -13,6 +14,7 @@ using segments::QueryPtr;
 
 ElasticError search_failure(const Error& e, const Index& index, const std::string& node) {
   if (e.code() == ErrorCode::kParsing || e.code() == ErrorCode::kXContentParse) return to_elastic(e);
+  if (e.message().starts_with("Validation Failed:")) return ElasticError(400, "action_request_validation_exception", e.message());
   json::object cause = cause_of(e);
   json::object shard_cause = cause;
   if (e.code() == ErrorCode::kQueryShard) {
@@ -53,14 +55,15 @@ int64_t integer(const json::object& o, const char* key, int64_t fallback) {
 }
 }  // namespace
 
-SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& b)
-    : body(b), engine_(engine), targets_(targets), snapshot_(std::move(snapshot)) {
+SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& b, bool for_scroll)
+    : body(b), scrolling(for_scroll), engine_(engine), targets_(targets), snapshot_(std::move(snapshot)) {
+  rewrite_scripts();
   for (const Call::Target& t : targets) {
     check_blocks(*t.index, kReading);
     Part p;
     p.index = t.index;
     p.mapping = t.index->mapping();
-    p.searcher = std::make_unique<segments::Searcher>(engine_.leaves(*t.index, snapshot_), 2.2f);
+    p.searcher = std::make_unique<segments::Searcher>(leaves_of(p), 2.2f);
     parts_.push_back(std::move(p));
   }
   for (size_t i = 0; i < parts_.size(); ++i) {
@@ -70,6 +73,9 @@ SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, s
     p.dsl.mapping = p.mapping.get();
     p.dsl.now_ms = engine_.now_ms();
     p.dsl.index_name = p.index->name;
+    p.dsl.allow_expensive = expensive_queries_allowed();
+    if (std::string n = p.index->setting("max_terms_count"); !n.empty()) p.dsl.max_terms = std::atoll(n.c_str());
+    p.dsl.percolations = std::make_shared<std::vector<segments::DslContext::Percolation>>();
     p.dsl.stored_script = stored_scripts(engine_);
     p.dsl.fetch = [this](const std::string& index, const std::string& id) -> std::optional<json::object> {
       IndexPtr x = engine_.find(index);
@@ -82,6 +88,11 @@ SearchJob::SearchJob(Engine& engine, const std::vector<Call::Target>& targets, s
     try {
       auto* q = body.if_contains("query");
       p.query = q == nullptr || q->is_null() ? QueryPtr(all) : segments::parse_query(*q, p.dsl);
+      if (float boost = index_boost(p.index->name); boost != 1) {
+        auto louder = std::make_shared<segments::Query>(*p.query);
+        louder->boost *= boost;
+        p.query = louder;
+      }
       collect_named(p.query, p.named);
       if (!targets[i].filters.empty()) {
         auto guard = segments::make_query(segments::QueryKind::kBool);
@@ -130,13 +141,13 @@ void SearchJob::parse() {
       "script_fields", "runtime_mappings", "knn", "rank", "min_compatible_shard_node", "retriever"};
   for (auto& [k, v] : body) {
     if (kKnown.count(k) == 0) {
-      throw ElasticError(400, "parsing_exception", "unknown key [" + std::string(k) + "] for a " + (v.is_object() ? "START_OBJECT" : v.is_array() ? "START_ARRAY" : "VALUE_STRING") + " in [" + std::string(k) + "].", json::object{{"line", 1}, {"col", 2}});
+      throw ElasticError(400, "parsing_exception", "unknown key [" + std::string(k) + "] for a " + (v.is_object() ? "START_OBJECT" : v.is_array() ? "START_ARRAY" : v.is_number() ? "VALUE_NUMBER" : v.is_bool() ? "VALUE_BOOLEAN" : v.is_null() ? "VALUE_NULL" : "VALUE_STRING") + " in [" + std::string(k) + "].", json::object{{"line", 1}, {"col", 2}});
     }
   }
+  check_options(body);
   int64_t from = integer(body, "from", 0), size = integer(body, "size", 10);
-  if (from < 0) illegal("[from] parameter cannot be negative, found [" + std::to_string(from) + "]");
+  if (from < 0) illegal("[from] parameter cannot be negative but was [" + std::to_string(from) + "]");
   if (size < 0) illegal("[size] parameter cannot be negative, found [" + std::to_string(size) + "]");
-  if (from == -1) from = 0;
   int64_t window = kMaxWindow;
   for (const Part& p : parts_) {
     std::string w = p.index->setting("max_result_window");
@@ -176,6 +187,7 @@ void SearchJob::parse() {
       if (from_ > 0) throw ElasticError(400, "action_request_validation_exception", "Validation Failed: 1: `from` parameter must be set to 0 when `search_after` is used;");
       if (sort_.empty()) throw Error(ErrorCode::kInvalidParameterValue, "Sort must contain at least one field.");
       auto& list = a->get_array();
+      if (list.empty()) throw Error(ErrorCode::kInvalidParameterValue, "Values must contains at least one value.");
       if (list.size() != sort_.size()) {
         throw Error(ErrorCode::kInvalidParameterValue, "search_after has " + std::to_string(list.size()) + " value(s) but sort has " + std::to_string(sort_.size()) + ".");
       }
@@ -195,7 +207,9 @@ void SearchJob::parse() {
           const MappedField* f = nullptr;
           for (const Part& p : parts_) if ((f = p.mapping->field(s.field)) != nullptr) break;
           if (f == nullptr) continue;
-          if (f->options().column == ColumnKind::kKeyword) {
+          if (std::string type = number_type(s); !type.empty() && f->options().column != ColumnKind::kKeyword) {
+            k.number = type == "double" ? segments::sortable_bits(v.is_number() ? v.to_number<double>() : std::strtod(json_text(v).c_str(), nullptr)) : v.is_number() ? v.to_number<int64_t>() : std::atoll(json_text(v).c_str());
+          } else if (f->options().column == ColumnKind::kKeyword) {
             after_text_[i] = f->type == FieldType::kIp ? segments::encode_ip(json_text(v)).value_or(json_text(v)) : json_text(v);
             k.text = after_text_[i];
           } else if (f->is_date()) {
@@ -231,6 +245,7 @@ void SearchJob::parse() {
     if (aggs == nullptr) aggs = body.if_contains("aggregations");
     if (aggs != nullptr && aggs->is_object() && !aggs->get_object().empty()) {
       segments::AggEnvironment env;
+      if (!parts_.empty()) env.index_name = parts_[0].index->name;
       env.now_ms = engine_.now_ms();
       for (size_t i = 0; i < leaves_.size(); ++i) env.leaves.push_back({&leaf(i), part_of(i).mapping.get(), i});
       // Field types are known even when there is no document yet.
@@ -314,8 +329,10 @@ std::vector<SortField> SearchJob::parse_sort(const json::value& v) const {
         } else if (k == "mode") s.mode = json_text(x);
         else if (k == "format") s.format = json_text(x);
         else if (k == "unmapped_type") s.unmapped_type = json_text(x);
-        else if (k == "numeric_type") s.numeric_type = json_text(x);
-        else if (k == "nested" && x.is_object()) {
+        else if (k == "numeric_type") {
+          s.numeric_type = json_text(x);
+          if (s.numeric_type != "long" && s.numeric_type != "double" && s.numeric_type != "date" && s.numeric_type != "date_nanos") throw Error(ErrorCode::kInvalidParameterValue, "invalid value for [numeric_type], must be [long, double, date, date_nanos], got " + s.numeric_type);
+        } else if (k == "nested" && x.is_object()) {
           s.nested = text_or(x.get_object(), "path");
           if (auto* f = x.get_object().if_contains("filter")) s.nested_filter = *f;
           for (auto* deeper = x.get_object().if_contains("nested"); deeper != nullptr && deeper->is_object(); deeper = deeper->get_object().if_contains("nested")) {
@@ -424,7 +441,10 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
   uint32_t b = c ? c.begin(doc) : 0, e = c ? c.end(doc) : 0;
   if (b == e) {
     if (!s.missing.is_null() && f != nullptr && s.kind == SortField::kField) {
-      if (f->options().column == ColumnKind::kKeyword) {
+      if (std::string type = number_type(s); !type.empty() && f->options().column != ColumnKind::kKeyword) {
+        double v = s.missing.is_number() ? s.missing.to_number<double>() : std::strtod(json_text(s.missing).c_str(), nullptr);
+        k.number = type == "double" ? segments::sortable_bits(v) : static_cast<int64_t>(v);
+      } else if (f->options().column == ColumnKind::kKeyword) {
         k.text = s.missing.is_string() ? std::string_view(s.missing.get_string()) : std::string_view();
       } else {
         k.number = f->column_value(s.missing);
@@ -449,6 +469,19 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
     k.number = segments::sortable_bits(s.mode == "avg" ? sum / n : s.mode == "sum" ? sum : best);
     return k;
   }
+  if (c.kind() == ColumnKind::kKeyword && !key.empty()) {
+    // The keys of a flattened field share a column.
+    std::string prefix = key + '\0';
+    bool last = s.mode == "max" || (s.mode.empty() && !s.ascending);
+    k.missing = true;
+    for (uint32_t i = b; i < e; ++i) {
+      std::string_view term = c.term(static_cast<uint64_t>(c.value(i)));
+      if (!term.starts_with(prefix)) continue;
+      if (k.missing || last) k.text = term.substr(prefix.size());
+      k.missing = false;
+    }
+    return k;
+  }
   if (c.kind() == ColumnKind::kKeyword) {
     bool last = s.mode == "max" || (s.mode.empty() && !s.ascending);
     k.text = c.term(static_cast<uint64_t>(c.value(last ? e - 1 : b)));
@@ -462,11 +495,11 @@ SortKey SearchJob::key_of(const SortField& s, size_t l, uint32_t doc, float scor
       sum += all.back();
     }
     double v = s.mode == "sum" ? sum : s.mode == "avg" ? sum / static_cast<double>(all.size()) : all.size() % 2 == 1 ? all[all.size() / 2] : (all[all.size() / 2 - 1] + all[all.size() / 2]) / 2;
-    k.number = c.kind() == ColumnKind::kDouble ? segments::sortable_bits(v) : static_cast<int64_t>(std::round(v));
+    k.number = as_number_type(s, *f, c.kind() == ColumnKind::kDouble ? segments::sortable_bits(v) : static_cast<int64_t>(std::round(v)));
     return k;
   }
   bool last = s.mode == "max" || (s.mode.empty() && !s.ascending);
-  k.number = c.value(last ? e - 1 : b);
+  k.number = as_number_type(s, *f, c.value(last ? e - 1 : b));
   return k;
 }
 
@@ -643,7 +676,8 @@ std::string SearchJob::id_of(size_t l, uint32_t doc) const {
 
 json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
   const MappedField* f = nullptr;
-  for (const Part& p : parts_) if ((f = p.mapping->field(s.field)) != nullptr) break;
+  std::string key;
+  for (const Part& p : parts_) if ((f = p.mapping->field(s.field, &key)) != nullptr) break;
   if (s.kind == SortField::kScore || s.kind == SortField::kGeo) {
     if (k.missing) return json::value("Infinity");
     double v = segments::from_sortable_bits(k.number);
@@ -657,7 +691,15 @@ json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
     return json::value(f->type == FieldType::kIp ? segments::decode_ip(k.text) : std::string(k.text));
   }
   bool low = s.missing_first == s.ascending;
+  std::string type = number_type(s);
+  if (!type.empty() && !k.missing) {
+    if (type == "double") return json::value(segments::from_sortable_bits(k.number));
+    if (type == "long" || s.format.empty()) return k.number;
+    segments::DateFormat fmt(s.format);
+    return json::value(type == "date" ? fmt.format(k.number) : fmt.format(k.number / 1000000, nullptr, static_cast<int>(k.number % 1000000000)));
+  }
   if (k.missing) {
+    if (type == "double") return low ? json::value("-Infinity") : json::value("Infinity");
     if (f->is_float()) return low ? json::value("-Infinity") : json::value("Infinity");
     if (f->is_date() && !s.format.empty()) return nullptr;
     return low ? json::value(INT64_MIN) : json::value(INT64_MAX);
@@ -668,160 +710,6 @@ json::value SearchJob::render_key(const SortField& s, const SortKey& k) const {
   }
   if (f->type == FieldType::kBoolean) return k.number;
   return f->render(k.number);
-}
-
-json::object SearchJob::explain(const Part& p, size_t l, uint32_t doc, float score) {
-  (void)l;
-  (void)doc;
-  std::function<json::object(const QueryPtr&)> walk = [&](const QueryPtr& q) {
-    auto s = p.searcher->weight(q, true)->scorer(leaves_[l].in_part);
-    bool hit = s && s->advance(doc) == doc;
-    double v = hit ? score_json(s->score()).to_number<double>() : 0;
-    json::object o;
-    o["value"] = v;
-    json::array details;
-    switch (q->kind) {
-      case segments::QueryKind::kTerm: {
-        o["description"] = "weight(" + q->field + ":" + q->text + " in " + std::to_string(doc) + ") [PerFieldSimilarity], result of:";
-        auto stats = p.searcher->field_stats(q->field);
-        uint64_t df = 0;
-        uint32_t freq = 0;
-        for (size_t i = 0; i < p.searcher->leaves().size(); ++i) {
-          auto& seg = *p.searcher->leaves()[i].segment;
-          auto* f = seg.field(q->field);
-          if (f == nullptr || !f->options.postings) continue;
-          auto it = seg.terms(*f);
-          if (!it.seek_exact(q->text)) continue;
-          df += it.info().df;
-          if (i == leaves_[l].in_part) {
-            auto pi = seg.postings(*f, it.info());
-            if (pi.advance(doc) == doc) freq = pi.freq();
-          }
-        }
-        float idf = segments::Bm25::idf(df, std::max(stats.doc_count, df));
-        double tf = v / (static_cast<double>(idf) * 2.2 * static_cast<double>(q->boost));
-        json::object root{{"value", v}, {"description", "score(freq=" + std::to_string(freq) + ".0), computed as boost * idf * tf from:"}};
-        root["details"] = json::array{
-            json::object{{"value", 2.2 * static_cast<double>(q->boost)}, {"description", "boost"}, {"details", json::array()}},
-            json::object{{"value", static_cast<double>(idf)}, {"description", "idf, computed as log(1 + (N - n + 0.5) / (n + 0.5)) from:"},
-                         {"details", json::array{json::object{{"value", df}, {"description", "n, number of documents containing term"}, {"details", json::array()}},
-                                                 json::object{{"value", stats.doc_count}, {"description", "N, total number of documents with field"}, {"details", json::array()}}}}},
-            json::object{{"value", tf}, {"description", "tf, computed as freq / (freq + k1 * (1 - b + b * dl / avgdl)) from:"}, {"details", json::array()}}};
-        details.push_back(root);
-        break;
-      }
-      case segments::QueryKind::kMatchAll: o["description"] = "*:*"; break;
-      case segments::QueryKind::kConstant: o["description"] = "ConstantScore(" + q->filter[0]->field + ")"; break;
-      case segments::QueryKind::kBool:
-        o["description"] = "sum of:";
-        for (auto* list : {&q->must, &q->should}) for (auto& c : *list) {
-          json::object d = walk(c);
-          if (d["value"].to_number<double>() > 0) details.push_back(d);
-        }
-        break;
-      case segments::QueryKind::kDisMax:
-        o["description"] = "max of:";
-        for (auto& c : q->should) {
-          json::object d = walk(c);
-          if (d["value"].to_number<double>() > 0) details.push_back(d);
-        }
-        break;
-      case segments::QueryKind::kPhrase: {
-        std::string text;
-        for (auto& ph : q->phrase) text += (text.empty() ? "" : " ") + (ph.terms.empty() ? std::string("?") : ph.terms[0]);
-        o["description"] = "weight(" + q->field + ":\"" + text + "\" in " + std::to_string(doc) + ") [PerFieldSimilarity], result of:";
-        break;
-      }
-      default: o["description"] = q->field.empty() ? "score" : q->field + ":" + q->text;
-    }
-    o["details"] = details;
-    return o;
-  };
-  json::object o = walk(p.query);
-  if (o["value"].to_number<double>() == 0 && score > 0) o["value"] = static_cast<double>(score);
-  return o;
-}
-
-json::object SearchJob::field_values(const Part& p, size_t l, uint32_t doc, const json::object& source, const json::object& options) {
-  json::object out;
-  auto entries = [&](const char* key) {
-    std::vector<std::pair<std::string, std::string>> list;
-    if (auto* v = options.if_contains(key)) {
-      json::array a = v->is_array() ? v->get_array() : json::array{*v};
-      for (auto& e : a) {
-        if (e.is_object()) list.emplace_back(text_or(e.get_object(), "field"), text_or(e.get_object(), "format"));
-        else list.emplace_back(json_text(e), "");
-      }
-    }
-    return list;
-  };
-  for (auto& [pattern, format] : entries("docvalue_fields")) {
-    for (const std::string& name : p.mapping->matching(pattern)) {
-      const MappedField* f = p.mapping->field(name);
-      segments::Column c = leaf(l).segment->column(f->path);
-      if (!c) continue;
-      json::array values;
-      for (uint32_t i = c.begin(doc), e = c.end(doc); i < e; ++i) {
-        if (c.kind() == ColumnKind::kKeyword) {
-          std::string_view t = c.term(static_cast<uint64_t>(c.value(i)));
-          values.push_back(json::value(f->type == FieldType::kIp ? segments::decode_ip(t) : std::string(t)));
-        } else if (f->is_date()) {
-          if (format == "epoch_millis") values.push_back(json::value(std::to_string(f->type == FieldType::kDateNanos ? c.value(i) / 1000000 : c.value(i))));
-          else if (!format.empty() && format != "use_field_mapping") {
-            segments::DateFormat fmt(format);
-            values.push_back(json::value(f->render_string(c.value(i), &fmt)));
-          } else values.push_back(json::value(f->render_string(c.value(i))));
-        } else if (f->type == FieldType::kBoolean) {
-          values.push_back(c.value(i) != 0);
-        } else if (f->type == FieldType::kGeoPoint) {
-          auto pt = segments::decode_point(c.value(i));
-          values.push_back(json::value(segments::java_double(pt.lat) + ", " + segments::java_double(pt.lon)));
-        } else {
-          values.push_back(f->render(c.value(i)));
-        }
-      }
-      if (!values.empty()) out[name] = values;
-    }
-  }
-  for (auto& [pattern, format] : entries("fields")) {
-    for (const std::string& name : p.mapping->matching(pattern)) {
-      const MappedField* f = p.mapping->field(name);
-      std::vector<json::value> raw;
-      values_at(source, f->parent.empty() ? f->path : f->parent, raw);
-      json::array values;
-      for (const json::value& v : raw) {
-        try {
-          if (f->is_date()) {
-            segments::DateFormat fmt(format.empty() ? f->format->spec() : format);
-            if (format.empty()) values.push_back(json::value(f->render_string(f->column_value(v))));
-            else values.push_back(json::value(f->render_string(f->column_value(v), &fmt)));
-          } else if (f->is_integer() || f->type == FieldType::kBoolean || f->is_float()) {
-            int64_t x = f->column_value(v);
-            values.push_back(f->type == FieldType::kBoolean ? json::value(x != 0) : f->render(x));
-          } else if (f->type == FieldType::kKeyword || f->type == FieldType::kText || f->type == FieldType::kIp) {
-            std::string t = json_text(v);
-            if (static_cast<int64_t>(t.size()) > f->ignore_above) continue;
-            values.push_back(json::value(f->normalizer ? f->normalizer->normalize(t) : t));
-          } else {
-            values.push_back(v);
-          }
-        } catch (const Error&) {
-        }
-      }
-      if (!values.empty()) out[name] = values;
-    }
-  }
-  for (auto& [name, format] : entries("stored_fields")) {
-    if (name.starts_with("_")) continue;
-    for (const std::string& n : p.mapping->matching(name)) {
-      const MappedField* f = p.mapping->field(n);
-      if (f == nullptr || !f->store) continue;
-      std::vector<json::value> raw;
-      values_at(source, f->parent.empty() ? f->path : f->parent, raw);
-      if (!raw.empty()) out[n] = json::array(raw.begin(), raw.end());
-    }
-  }
-  return out;
 }
 
 json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
@@ -850,7 +738,7 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
   }
   SourceFilter f;
   bool wants_stored = options.contains("stored_fields");
-  bool none = wants_stored && json_text(options.at("stored_fields")) == "_none_";
+  bool none = wants_stored && (options.at("stored_fields").is_array() ? options.at("stored_fields").get_array().size() == 1 && json_text(options.at("stored_fields").get_array()[0]) == "_none_" : json_text(options.at("stored_fields")) == "_none_");
   if (auto* s = options.if_contains("_source")) f = parse_source_filter(*s);
   else if (wants_stored) {
     f.enabled = false;
@@ -900,6 +788,16 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
       if (!hl.empty()) o["highlight"] = hl;
     }
   }
+  if (p.dsl.percolations && &options == &body) {
+    for (auto& percolation : *p.dsl.percolations) {
+      json::array slots;
+      for (int64_t slot : percolation.slots(seg, h.doc)) slots.push_back(slot);
+      if (slots.empty()) continue;
+      json::object v = o.contains("fields") ? o["fields"].get_object() : json::object();
+      v["_percolator_document_slot" + (percolation.name.empty() ? "" : "_" + percolation.name)] = std::move(slots);
+      o["fields"] = std::move(v);
+    }
+  }
   if (!collapse_.empty() && &options == &body) {
     SortField g;
     g.field = collapse_;
@@ -916,11 +814,15 @@ json::object SearchJob::render_hit(const Hit& h, const json::object& options) {
   }
   if (!p.named.empty()) {
     json::array names;
+    json::object scores;
     for (const QueryPtr& q : p.named) {
-      auto s = p.searcher->weight(q, false)->scorer(leaves_[h.leaf].in_part);
-      if (s && s->advance(h.doc) == h.doc) names.push_back(json::value(q->name));
+      auto s = p.searcher->weight(q, named_scores)->scorer(leaves_[h.leaf].in_part);
+      if (!s || s->advance(h.doc) != h.doc) continue;
+      if (named_scores) scores[q->name] = score_json(s->score());
+      else names.push_back(json::value(q->name));
     }
     if (!names.empty()) o["matched_queries"] = names;
+    if (!scores.empty()) o["matched_queries"] = scores;
   }
   if (flag_or(options, "explain", false)) {
     json::object out{{"_shard", "[" + p.index->name + "][0]"}, {"_node", engine_.node_id()}};
@@ -951,16 +853,20 @@ json::object SearchJob::respond(size_t from, size_t size) {
   for (const SortField& s : sort_) scored |= s.kind == SortField::kScore;
   hits["max_score"] = any_score_ && scored && (size_ > 0) ? score_json(max_score_) : json::value(nullptr);
   json::array list;
+  auto fetching = std::chrono::steady_clock::now();
   for (size_t i = from; i < hits_.size() && i < from + size; ++i) list.push_back(render_hit(hits_[i], body));
+  fetch_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - fetching).count();
+  fetched_ = list.size();
   hits["hits"] = list;
   out["hits"] = hits;
   if (aggs_) out["aggregations"] = aggs_->results();
-  if (flag_or(body, "profile", false)) out["profile"] = json::object{{"shards", json::array()}};
+  if (flag_or(body, "profile", false)) out["profile"] = profile(from);
   return out;
 }
 
 json::object SearchJob::run() {
   try {
+    auto querying = std::chrono::steady_clock::now();
     size_t keep = from_ + size_;
     if (body.contains("rescore")) {
       auto& r = body.at("rescore");
@@ -968,6 +874,7 @@ json::object SearchJob::run() {
       keep = std::max(keep, static_cast<size_t>(integer(o, "window_size", 10)));
     }
     collect(keep);
+    query_ns_ = std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - querying).count();
     return respond(from_, size_);
   } catch (const Error& e) {
     throw search_failure(e, parts_.empty() ? Index() : *parts_[0].index, engine_.node_id());

@@ -47,7 +47,7 @@ class SearchJob {
   struct LeafRef { size_t part; size_t in_part; };
 
   // leaves: given for scroll and point in time; else resolved at the snapshot.
-  SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& body);
+  SearchJob(Engine& engine, const std::vector<Call::Target>& targets, storage::SnapshotPtr snapshot, const json::object& body, bool for_scroll = false);
   json::object run();                       // the whole response
   // Pieces for scroll.
   void collect(size_t keep);                // fills hits(), total, aggregations
@@ -59,11 +59,24 @@ class SearchJob {
   const Part& part_of(size_t leaf) const { return parts_[leaves_[leaf].part]; }
   std::string id_of(size_t leaf, uint32_t doc) const;
   json::object render_hit(const Hit& h, const json::object& options);
+  json::object source_of(size_t leaf, uint32_t doc) const { return engine_.source_of(*part_of(leaf).index, this->leaf(leaf).segment->row_id(doc), snapshot_); }
   json::object body;
   bool total_as_int = false, typed_keys = false;
+  bool scrolling = false, named_scores = false;
+  int64_t query_us() const { return query_ns_ / 1000; }
+  int64_t fetch_us() const { return fetch_ns_ / 1000; }
+  size_t fetched() const { return fetched_; }
 
  private:
   void parse();
+  // search_options.cc
+  void check_options(const json::object& b);
+  float index_boost(const std::string& name) const;
+  void rewrite_scripts();
+  std::vector<segments::Leaf> leaves_of(Part& p);  // sets the mapping, too, when there are runtime fields
+  std::string number_type(const SortField& s) const;
+  int64_t as_number_type(const SortField& s, const segments::MappedField& f, int64_t v) const;
+  json::object profile(size_t from);
   std::vector<SortField> parse_sort(const json::value& v) const;
   bool needs_scores() const;
   SortKey key_of(const SortField& s, size_t leaf, uint32_t doc, float score) const;
@@ -95,6 +108,9 @@ class SearchJob {
   float max_score_ = 0;
   bool any_score_ = false;
   std::string collapse_;
+  json::object scripted_;  // runtime fields for aggregations by script
+  int64_t query_ns_ = 0, fetch_ns_ = 0;
+  size_t fetched_ = 0;
   std::vector<Hit> hits_;
   std::unique_ptr<segments::AggregatorTree> aggs_;
   std::map<std::pair<size_t, uint32_t>, json::object> source_cache_;
@@ -108,7 +124,8 @@ class SearchJob {
 json::object highlight(const segments::Mapping& mapping, const segments::QueryPtr& query, const json::object& source, const json::object& spec,
                        segments::DslContext& dsl);
 // The reply's "suggest" for a request's; and its aggregations under "type#name".
-json::object suggestions(const SearchJob& job, const json::object& spec, bool typed_keys);
+json::object suggestions(SearchJob& job, const json::object& spec, bool typed_keys);
+json::array completion_suggestions(SearchJob& job, const std::string& text, bool regex, const json::object& options, const json::object& request);
 void type_keys(const SearchJob& job, const json::object& body, json::object& reply);
 // Wraps an error of query building as a failed search of one shard.
 ElasticError search_failure(const Error& e, const Index& index, const std::string& node);

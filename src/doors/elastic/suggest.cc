@@ -93,6 +93,72 @@ json::array term_suggestions(const SearchJob& job, const std::string& text, cons
   return out;
 }
 
+// The text with the words it does not know replaced by their nearest neighbours, best ones first.
+json::array phrase_suggestions(const SearchJob& job, const std::string& text, const json::object& o) {
+  std::string field = text_or(o, "field");
+  if (field.empty()) illegal("the required field option is missing");
+  if (text.empty()) illegal("The required text option is missing");
+  segments::AnalyzerPtr analyzer;
+  for (const SearchJob::Part& p : job.parts()) {
+    auto* f = p.mapping->field(field);
+    if (f == nullptr) throw Error(ErrorCode::kInvalidParameterValue, "no mapping found for field [" + field + "]");
+    analyzer = f->search_analyzer ? f->search_analyzer : f->analyzer;
+  }
+  if (!analyzer) return {};
+  auto number = [&](const char* key, double fallback) { return o.contains(key) ? std::strtod(json_text(o.at(key)).c_str(), nullptr) : fallback; };
+  segments::TokenBuffer tokens;
+  analyzer->analyze(text, tokens);
+  struct Phrase { std::vector<std::string> words; std::vector<bool> changed; double score = 1; int errors = 0; };
+  std::vector<Phrase> beam(1);
+  double max_errors = number("max_errors", 1);
+  if (max_errors < 1) max_errors = std::max(1.0, max_errors * static_cast<double>(tokens.tokens.size()));
+  uint64_t words = 0;
+  for (const SearchJob::Part& p : job.parts()) words += p.searcher->field_stats(field).sum_ttf;
+  double total = static_cast<double>(words) + 1;
+  for (auto& t : tokens.tokens) {
+    std::string word(tokens.term(t));
+    uint64_t have = frequency(job, field, word);
+    std::vector<std::pair<std::string, double>> options{{word, have == 0 ? 0.5 / total : static_cast<double>(have) / total * number("real_word_error_likelihood", 0.95)}};
+    for (auto& c : near_words(job, field, word, 2, 1, 10, 0, false)) options.emplace_back(c.text, static_cast<double>(c.freq) / total * static_cast<double>(c.score) * 0.5);
+    std::vector<Phrase> next;
+    for (auto& ph : beam) {
+      for (auto& [w, score] : options) {
+        Phrase n = ph;
+        n.words.push_back(w);
+        n.changed.push_back(w != word);
+        n.errors += w != word;
+        n.score *= score;
+        if (n.errors <= max_errors) next.push_back(std::move(n));
+      }
+    }
+    std::stable_sort(next.begin(), next.end(), [](auto& a, auto& b) { return a.score > b.score; });
+    if (next.size() > 50) next.resize(50);
+    beam = std::move(next);
+  }
+  double own = 0;
+  for (auto& ph : beam) if (ph.errors == 0) own = ph.score;
+  json::array options;
+  std::string pre, post;
+  if (auto* h = o.if_contains("highlight"); h != nullptr && h->is_object()) {
+    pre = text_or(h->get_object(), "pre_tag");
+    post = text_or(h->get_object(), "post_tag");
+  }
+  double confidence = number("confidence", 1);
+  for (auto& ph : beam) {
+    if (options.size() >= static_cast<size_t>(number("size", 5))) break;
+    if (ph.errors == 0 || ph.score <= own * confidence) continue;
+    std::string shown, marked;
+    for (size_t i = 0; i < ph.words.size(); ++i) {
+      shown += (i > 0 ? " " : "") + ph.words[i];
+      marked += (i > 0 ? " " : "") + (ph.changed[i] ? pre + ph.words[i] + post : ph.words[i]);
+    }
+    json::object option{{"text", shown}, {"score", score_json(static_cast<float>(ph.score))}};
+    if (!pre.empty()) option["highlighted"] = marked;
+    options.push_back(std::move(option));
+  }
+  return json::array{json::object{{"text", text}, {"offset", 0}, {"length", segments::utf16_length(text)}, {"options", std::move(options)}}};
+}
+
 const char* aggregation_type(const std::string& kind, const json::object& body, const SearchJob& job) {
   static const std::map<std::string, const char*> kNames = {
       {"percentiles", "tdigest_percentiles"}, {"percentile_ranks", "tdigest_percentile_ranks"}, {"cumulative_sum", "simple_value"}, {"avg_bucket", "simple_value"},
@@ -145,7 +211,7 @@ json::object typed(const json::object& results, const json::object& spec, const 
 
 }  // namespace
 
-json::object suggestions(const SearchJob& job, const json::object& spec, bool typed_keys) {
+json::object suggestions(SearchJob& job, const json::object& spec, bool typed_keys) {
   json::object out;
   std::string common = text_or(spec, "text");
   for (auto& [name, v] : spec) {
@@ -160,7 +226,16 @@ json::object suggestions(const SearchJob& job, const json::object& spec, bool ty
       body = &b.get_object();
     }
     if (body == nullptr) illegal("missing suggestion object");
-    if (kind == "completion" || kind == "phrase") throw Error(ErrorCode::kFeatureNotSupported, "suggester [" + kind + "] is not supported");
+    if (kind == "completion") {
+      text = text_or(o, "prefix", text_or(o, "regex", text_or(o, "text", common)));
+      if (text.empty() && !o.contains("prefix") && !o.contains("regex") && !o.contains("text")) illegal("The required text option is missing");
+      out[(typed_keys ? kind + "#" : std::string()) + std::string(name)] = completion_suggestions(job, text, o.contains("regex"), *body, job.body);
+      continue;
+    }
+    if (kind == "phrase") {
+      out[(typed_keys ? kind + "#" : std::string()) + std::string(name)] = phrase_suggestions(job, text, *body);
+      continue;
+    }
     if (kind != "term") throw ElasticError(400, "illegal_argument_exception", "Unknown Suggestion type [" + kind + "]");
     if (text.empty()) illegal("The required text option is missing");
     out[(typed_keys ? kind + "#" : std::string()) + std::string(name)] = term_suggestions(job, text, *body);

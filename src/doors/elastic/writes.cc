@@ -1,5 +1,6 @@
 // Writing documents: through the engine's TableWriter, so that constraints, defaults, triggers and every index
 // hold whichever door writes.
+#include "doors/elastic/activity.h"
 #include "doors/elastic/engine.h"
 #include "query/dml/writer.h"
 #include "types/jsonb.h"
@@ -78,6 +79,7 @@ void Engine::give_back(std::unique_ptr<sql::Session> session) {
 }
 
 std::vector<Engine::Outcome> Engine::write(std::vector<WriteOp>& ops, const std::function<IndexPtr(const WriteOp&)>& target) {
+  auto started = std::chrono::steady_clock::now();
   std::vector<Outcome> out(ops.size());
   std::vector<IndexPtr> where(ops.size());
   for (size_t i = 0; i < ops.size(); ++i) {
@@ -103,6 +105,21 @@ std::vector<Engine::Outcome> Engine::write(std::vector<WriteOp>& ops, const std:
         out[i].error = write_error(own, ops[i].id);
       }
     }
+  }
+  auto took = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - started).count();
+  for (size_t i = 0; i < ops.size(); ++i) {
+    if (!where[i]) continue;
+    note_activity(where[i]->oid, [&](Activity& a) {
+      const std::string& r = out[i].result.result;
+      if (out[i].error) {
+        ++a.failed;
+        a.conflicts += out[i].error->status == 409;
+      }
+      else if (r == "deleted") ++a.deleted;
+      else if (r == "noop") ++a.noops;
+      else if (r == "created" || r == "updated") ++a.indexed;
+      a.write_us += took / static_cast<int64_t>(ops.size());
+    });
   }
   return out;
 }

@@ -35,7 +35,7 @@ ValueSource::ValueSource(AggEnvironment& env, const json::object& body, const st
     if (o.column == ColumnKind::kNone) {
       if (field_->type == FieldType::kText) {
         throw Error(ErrorCode::kInvalidParameterValue,
-                    "Fielddata is disabled on [" + name_ + "] in [" + "index" + "]. Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [" +
+                    "Fielddata is disabled on [" + name_ + "] in [" + env.index_name + "]. Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [" +
                         name_ + "] in order to load field data by uninverting the inverted index. Note that this can use significant memory.");
       }
       throw Error(ErrorCode::kInvalidParameterValue, "Can't load fielddata on [" + name_ + "] because fielddata is unsupported on fields of type [" + field_->type_name + "]. Use doc values instead.");
@@ -48,6 +48,7 @@ ValueSource::ValueSource(AggEnvironment& env, const json::object& body, const st
   }
   std::string format = agg_string(body, "format");
   if (!format.empty() && (field_ == nullptr || field_->is_date()) && format.find_first_of("0#") == std::string::npos) format_ = std::make_shared<DateFormat>(format);
+  else if (!format.empty() && field_ != nullptr && field_->is_numeric() && format.find_first_of("0#") != std::string::npos) decimals_ = format;
   std::string tz = agg_string(body, "time_zone");
   if (!tz.empty()) zone_ = Zone::of(tz);
   if (auto* m = body.if_contains("missing"); m != nullptr && !m->is_null() && agg != "missing") {
@@ -91,7 +92,7 @@ std::string ValueSource::show(std::string_view term) const {
 
 namespace {
 const std::set<std::string>& parent_pipelines() {
-  static const std::set<std::string> kSet = {"derivative", "cumulative_sum", "bucket_sort", "serial_diff", "cumulative_cardinality", "bucket_selector", "bucket_script", "moving_fn"};
+  static const std::set<std::string> kSet = {"derivative", "cumulative_sum", "bucket_sort", "serial_diff", "cumulative_cardinality", "bucket_selector", "bucket_script", "moving_fn", "normalize", "moving_percentiles"};
   return kSet;
 }
 const std::set<std::string>& sibling_pipelines() {
@@ -151,6 +152,30 @@ double bucket_metric(const json::object& bucket, std::string path) {
     }
     path = path.substr(sep + 1);
   }
+}
+
+// The part of DecimalFormat that "format" is used for: literal text around digits with 0, #, one '.', ',' for groups and a percent sign.
+std::string decimal_format(const std::string& pattern, double v) {
+  size_t from = pattern.find_first_of("#0"), to = pattern.find_last_of("#0");
+  if (from == std::string::npos) return java_double(v);
+  std::string head = pattern.substr(0, from), tail = pattern.substr(to + 1), number = pattern.substr(from, to - from + 1);
+  if (tail.find('%') != std::string::npos) v *= 100;
+  size_t dot = number.find('.');
+  std::string whole = number.substr(0, dot), part = dot == std::string::npos ? "" : number.substr(dot + 1);
+  auto count = [](const std::string& s, char c) { return static_cast<int>(std::count(s.begin(), s.end(), c)); };
+  int least_whole = count(whole, '0'), least = count(part, '0'), most = least + count(part, '#');
+  size_t comma = whole.rfind(',');
+  size_t group = comma == std::string::npos ? 0 : whole.size() - comma - 1;
+  std::string digits = fmt::format("{:.{}f}", std::abs(v), most), fraction;
+  if (size_t d = digits.find('.'); d != std::string::npos) {
+    fraction = digits.substr(d + 1);
+    digits.resize(d);
+  }
+  while (static_cast<int>(fraction.size()) > least && fraction.back() == '0') fraction.pop_back();
+  if (least_whole == 0 && digits == "0" && !fraction.empty()) digits.clear();
+  while (static_cast<int>(digits.size()) < least_whole) digits.insert(0, "0");
+  if (group > 0) for (size_t i = digits.size(); i > group; i -= group) digits.insert(i - group, ",");
+  return (v < 0 ? "-" : "") + head + digits + (fraction.empty() ? "" : "." + fraction) + tail;
 }
 
 void run_parent_pipelines(const std::vector<Pipeline>& pipelines, json::array& buckets) {
@@ -240,7 +265,7 @@ void run_parent_pipelines(const std::vector<Pipeline>& pipelines, json::array& b
       json::array cut;
       for (size_t i = from; i < buckets.size() && cut.size() < size; ++i) cut.push_back(buckets[i]);
       buckets = std::move(cut);
-    } else {
+    } else if (!run_rare_pipeline(p, buckets)) {
       run_script_pipeline(p, buckets);
     }
   }
@@ -380,10 +405,12 @@ AggChildren parse_children(const json::object& request, AggEnvironment& env, boo
       p.type = type;
       p.body = body->as_object();
       p.meta = meta;
+      p.env = &env;
       p.typed = typed_keys ? (type == "cumulative_sum" ? "simple_value" : type == "avg_bucket" || type == "sum_bucket" ? "simple_value" : type == "min_bucket" || type == "max_bucket" ? "bucket_metric_value" : type) + "#" + name : name;
       out.pipelines.push_back(std::move(p));
       continue;
     }
+    env.building = name;
     AggregatorPtr a = make_metric(type, body->as_object(), env);
     if (a) {
       if (sub != nullptr && !sub->empty()) {
@@ -394,12 +421,16 @@ AggChildren parse_children(const json::object& request, AggEnvironment& env, boo
       AggEnvironment& below = joins ? nested_environment(env, type, body->as_object()) : env;
       AggChildren children = sub != nullptr ? parse_children(*sub, below, typed_keys, depth + 1) : AggChildren();
       children.typed_keys = typed_keys;
+      check_pipelines(children, type, &body->as_object());
+      env.building = below.building = name;
       if (type == "global" && depth > 0) throw Error(ErrorCode::kInvalidParameterValue, "Aggregation [" + name + "] cannot have a global sub-aggregation");
       a = joins ? make_nested(type, body->as_object(), env, std::move(children)) : make_bucket(type, body->as_object(), env, std::move(children), name);
     }
     if (!a) {
+      static const std::set<std::string> kAbsent = {"geohex_grid", "categorize_text", "inference", "frequent_item_sets", "change_point", "bucket_correlation", "bucket_count_ks_test", "children", "parent"};
+      if (kAbsent.count(type) != 0) throw Error(ErrorCode::kFeatureNotSupported, "[" + type + "] aggregations are not supported by this server");
       static const std::vector<std::string> kNames = {
-          "adjacency_matrix", "auto_date_histogram", "avg", "avg_bucket", "bucket_script", "bucket_selector", "bucket_sort", "cardinality", "composite",
+          "adjacency_matrix", "auto_date_histogram", "avg", "avg_bucket", "boxplot", "cumulative_cardinality", "geo_line", "moving_percentiles", "normalize", "rate", "string_stats", "t_test", "time_series", "top_metrics", "bucket_script", "bucket_selector", "bucket_sort", "cardinality", "composite",
           "cumulative_sum", "date_histogram", "date_range", "derivative", "diversified_sampler", "extended_stats", "extended_stats_bucket", "filter", "filters",
           "geo_bounds", "geo_centroid", "geo_distance", "geohash_grid", "geotile_grid", "global", "histogram", "ip_prefix", "ip_range", "matrix_stats", "max",
           "max_bucket", "median_absolute_deviation", "min", "min_bucket", "missing", "moving_fn", "multi_terms", "nested", "percentile_ranks", "percentiles",
@@ -426,9 +457,7 @@ struct AggregatorTree::Impl {
 AggregatorTree::AggregatorTree(const json::object& request, AggEnvironment env, bool typed_keys) : impl_(std::make_unique<Impl>()) {
   impl_->env = std::move(env);
   impl_->root = parse_children(request, impl_->env, typed_keys, 0);
-  for (const Pipeline& p : impl_->root.pipelines) {
-    if (is_parent_pipeline(p.type)) throw Error(ErrorCode::kInvalidParameterValue, "Validation Failed: 1: " + p.type + " aggregation [" + p.name + "] must be declared inside of another aggregation;");
-  }
+  check_pipelines(impl_->root, "", nullptr);
 }
 AggregatorTree::~AggregatorTree() = default;
 void AggregatorTree::start_leaf(size_t leaf) { impl_->root.start_leaf(leaf); }
@@ -446,9 +475,17 @@ void AggregatorTree::collect_global(uint32_t doc) {
     if (a->type == "global") a->collect(doc, 1, 0);
   }
 }
+static void drop_kept(json::object& o) {
+  o.erase(kKeptState);
+  for (auto& m : o) {
+    if (m.value().is_object()) drop_kept(m.value().as_object());
+    else if (m.value().is_array()) for (auto& e : m.value().as_array()) if (e.is_object()) drop_kept(e.as_object());
+  }
+}
 json::object AggregatorTree::results() {
   json::object out;
   impl_->root.results(0, out);
+  if (!impl_->env.kept_states.empty()) drop_kept(out);
   return out;
 }
 

@@ -28,6 +28,9 @@ struct AggEnvironment {
   std::function<bool(size_t leaf_a, uint32_t a, size_t leaf_b, uint32_t b, const json::value& sort)> before;
   std::function<std::optional<std::string>(const std::string&)> stored_script;
   uint64_t max_buckets = 65536;
+  std::string index_name;  // for messages
+  std::string building;    // the aggregation that is being made
+  std::vector<std::vector<uint64_t>> kept_states;
   // Below a nested aggregation: the path, and the environment it stands in.
   std::string nested;
   AggEnvironment* outer = nullptr;

@@ -10,7 +10,7 @@ namespace stele::segments {
 
 class Aggregator {
  public:
-  explicit Aggregator(AggEnvironment& env) : env_(env) {}
+  explicit Aggregator(AggEnvironment& env) : name(env.building), env_(env) {}
   virtual ~Aggregator() = default;
   virtual void start_leaf(size_t leaf) { leaf_ = leaf; }
   virtual void collect(uint32_t doc, float score, uint32_t owner) = 0;
@@ -19,6 +19,7 @@ class Aggregator {
   std::string name, type;  // as requested; typed_keys prefix in typed
   std::string typed;
   json::object meta;
+  bool keeps_state = false;  // results name their values in AggEnvironment::kept_states, for a pipeline that merges them
 
  protected:
   AggEnvironment& env_;
@@ -26,10 +27,13 @@ class Aggregator {
 };
 using AggregatorPtr = std::unique_ptr<Aggregator>;
 
+constexpr std::string_view kKeptState = "\001state", kRateUnit = "\001unit";  // members of results that never leave this folder
+
 // A sibling or parent pipeline: works on results.
 struct Pipeline {
   std::string name, type, typed;
   json::object body, meta;
+  AggEnvironment* env = nullptr;
 };
 // The children of an aggregation.
 struct AggChildren {
@@ -83,6 +87,8 @@ class ValueSource {
     }
     if (has_missing_) f(missing_raw_);
   }
+  // Whether a term is of this field: the keys of a flattened field share a column.
+  bool keeps(std::string_view term) const { return prefix_.empty() || term.starts_with(prefix_); }
   bool exists(uint32_t doc) const { return column_ && column_.end(doc) > column_.begin(doc); }
   const Column& column() const { return column_; }
   bool has_missing() const { return has_missing_; }
@@ -91,6 +97,7 @@ class ValueSource {
   // The text of a keyword term as the response shows it.
   std::string show(std::string_view term) const;
   const DateFormat* format() const { return format_.get(); }
+  const std::string& decimals() const { return decimals_; }  // the pattern of "format" for plain numbers
   const Zone* zone() const { return zone_.get(); }
   ZonePtr zone_ptr() const { return zone_; }
 
@@ -98,7 +105,7 @@ class ValueSource {
   AggEnvironment* env_ = nullptr;
   ScriptValues script_;
   const AggLeaf* leaf_ = nullptr;
-  std::string name_, prefix_;
+  std::string name_, prefix_, decimals_;
   const MappedField* field_ = nullptr;
   bool keyword_ = false, has_missing_ = false;
   double missing_number_ = 0;
@@ -112,6 +119,29 @@ class ValueSource {
 AggregatorPtr make_scripted_metric(const json::object& body, AggEnvironment& env);
 // bucket_script, bucket_selector, moving_fn.
 void run_script_pipeline(const Pipeline& p, json::array& buckets);
+// string_stats, matrix_stats, boxplot, t_test; top_metrics, geo_line, rate. Null: unknown.
+AggregatorPtr make_statistics(const std::string& type, const json::object& body, AggEnvironment& env);
+AggregatorPtr make_top_metric(const std::string& type, const json::object& body, AggEnvironment& env);
+// Makes rates of the sums that "rate" left in a bucket of a date histogram; months: its length, 0 when it has none in months.
+void scale_rates(json::object& bucket, int64_t from_ms, int64_t to_ms, int months);
+// Percentiles with the resolution of an HDR histogram of that many significant digits.
+class HdrView {
+ public:
+  HdrView(const std::vector<double>& sorted, int digits);
+  double percentile(double p) const;
+  double rank(double v) const;
+
+ private:
+  double top_of(double v) const;  // the largest value counted as v is
+  const std::vector<double>& values_;
+  double sub_buckets_, unit_;
+};
+// A number by a pattern like "#,##0.00" or "Value is ##0.0".
+std::string decimal_format(const std::string& pattern, double v);
+// False: not one of its.
+bool run_rare_pipeline(const Pipeline& p, json::array& buckets);
+// Throws when a pipeline stands where it cannot work. parent: the type of the aggregation around them; empty at the top.
+void check_pipelines(const AggChildren& children, const std::string& parent, const json::object* parent_body);
 AggregatorPtr make_metric(const std::string& type, const json::object& body, AggEnvironment& env);  // null: not a metric
 // The environment in which the children of a "nested" or "reverse_nested" aggregation work.
 AggEnvironment& nested_environment(AggEnvironment& env, const std::string& type, const json::object& body);

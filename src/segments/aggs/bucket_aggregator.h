@@ -57,6 +57,8 @@ class BucketAggregator : public Aggregator {
   static constexpr uint32_t kEmpty = UINT32_MAX - 1;
 };
 
+// random_sampler, ip_prefix, time_series; null: unknown.
+AggregatorPtr make_sampled_bucket(const std::string& type, const json::object& body, AggEnvironment& env, AggChildren children);
 // The less common ones; null: unknown.
 AggregatorPtr make_rare_bucket(const std::string& type, const json::object& body, AggEnvironment& env, AggChildren children, const std::string& name);
 

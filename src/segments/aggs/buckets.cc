@@ -50,8 +50,9 @@ class KeyReader {
     bool any = false;
     if (c) {
       for (uint32_t i = c.begin(doc), e = c.end(doc); i < e; ++i) {
-        any = true;
         auto o = static_cast<size_t>(c.value(i));
+        if (!source.keeps(c.term(o))) continue;
+        any = true;
         if (ordinals_[o] < 0) ordinals_[o] = names.id(c.term(o));
         f(ordinals_[o]);
       }
@@ -124,7 +125,7 @@ class Terms : public BucketAggregator {
         partitions_ = static_cast<int64_t>(agg_number(v->as_object(), "num_partitions", 1));
       } else {
         if (!reader_.source.keyword() && reader_.source.mapped()) {
-          illegal("Aggregation [" + name + "] cannot support regular expression style include/exclude settings as they can only be applied to string fields. Use an array of values for include/exclude clauses");
+          illegal("Aggregation [" + name + "] cannot support regular expression style include/exclude settings as they can only be applied to string fields. Use an array of numeric values for include/exclude clauses used to filter numeric fields");
         }
         (include ? include_pattern_ : exclude_pattern_) = std::make_shared<Regexp>(json_text(*v));
       }
@@ -372,6 +373,7 @@ class DateRounding {
       static const std::set<std::string> kCalendar = {"minute", "1m", "hour", "1h", "day", "1d", "week", "1w", "month", "1M", "quarter", "1q", "year", "1y"};
       (kCalendar.count(old) != 0 ? calendar : fixed) = old;
     }
+    if (!agg_string(body, "calendar_interval").empty() && !agg_string(body, "fixed_interval").empty()) illegal("Cannot use [fixed_interval] with [calendar_interval] configuration option.");
     if (calendar.empty() && fixed.empty()) illegal("Invalid interval specified, must be non-null and non-empty");
     if (!calendar.empty()) {
       static const std::map<std::string, char> kUnits = {
@@ -410,6 +412,7 @@ class DateRounding {
     return n > key ? n : key + (unit_ == 0 ? fixed_ms_ : 3600000);
   }
   const Zone* zone() const { return zone_.get(); }
+  int months() const { return unit_ == 'M' ? 1 : unit_ == 'q' ? 3 : unit_ == 'y' ? 12 : 0; }
 
  private:
   static int64_t floor(int64_t v, int64_t by) {
@@ -504,9 +507,12 @@ class Histogram : public BucketAggregator {
         o["key_as_string"] = fmt.format(key, rounding_->zone());
         o["key"] = key;
       } else {
-        o["key"] = static_cast<double>(key) * interval_ + offset_;
+        double k = static_cast<double>(key) * interval_ + offset_;
+        o["key"] = k;
+        if (!source_.decimals().empty()) o["key_as_string"] = decimal_format(source_.decimals(), k);
       }
       fill(o, b, count);
+      if (date_) scale_rates(o, key, rounding_->next(key), rounding_->months());
       out.push_back(std::move(o));
     }
     if (!order_.empty()) {
@@ -575,7 +581,7 @@ class Ranges : public BucketAggregator {
           text = json_text(*b);
         } else {
           v = b->is_number() ? b->to_number<double>() : std::strtod(json_text(*b).c_str(), nullptr);
-          text = java_double(v);
+          text = source_.decimals().empty() ? java_double(v) : decimal_format(source_.decimals(), v);
         }
       };
       bound("from", x.has_from, x.from, x.from_text);
@@ -938,7 +944,7 @@ AggregatorPtr make_bucket(const std::string& type, const json::object& body, Agg
   if (type == "multi_terms") return std::make_unique<MultiTerms>(env, body, std::move(children), name);
   if (type == "histogram" || type == "date_histogram") return std::make_unique<Histogram>(env, body, std::move(children), type[0] == 'd');
   if (type == "range" || type == "date_range" || type == "ip_range") return std::make_unique<Ranges>(env, body, std::move(children), type);
-  if (type == "filters" || type == "missing" || type == "global" || type == "sampler" || type == "diversified_sampler") {
+  if (type == "filters" || type == "missing" || type == "global") {
     return std::make_unique<Filters>(env, body, std::move(children), type, json::value());
   }
   if (type == "filter") return std::make_unique<Filters>(env, body, std::move(children), type, json::value(body));

@@ -31,6 +31,7 @@ class StatsMetric : public Aggregator {
  public:
   StatsMetric(AggEnvironment& env, std::string kind, const json::object& body)
       : Aggregator(env), source_(env, body, kind), kind_(std::move(kind)), sigma_(agg_number(body, "sigma", 2)) {
+    if (sigma_ < 0) throw Error(ErrorCode::kInvalidParameterValue, "[sigma] must be greater than or equal to 0. Found [" + java_double(sigma_) + "] in [" + name + "]");
     if (source_.keyword()) {
       throw Error(ErrorCode::kInvalidParameterValue, "Field [" + source_.field()->path + "] of type [" + source_.field()->type_name + "] is not supported for aggregation [" + kind_ + "]");
     }
@@ -45,6 +46,10 @@ class StatsMetric : public Aggregator {
     bool some = s.n > 0;
     json::object o;
     auto text = [&](const char* key, double v) {
+      if (some && !source_.decimals().empty()) {
+        o[key] = decimal_format(source_.decimals(), v);
+        return;
+      }
       if (source_.field() == nullptr || !(source_.field()->is_date() || source_.field()->type == FieldType::kBoolean) || !some) {
         return;
       }
@@ -127,7 +132,10 @@ class ValueCount : public Aggregator {
 
 class Cardinality : public Aggregator {
  public:
-  Cardinality(AggEnvironment& env, const json::object& body) : Aggregator(env), source_(env, body, "cardinality") {}
+  Cardinality(AggEnvironment& env, const json::object& body) : Aggregator(env), source_(env, body, "cardinality") {
+    double threshold = agg_number(body, "precision_threshold", 3000);
+    if (threshold < 0) throw Error(ErrorCode::kInvalidParameterValue, "[precisionThreshold] must be greater than or equal to 0. Found [" + std::to_string(static_cast<int64_t>(threshold)) + "] in [" + name + "]");
+  }
   void start_leaf(size_t l) override { source_.start_leaf(l); }
   void collect(uint32_t doc, float, uint32_t owner) override {
     auto& set = at(seen_, owner);
@@ -136,8 +144,10 @@ class Cardinality : public Aggregator {
       bool any = false;
       if (c) {
         for (uint32_t i = c.begin(doc); i < c.end(doc); ++i) {
+          std::string_view term = c.term(static_cast<uint64_t>(c.value(i)));
+          if (!source_.keeps(term)) continue;
           any = true;
-          set.insert(std::hash<std::string_view>()(c.term(static_cast<uint64_t>(c.value(i)))));
+          set.insert(std::hash<std::string_view>()(term));
         }
       }
       if (!any && source_.has_missing()) set.insert(std::hash<std::string_view>()(source_.missing_text()));
@@ -148,6 +158,11 @@ class Cardinality : public Aggregator {
   json::object result(uint32_t owner) override {
     json::object o;
     o["value"] = owner < seen_.size() ? seen_[owner].size() : 0;
+    if (keeps_state) {
+      o[kKeptState] = env_.kept_states.size();
+      env_.kept_states.emplace_back();
+      if (owner < seen_.size()) env_.kept_states.back().assign(seen_[owner].begin(), seen_[owner].end());
+    }
     return o;
   }
 
@@ -164,7 +179,7 @@ class Percentiles : public Aggregator {
     if (auto* p = body.if_contains(key); p != nullptr && p->is_array()) {
       for (auto& v : p->as_array()) points_.push_back(v.is_number() ? v.to_number<double>() : std::strtod(json_text(v).c_str(), nullptr));
       if (points_.empty() && kind != "percentiles") throw Error(ErrorCode::kInvalidParameterValue, "[values] must not be an empty array: [" + std::string(key) + "]");
-      if (points_.empty()) throw Error(ErrorCode::kInvalidParameterValue, "[percents] must not be empty");
+      if (points_.empty()) throw Error(ErrorCode::kXContentParse, "[1:1] [percentiles] failed to parse field [percents]: [percents] must not be empty");
     } else if (kind == "percentiles") {
       points_ = {1, 5, 25, 50, 75, 95, 99};
     } else if (kind == "percentile_ranks") {
@@ -178,6 +193,7 @@ class Percentiles : public Aggregator {
     }
     if (auto* t = body.if_contains("hdr"); t != nullptr && t->is_object()) {
       double d = agg_number(t->as_object(), "number_of_significant_value_digits", 3);
+      digits_ = static_cast<int>(d);
       if (d < 0 || d > 5) throw Error(ErrorCode::kInvalidParameterValue, "[numberOfSignificantValueDigits] must be between 0 and 5: [" + kind + "]");
     }
     if (source_.keyword()) throw Error(ErrorCode::kInvalidParameterValue, "Field [" + source_.field()->path + "] of type [" + source_.field()->type_name + "] is not supported for aggregation [" + kind + "]");
@@ -204,9 +220,12 @@ class Percentiles : public Aggregator {
       o["value"] = quantile(v, 0.5);
       return o;
     }
+    std::optional<HdrView> hdr;
+    if (digits_ > 0 && !v.empty()) hdr.emplace(v, digits_);
     for (double p : points_) {
       json::value x;
       if (v.empty()) x = nullptr;
+      else if (hdr) x = kind_ == "percentiles" ? hdr->percentile(p) : hdr->rank(p);
       else if (kind_ == "percentiles") x = quantile(v, p / 100);
       else {
         auto lo = std::lower_bound(v.begin(), v.end(), p), hi = std::upper_bound(v.begin(), v.end(), p);
@@ -227,6 +246,11 @@ class Percentiles : public Aggregator {
     json::object o;
     if (keyed_) o["values"] = keyed;
     else o["values"] = list;
+    if (keeps_state) {
+      o[kKeptState] = env_.kept_states.size();
+      env_.kept_states.emplace_back();
+      for (double x : v) env_.kept_states.back().push_back(std::bit_cast<uint64_t>(x));
+    }
     return o;
   }
 
@@ -234,6 +258,7 @@ class Percentiles : public Aggregator {
   ValueSource source_;
   std::string kind_;
   bool keyed_;
+  int digits_ = 0;  // of an HDR histogram; 0: exact
   std::vector<double> points_;
   std::vector<std::vector<double>> values_;
 };
@@ -398,7 +423,8 @@ AggregatorPtr make_metric(const std::string& type, const json::object& body, Agg
   if (type == "weighted_avg") return std::make_unique<WeightedAvg>(env, body);
   if (type == "geo_bounds" || type == "geo_centroid") return std::make_unique<GeoMetric>(env, type, body);
   if (type == "top_hits") return std::make_unique<TopHits>(env, body);
-  return nullptr;
+  if (AggregatorPtr a = make_statistics(type, body, env)) return a;
+  return make_top_metric(type, body, env);
 }
 
 }  // namespace stele::segments

@@ -497,7 +497,7 @@ AggregatorPtr make_rare_bucket(const std::string& type, const json::object& body
     s->typed = type == "significant_text" ? "sigsterms" : "sigsterms";
     return s;
   }
-  return nullptr;
+  return make_sampled_bucket(type, body, env, std::move(children));
 }
 
 }  // namespace stele::segments

@@ -128,6 +128,7 @@ void run_script_pipeline(const Pipeline& p, json::array& buckets) {
   bool zeros = agg_string(p.body, "gap_policy", "skip") == "insert_zeros", keep_values = agg_string(p.body, "gap_policy", "skip") == "keep_values";
   if (p.type == "moving_fn") {
     std::string path = agg_string(p.body, "buckets_path");
+    if (!p.body.contains("window")) throw Error(ErrorCode::kInvalidParameterValue, "Required [window]");
     auto window = static_cast<int64_t>(agg_number(p.body, "window", 0)), shift = static_cast<int64_t>(agg_number(p.body, "shift", 0));
     if (window <= 0) throw Error(ErrorCode::kInvalidParameterValue, "[window] must be a positive, non-zero integer.");
     Value functions(script::HostPtr(std::make_shared<MovingFunctions>()));

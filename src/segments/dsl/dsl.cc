@@ -116,7 +116,7 @@ QueryPtr parse_match(const std::string& name, const json::value& v, DslContext& 
   if (f.value.is_null() && !f.options.contains("query")) illegal("[" + name + "] requires query value");
   static const std::set<std::string_view> kKnown = {
       "operator", "minimum_should_match", "fuzziness", "analyzer", "zero_terms_query", "prefix_length", "max_expansions", "slop",
-      "fuzzy_transpositions", "lenient", "auto_generate_synonyms_phrase_query", "fuzzy_rewrite", "boost", "_name", "cutoff_frequency", "type"};
+      "fuzzy_transpositions", "lenient", "auto_generate_synonyms_phrase_query", "fuzzy_rewrite", "boost", "_name"};
   for (auto& [k, x] : f.options) {
     if (kKnown.count(k) == 0) parse_error("[" + name + "] query does not support [" + std::string(k) + "]");
   }
@@ -177,6 +177,8 @@ QueryPtr parse_multi_match(const json::value& v, DslContext& ctx) {
   float tie = 0;
   if (type == "most_fields") tie = 1;
   if (auto* t = o.if_contains("tie_breaker")) tie = number(*t);
+  if (o.contains("slop") && type == "bool_prefix") illegal("[slop] not allowed for type [bool_prefix]");
+  if (o.contains("fuzziness") && (type == "cross_fields" || type == "phrase" || type == "phrase_prefix")) illegal("Fuzziness not allowed for type [" + type + "]");
   if (type == "cross_fields") return finish(cross_fields(fields, *text, m, ctx, tie), o);
   if (type == "phrase") m.kind = MatchOptions::kPhrase;
   else if (type == "phrase_prefix") m.kind = MatchOptions::kPhrasePrefix;
@@ -268,8 +270,8 @@ QueryPtr parse_terms(const json::value& v, DslContext& ctx) {
   } else {
     parse_error("[terms] query does not support [" + field + "]");
   }
-  if (values.size() > 65536) {
-    illegal("The number of terms [" + std::to_string(values.size()) + "] used in the Terms Query request has exceeded the allowed maximum of [65536]. This maximum can be set by changing the [index.max_terms_count] index level setting.");
+  if (static_cast<int64_t>(values.size()) > ctx.max_terms) {
+    illegal("The number of terms [" + std::to_string(values.size()) + "] used in the Terms Query request has exceeded the allowed maximum of [" + std::to_string(ctx.max_terms) + "]. This maximum can be set by changing the [index.max_terms_count] index level setting.");
   }
   const MappedField* f = ctx.mapping->field(field);
   auto c = make_query(QueryKind::kConstant);
@@ -327,7 +329,11 @@ QueryPtr parse_range(const json::value& v, DslContext& ctx) {
       else if (p == "format") b.format = json_text(x);
       else if (p == "time_zone") b.time_zone = json_text(x);
       else if (p == "boost" || p == "_name") options[p] = x;
-      else if (p == "relation") {}
+      else if (p == "relation") {
+        b.relation = json_text(x);
+        for (char& ch : b.relation) ch = static_cast<char>(std::tolower(static_cast<unsigned char>(ch)));
+        if (b.relation != "intersects" && b.relation != "within" && b.relation != "contains") illegal("[range] query does not support relation [" + json_text(x) + "]");
+      }
       else parse_error("[range] query does not support [" + std::string(p) + "]");
     }
   }
@@ -748,7 +754,8 @@ QueryPtr parse_known(const std::string& name, const json::value& v, DslContext& 
     return finish(inner, o);
   }
   if (QueryPtr q = parse_rare_query(name, body(v, name), ctx)) return finish(q, v.as_object());
-  if (name == "percolate" || name == "has_child" || name == "has_parent" || name == "geo_shape" || name == "pinned" || name == "knn" || name.starts_with("span_")) {
+  if (name == "percolate") return finish(percolate_query(body(v, name), ctx), body(v, name));
+  if (name == "has_child" || name == "has_parent" || name == "geo_shape" || name == "pinned" || name == "knn" || name.starts_with("span_")) {
     throw Error(ErrorCode::kFeatureNotSupported, "[" + name + "] queries are not supported");
   }
   static const std::vector<std::string> kNames = {
@@ -775,9 +782,9 @@ QueryPtr parse_query(const json::value& v, DslContext& ctx) {
   ++ctx.depth;
   std::string name(o.begin()->key());
   if (!o.begin()->value().is_object()) parse_error("[" + name + "] query malformed, no start_object after query name");
+  if (!ctx.allow_expensive) check_expensive(name, o.begin()->value().as_object(), ctx);
   QueryPtr q = parse_known(name, o.begin()->value(), ctx);
-  --ctx.depth;
-  return q;
+  return --ctx.depth == 0 ? over_columns(q, ctx) : q;
 }
 
 void collect_highlights(const QueryPtr& q, HighlightTerms& out) {

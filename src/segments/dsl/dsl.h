@@ -18,7 +18,11 @@ struct DslContext {
   std::function<std::optional<json::object>(const std::string& index, const std::string& id)> fetch;
   // The source of a stored script, if there is one.
   std::function<std::optional<std::string>(const std::string& id)> stored_script;
-  bool allow_unmapped = true;
+  bool allow_unmapped = true, allow_expensive = true;
+  int64_t max_terms = 65536;
+  // Of percolate queries: name, and which of the documents a stored query matches. Null: nobody asks.
+  struct Percolation { std::string name; std::function<std::vector<int64_t>(const Segment&, uint32_t doc)> slots; };
+  std::shared_ptr<std::vector<Percolation>> percolations;
   int depth = 0;
   std::string nested_path;  // of the documents that the query is asked of
 };

@@ -11,6 +11,7 @@ struct RangeBounds {
   bool has_lo = false, has_hi = false, include_lo = true, include_hi = true;
   json::value lo, hi;
   std::string format, time_zone;
+  std::string relation = "intersects";
 };
 QueryPtr range_field(const std::string& name, const RangeBounds& b, DslContext& ctx);
 // Null for a name it does not know.
@@ -18,6 +19,11 @@ QueryPtr parse_rare_query(const std::string& name, const json::object& body, Dsl
 QueryPtr parse_intervals(const json::object& body, DslContext& ctx);
 // The script of function_score's script_score.
 ScoreFunction script_function(const json::object& body, DslContext& ctx);
+QueryPtr percolate_query(const json::object& body, DslContext& ctx);
+// The query with tests of columns in place of what would read postings that a field does not have.
+QueryPtr over_columns(const QueryPtr& q, const DslContext& ctx);
+// Throws for a query that search.allow_expensive_queries forbids.
+void check_expensive(const std::string& name, const json::object& body, const DslContext& ctx);
 QueryPtr exists_query(const std::string& field, DslContext& ctx);
 QueryPtr pattern_field(QueryKind kind, const std::string& name, const std::string& pattern, bool ignore_case, DslContext& ctx);
 std::shared_ptr<Query> fuzzy_term(const std::string& field, const std::string& term, const std::string& fuzziness,

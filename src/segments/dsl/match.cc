@@ -116,6 +116,12 @@ QueryPtr term_field(const std::string& name, const json::value& value, bool igno
   if (!f->index && !f->doc_values) {
     shard_error("failed to create query: Cannot search on field [" + name + "] since it is not indexed nor has doc values.");
   }
+  if (f->type == FieldType::kRange) {
+    RangeBounds b;
+    b.has_lo = b.has_hi = true;
+    b.lo = b.hi = value;
+    return range_field(name, b, ctx);
+  }
   auto q = make_query(QueryKind::kTerm);
   q->field = f->path;
   q->case_insensitive = ignore_case;
@@ -321,6 +327,23 @@ QueryPtr range_field(const std::string& name, const RangeBounds& b, DslContext& 
   std::string key;
   const MappedField* f = ctx.mapping->field(name, &key);
   if (f == nullptr) return make_query(QueryKind::kMatchNone);
+  if (f->type == FieldType::kRange) {
+    std::shared_ptr<const DateFormat> format = b.format.empty() ? nullptr : std::make_shared<DateFormat>(b.format);
+    ZonePtr zone = b.time_zone.empty() ? nullptr : Zone::of(b.time_zone);
+    std::string lo = encode_range_bound(*f, b.has_lo ? b.lo : json::value(), false, b.include_lo, format.get(), zone.get(), ctx.now_ms);
+    std::string hi = encode_range_bound(*f, b.has_hi ? b.hi : json::value(), true, b.include_hi, format.get(), zone.get(), ctx.now_ms);
+    auto p = make_query(QueryKind::kPredicate);
+    p->predicate = [path = f->path, lo, hi, how = b.relation](const Segment& s, uint32_t doc) {
+      Column c = s.column(path);
+      for (uint32_t i = c ? c.begin(doc) : 0, e = c ? c.end(doc) : 0; i < e; ++i) {
+        std::string_view both = c.term(static_cast<uint64_t>(c.value(i)));
+        std::string_view from = both.substr(0, both.size() / 2), to = both.substr(both.size() / 2);
+        if (how == "within" ? from >= lo && to <= hi : how == "contains" ? from <= lo && to >= hi : from <= hi && to >= lo) return true;
+      }
+      return false;
+    };
+    return constant(p);
+  }
   auto q = make_query(QueryKind::kColumnRange);
   q->field = f->path;
   auto flip = [](int64_t& v, int64_t by) {

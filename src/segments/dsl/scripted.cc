@@ -33,13 +33,40 @@ QueryPtr script_query(const json::object& o, DslContext& ctx) {
   return c;
 }
 
+// Vectors of documents, as their sources have them.
+script::VectorOf source_vectors(DslContext& ctx) {
+  if (!ctx.fetch) return {};
+  return [fetch = ctx.fetch, index = ctx.index_name](const Segment& s, uint32_t doc, const std::string& field) -> std::optional<std::vector<double>> {
+    Column id = s.column("_id");
+    if (!id || id.begin(doc) == id.end(doc)) return std::nullopt;
+    auto source = fetch(index, std::string(id.term(static_cast<uint64_t>(id.value(id.begin(doc))))));
+    if (!source) return std::nullopt;
+    const json::object* at = &*source;
+    std::string_view rest = field;
+    for (size_t dot = rest.find('.'); dot != std::string_view::npos && !at->contains(rest); dot = rest.find('.')) {
+      auto* next = at->if_contains(rest.substr(0, dot));
+      if (next == nullptr || !next->is_object()) return std::nullopt;
+      at = &next->as_object();
+      rest = rest.substr(dot + 1);
+    }
+    auto* v = at->if_contains(rest);
+    if (v == nullptr || !v->is_array()) return std::nullopt;
+    std::vector<double> out;
+    for (auto& e : v->as_array()) {
+      if (!e.is_number()) return std::nullopt;
+      out.push_back(e.to_number<double>());
+    }
+    return out;
+  };
+}
+
 QueryPtr script_score(const json::object& o, DslContext& ctx) {
   if (!o.contains("query")) parse_error("Required [query]");
   if (!o.contains("script")) parse_error("Required [script]");
   auto q = make_query(QueryKind::kFunctionScore);
   q->must.push_back(parse_query(o.at("query"), ctx));
   script::Call call = script::parse_call(o.at("script"), ctx.stored_script);
-  auto score = script::scoring(call.script, call.params, ctx.mapping);
+  auto score = script::scoring(call.script, call.params, ctx.mapping, source_vectors(ctx));
   q->script = [score, source = call.script->source()](const Segment& s, uint32_t doc, float own) {
     double v = score(s, doc, own);
     if (v < 0 || std::isnan(v)) illegal("script_score script returned an invalid score [" + java_double(v) + "] for doc [" + std::to_string(doc) + "]. Must be a non-negative score!");
@@ -287,7 +314,7 @@ ScoreFunction script_function(const json::object& o, DslContext& ctx) {
   f.kind = ScoreFunction::kScript;
   if (!o.contains("script")) parse_error("script_score requires 'script' field");
   script::Call call = script::parse_call(o.at("script"), ctx.stored_script);
-  f.script = script::scoring(call.script, call.params, ctx.mapping);
+  f.script = script::scoring(call.script, call.params, ctx.mapping, source_vectors(ctx));
   return f;
 }
 

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "segments/dsl/dsl.h"
 #include "segments/text/utf8.h"
 
 namespace stele::segments {
@@ -25,10 +26,10 @@ const std::map<std::string, FieldType, std::less<>>& type_names() {
       {"date_nanos", FieldType::kDateNanos}, {"boolean", FieldType::kBoolean}, {"ip", FieldType::kIp},
       {"geo_point", FieldType::kGeoPoint}, {"flattened", FieldType::kFlattened}, {"alias", FieldType::kAlias},
       {"binary", FieldType::kBinary}, {"dense_vector", FieldType::kDenseVector}, {"geo_shape", FieldType::kOther},
-      {"completion", FieldType::kOther}, {"token_count", FieldType::kInteger}, {"rank_feature", FieldType::kFloat},
+      {"completion", FieldType::kCompletion}, {"token_count", FieldType::kInteger}, {"rank_feature", FieldType::kFloat},
       {"rank_features", FieldType::kOther}, {"percolator", FieldType::kOther}, {"join", FieldType::kKeyword},
-      {"integer_range", FieldType::kOther}, {"long_range", FieldType::kOther}, {"float_range", FieldType::kOther},
-      {"double_range", FieldType::kOther}, {"date_range", FieldType::kOther}, {"ip_range", FieldType::kOther},
+      {"integer_range", FieldType::kRange}, {"long_range", FieldType::kRange}, {"float_range", FieldType::kRange},
+      {"double_range", FieldType::kRange}, {"date_range", FieldType::kRange}, {"ip_range", FieldType::kRange},
       {"murmur3", FieldType::kLong}, {"histogram", FieldType::kOther}, {"point", FieldType::kOther},
       {"shape", FieldType::kOther}, {"sparse_vector", FieldType::kOther}, {"semantic_text", FieldType::kText}};
   return kTypes;
@@ -178,6 +179,14 @@ MappingPtr Mapping::parse(const json::object& mappings, std::shared_ptr<const An
     *p = expand_dots(json::object(p->as_object()), 0);
     list_copy_to(p->as_object(), 0);
   }
+  if (auto* r = data->root.if_contains("runtime")) {
+    if (!r->is_object()) mapper_error("Expected map for [runtime] but got a java.lang.String");
+    *r = checked_runtime(json::object(r->as_object()));
+    std::vector<std::string> gone;
+    for (auto& [name, d] : r->as_object()) if (d.is_null()) gone.emplace_back(name);
+    for (auto& name : gone) r->as_object().erase(name);
+    if (r->as_object().empty()) data->root.erase("runtime");
+  }
   m->data_ = data;
   m->analysis_ = std::move(analysis);
   for (const char* name : {"_id", "_routing", "_index", "_ignored", "_field_names"}) {
@@ -252,6 +261,11 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
   f.index = flag(d, "index", true);
   f.doc_values = flag(d, "doc_values", true);
   f.store = flag(d, "store", false);
+  f.dimension = flag(d, "time_series_dimension", false);
+  f.prefixes = d.contains("index_prefixes");
+  if (auto* metric = d.if_contains("time_series_metric"); metric != nullptr && !metric->is_null()) f.metric = json_text(*metric);
+  if (f.type == FieldType::kBinary) f.doc_values = flag(d, "doc_values", false);
+  if (auto* tv = d.if_contains("term_vector")) f.term_vectors = json_text(*tv).starts_with("with_positions_offsets");
   f.coerce = flag(d, "coerce", true);
   f.ignore_malformed = flag(d, "ignore_malformed", false);
   f.fielddata = flag(d, "fielddata", false);
@@ -294,6 +308,34 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
   if (auto s = text("dims"); !s.empty()) f.dims = std::atoi(s.c_str());
   if (f.type == FieldType::kDenseVector) f.similarity = text("similarity");
   if (auto* v = d.if_contains("null_value"); v != nullptr && !v->is_null()) f.null_value = json_text(*v);
+  if (f.type == FieldType::kCompletion || f.type_name == "token_count") {
+    std::string name = text("analyzer");
+    if (name.empty() && f.type_name == "token_count") mapper_error("Failed to parse mapping: Analyzer must be set for field [" + leaf + "] but wasn't.");
+    f.analyzer = find_analyzer(name.empty() ? "simple" : name);
+    std::string search = text("search_analyzer");
+    f.search_analyzer = search.empty() ? f.analyzer : find_analyzer(search);
+    if (auto* list = d.if_contains("contexts")) {
+      json::array all = list->is_array() ? list->as_array() : json::array{*list};
+      for (auto& e : all) {
+        if (!e.is_object()) mapper_error("Failed to parse mapping: contexts must be objects");
+        const json::object& c = e.as_object();
+        MappedField::Context x;
+        auto member = [&](const char* k) {
+          auto* v = c.if_contains(k);
+          return v == nullptr ? std::string() : json_text(*v);
+        };
+        x.name = member("name");
+        x.kind = member("type");
+        x.path = member("path");
+        if (auto p = member("precision"); !p.empty()) x.precision = std::atoi(p.c_str());
+        f.contexts.push_back(std::move(x));
+      }
+    }
+  }
+  if (f.type == FieldType::kRange && f.type_name == "date_range") {
+    std::string format = text("format");
+    f.format = std::make_shared<DateFormat>(format.empty() ? "strict_date_optional_time||epoch_millis" : format);
+  }
   if (f.is_date()) {
     std::string format = text("format");
     f.format = std::make_shared<DateFormat>(format.empty() ? (f.type == FieldType::kDate ? "strict_date_optional_time||epoch_millis" : "strict_date_optional_time_nanos||epoch_millis") : format);
@@ -323,6 +365,11 @@ MappingPtr Mapping::merge(const json::object& update) const {
   json::object root = data_->root;
   json::object u = update;
   if (auto* p = u.if_contains("properties"); p != nullptr && p->is_object()) *p = expand_dots(json::object(p->as_object()), 0);
+  if (auto* r = u.if_contains("runtime"); r != nullptr && r->is_object() && root.contains("runtime") && root.at("runtime").is_object()) {
+    json::object all = root.at("runtime").as_object();
+    for (auto& [k, v] : r->as_object()) all[k] = v;
+    *r = std::move(all);
+  }
   merge_objects(root, u, "", false);
   return parse(root, analysis_);
 }
@@ -720,10 +767,39 @@ struct Mapping::Indexer {
         mapper_error("The [dense_vector] field [" + f.path + "] in doc [document] has a different number of dimensions [" +
                      std::to_string(value.as_array().size()) + "] than defined in the mapping [" + std::to_string(f.dims) + "]");
       }
+      if (f.type == FieldType::kBinary && f.doc_values && !value.is_null()) {
+        // Only whether there is a value is ever asked.
+        builder->add_keyword(builder->field(f.path, f.options()), json_text(value).substr(0, 64));
+      }
+      if (f.type_name == "percolator" && !value.is_null()) {
+        DslContext ctx;
+        ctx.mapping = &m;
+        try {
+          parse_query(value, ctx);
+        } catch (const Error& e) {
+          throw Error(ErrorCode::kDocumentMapperParsing, "failed to parse field [" + f.path + "] of type [percolator] in document").detail(e.message());
+        }
+      }
       return;
     }
     if (value.is_array()) {
       for (auto& e : value.as_array()) field(f, e);
+      return;
+    }
+    if (f.type == FieldType::kCompletion) {
+      completion(f, value);
+      return;
+    }
+    if (f.type == FieldType::kRange && !value.is_null()) {
+      SegmentBuilder& b = *builder;
+      uint32_t h = b.field(f.path, f.options());
+      try {
+        auto [lo, hi] = encode_range(f, value);
+        b.add_keyword(h, lo + hi);
+      } catch (const Error& e) {
+        if (f.ignore_malformed) ignored.push_back(f.path);
+        else throw Error(ErrorCode::kDocumentMapperParsing, "failed to parse field [" + f.path + "] of type [" + f.type_name + "] in document. Preview of field's value: '" + (value.is_object() ? json::serialize(value) : json_text(value)) + "'").detail(e.message());
+      }
       return;
     }
     if (value.is_null()) {
@@ -756,6 +832,49 @@ struct Mapping::Indexer {
     for (const std::string& target : f.copy_to) {
       auto it = m.fields_.find(target);
       if (it != m.fields_.end()) field(it->second, value);
+    }
+  }
+  // Each input is a term: its analysed form, its weight, itself and the contexts it stands in.
+  void completion(const MappedField& f, const json::value& value) {
+    if (value.is_null()) return;
+    std::vector<std::string> inputs;
+    int64_t weight = 1;
+    json::object contexts;
+    if (value.is_object()) {
+      for (auto& [k, v] : value.as_object()) {
+        if (k == "input") {
+          if (v.is_array()) for (auto& e : v.as_array()) inputs.push_back(json_text(e));
+          else if (v.is_string()) inputs.push_back(json_text(v));
+          else mapper_error("failed to parse field [" + f.path + "] of type [completion] in document");
+        } else if (k == "weight") {
+          char* end;
+          std::string w = json_text(v);
+          weight = std::strtoll(w.c_str(), &end, 10);
+          if (*end != 0) illegal("Weight must be an integer, but was [" + w + "]");
+          if (weight < 0) illegal("weight must be in the interval [0..2147483647], but was [" + std::to_string(weight) + "]");
+        } else if (k == "contexts") {
+          if (v.is_object()) contexts = v.as_object();
+        } else {
+          mapper_error("failed to parse field [" + f.path + "] of type [completion] in document");
+        }
+      }
+    } else if (value.is_string()) {
+      inputs.push_back(json_text(value));
+    } else {
+      mapper_error("failed to parse field [" + f.path + "] of type [completion] in document");
+    }
+    SegmentBuilder& b = *builder;
+    uint32_t h = b.field(f.path, f.options());
+    for (const std::string& input : inputs) {
+      if (input.empty()) illegal("value must have a length > 0");
+      f.analyzer->analyze(input, tokens);
+      std::string key;
+      for (const Token& t : tokens.tokens) {
+        if (!key.empty()) key += ' ';
+        key += tokens.term(t);
+      }
+      std::string term = key + '\0' + std::to_string(weight) + '\0' + input + '\0' + json::serialize(contexts);
+      if (term.size() < 32000) b.add_term(h, term);
     }
   }
   void put(const MappedField& f, const json::value& value) {
@@ -798,6 +917,13 @@ struct Mapping::Indexer {
         return;
       }
       default:
+        if (f.type_name == "token_count") {
+          f.analyzer->analyze(json_text(value), tokens);
+          int64_t n = 0;
+          for (const Token& t : tokens.tokens) n += t.position_increment > 0 ? t.position_increment : 0;
+          b.add_int(h, n);
+          return;
+        }
         b.add_int(h, f.column_value(value));
         return;
     }

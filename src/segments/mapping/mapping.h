@@ -21,7 +21,7 @@ namespace stele::segments {
 
 enum class FieldType : uint8_t {
   kText, kKeyword, kLong, kInteger, kShort, kByte, kUnsignedLong, kDouble, kFloat, kHalfFloat, kScaledFloat,
-  kDate, kDateNanos, kBoolean, kIp, kGeoPoint, kFlattened, kAlias, kBinary, kDenseVector, kOther,
+  kDate, kDateNanos, kBoolean, kIp, kGeoPoint, kFlattened, kAlias, kBinary, kDenseVector, kRange, kCompletion, kOther,
 };
 
 struct MappedField {
@@ -31,6 +31,11 @@ struct MappedField {
   AnalyzerPtr analyzer, search_analyzer, search_quote_analyzer, normalizer;
   bool index = true, doc_values = true, norms = false, store = false, coerce = true, ignore_malformed = false;
   bool fielddata = false, metadata = false;
+  bool runtime = false;    // made by a script (or from the source) when a search asks for it
+  bool dimension = false;  // time_series_dimension
+  std::string metric;      // time_series_metric
+  bool prefixes = false;      // index_prefixes
+  bool term_vectors = false;  // with positions and offsets
   int position_increment_gap = 100;
   int64_t ignore_above = INT64_MAX;
   double scaling_factor = 1;
@@ -41,6 +46,8 @@ struct MappedField {
   std::string alias_path;
   std::string parent;       // of a multi-field: the field it belongs to
   int dims = 0;
+  struct Context { std::string name, kind, path; int precision = 6; };
+  std::vector<Context> contexts;  // of completion fields
   std::string similarity;   // of dense vectors
 
   FieldOptions options() const;
@@ -58,6 +65,9 @@ struct MappedField {
   std::string render_string(int64_t column_value, const DateFormat* format = nullptr, const Zone* zone = nullptr) const;
 };
 
+// A value of a range field as sortable bytes, both ends included: {lower, upper} of equal length. Throws.
+std::pair<std::string, std::string> encode_range(const MappedField& f, const json::value& v);
+std::string encode_range_bound(const MappedField& f, const json::value& v, bool upper, bool included, const DateFormat* format = nullptr, const Zone* zone = nullptr, int64_t now_ms = 0);
 // An ip address as 16 bytes that sort as addresses do; nullopt when it is none.
 std::optional<std::string> encode_ip(std::string_view text);
 std::string decode_ip(std::string_view bytes);
@@ -70,6 +80,9 @@ std::optional<double> parse_distance_m(std::string_view text);
 std::string json_text(const json::value& v);
 // Shortest decimal as Java prints a double.
 std::string java_double(double v);
+
+// The definitions under "runtime", each script spelled out. Throws mapper_parsing_exception.
+json::object checked_runtime(const json::object& given);
 
 class Mapping;
 using MappingPtr = std::shared_ptr<const Mapping>;
@@ -84,6 +97,10 @@ class Mapping {
   const std::shared_ptr<const Analysis>& analysis() const { return analysis_; }
   // This with `update` merged in; throws illegal_argument on conflicts.
   MappingPtr merge(const json::object& update) const;
+  // Runtime fields by name: those of the mapping, with those that a request asks for over them. Throws on bad definitions.
+  json::object runtime(const json::object& asked) const;
+  // This with runtime fields beside (or in place of) its own, for one search.
+  MappingPtr with_runtime(const json::object& definitions) const;
   // Aliases are followed; null when unmapped. `flattened_key`: set when the path lies inside a flattened field.
   const MappedField* field(std::string_view path, std::string* flattened_key = nullptr) const;
   const std::map<std::string, MappedField, std::less<>>& fields() const { return fields_; }

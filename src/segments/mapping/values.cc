@@ -192,7 +192,12 @@ FieldOptions MappedField::options() const {
     case FieldType::kDouble: case FieldType::kFloat: case FieldType::kHalfFloat: case FieldType::kScaledFloat:
       o.column = ColumnKind::kDouble;
       break;
-    case FieldType::kBinary: case FieldType::kAlias: case FieldType::kDenseVector: case FieldType::kOther: break;
+    case FieldType::kCompletion: o.postings = true; break;
+    case FieldType::kRange: o.column = ColumnKind::kKeyword; break;
+    case FieldType::kBinary:
+      if (doc_values) o.column = ColumnKind::kKeyword;
+      break;
+    case FieldType::kAlias: case FieldType::kDenseVector: case FieldType::kOther: break;
     default: o.column = ColumnKind::kInt64;
   }
   return o;
@@ -300,6 +305,79 @@ std::string MappedField::render_string(int64_t v, const DateFormat* f, const Zon
     }
     default: return json_text(render(v));
   }
+}
+
+namespace {
+std::string sortable(int64_t v) {
+  uint64_t u = static_cast<uint64_t>(v) ^ (1ull << 63);
+  std::string out;
+  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(u >> shift));
+  return out;
+}
+// The neighbour of an address; false at the end of the space.
+bool step(std::string& ip, int by) {
+  for (size_t i = ip.size(); i-- > 0;) {
+    auto c = static_cast<uint8_t>(ip[i]);
+    ip[i] = static_cast<char>(c + by);
+    if (by > 0 ? c != 0xff : c != 0) return true;
+  }
+  return false;
+}
+}  // namespace
+
+std::string encode_range_bound(const MappedField& f, const json::value& v, bool upper, bool included, const DateFormat* format, const Zone* zone, int64_t now_ms) {
+  const std::string& t = f.type_name;
+  bool open = v.is_null();
+  if (t == "ip_range") {
+    if (open) return std::string(16, upper ? '\xff' : '\0');
+    auto ip = encode_ip(json_text(v));
+    if (!ip) throw Error(ErrorCode::kInvalidParameterValue, "'" + json_text(v) + "' is not an IP string literal.");
+    if (!included) step(*ip, upper ? -1 : 1);
+    return *ip;
+  }
+  if (t == "date_range") {
+    if (open) return sortable(upper ? INT64_MAX : INT64_MIN);
+    const DateFormat& fmt = format != nullptr ? *format : *f.format;
+    int64_t ms = v.is_number() ? v.to_number<int64_t>() : fmt.parse_math(json_text(v), now_ms, upper == included, zone);
+    return sortable(included ? ms : upper ? ms - 1 : ms + 1);
+  }
+  if (t == "float_range" || t == "double_range") {
+    if (open) return sortable(sortable_bits(upper ? INFINITY : -INFINITY));
+    double d = v.is_number() ? v.to_number<double>() : std::strtod(json_text(v).c_str(), nullptr);
+    if (t == "float_range") {
+      auto x = static_cast<float>(d);
+      if (!included) x = std::nextafter(x, upper ? -INFINITY : INFINITY);
+      return sortable(sortable_bits(static_cast<double>(x)));
+    }
+    return sortable(sortable_bits(d) + (included ? 0 : upper ? -1 : 1));
+  }
+  if (open) return sortable(upper ? INT64_MAX : INT64_MIN);
+  std::string s = json_text(v);
+  char* end;
+  double d = std::strtod(s.c_str(), &end);
+  if (s.empty() || *end != 0) throw Error(ErrorCode::kInvalidParameterValue, "For input string: \"" + s + "\"");
+  int64_t n = v.is_int64() ? v.get_int64() : static_cast<int64_t>(upper ? std::floor(d) : std::ceil(d));
+  if (t == "integer_range" && (n > INT32_MAX || n < INT32_MIN)) throw Error(ErrorCode::kInvalidParameterValue, "Value [" + s + "] is out of range for an integer");
+  return sortable(included || static_cast<double>(n) != d ? n : upper ? n - 1 : n + 1);
+}
+
+std::pair<std::string, std::string> encode_range(const MappedField& f, const json::value& v) {
+  if (f.type_name == "ip_range" && v.is_string()) {
+    auto r = ip_range(json_text(v));
+    if (!r) throw Error(ErrorCode::kInvalidParameterValue, "Expected [ip/prefix] but was [" + json_text(v) + "]");
+    return *r;
+  }
+  if (!v.is_object()) throw Error(ErrorCode::kInvalidParameterValue, "error parsing field [" + f.path + "], expected an object but got " + f.path.substr(f.path.rfind('.') + 1));
+  json::value lo, hi;
+  bool with_lo = true, with_hi = true;
+  for (auto& [k, e] : v.as_object()) {
+    if (k == "gt" || k == "gte" || k == "from") lo = e, with_lo = k != "gt";
+    else if (k == "lt" || k == "lte" || k == "to") hi = e, with_hi = k != "lt";
+    else if (k != "include_lower" && k != "include_upper") throw Error(ErrorCode::kInvalidParameterValue, "error parsing field [" + f.path + "], with unknown parameter [" + std::string(k) + "]");
+  }
+  auto out = std::make_pair(encode_range_bound(f, lo, false, with_lo), encode_range_bound(f, hi, true, with_hi));
+  if (out.first > out.second) throw Error(ErrorCode::kInvalidParameterValue, "min value (" + json_text(lo) + ") is greater than max value (" + json_text(hi) + ")");
+  return out;
 }
 
 }  // namespace stele::segments

@@ -28,6 +28,14 @@ class FieldValues : public Host {
       for (auto& v : values_) if (same(v, (*args)[0])) *out = Value(true);
       return true;
     }
+    if (const ListPtr* vector = values_.empty() ? nullptr : values_[0].get<ListPtr>()) {
+      if (name == "vectorValue" || name == "getVectorValue") return *out = values_[0], true;
+      if (name == "magnitude" || name == "getMagnitude") {
+        double sum = 0;
+        for (auto& v : **vector) sum += v.as_double() * v.as_double();
+        return *out = Value(std::sqrt(sum)), true;
+      }
+    }
     if (const MapPtr* point = values_.empty() ? nullptr : values_[0].get<MapPtr>()) {
       if (name == "lat" || name == "lon") return *out = *(*point)->find(name), true;
       if ((name == "arcDistance" || name == "planeDistance") && n == 2) {
@@ -57,7 +65,7 @@ class FieldValues : public Host {
 
 class Document : public Host {
  public:
-  Document(const Mapping& m, const Segment& s, uint32_t doc) : mapping_(m), segment_(s), doc_(doc) {}
+  Document(const Mapping& m, const Segment& s, uint32_t doc, const VectorOf* vectors) : mapping_(m), segment_(s), doc_(doc), vectors_(vectors) {}
   std::string type() const override { return "org.elasticsearch.search.lookup.LeafDocLookup"; }
   bool member(const std::string& name, const List* args, Value* out) override {
     if (args == nullptr) return index(Value(name), out);
@@ -69,6 +77,16 @@ class Document : public Host {
     std::string name = key.text();
     const MappedField* f = mapping_.field(name);
     if (f == nullptr) fail("illegal_argument_exception", "No field found for [" + name + "] in mapping");
+    if (f->type == FieldType::kDenseVector && vectors_ != nullptr && *vectors_) {
+      List values;
+      if (auto v = (*vectors_)(segment_, doc_, f->path)) {
+        ListPtr list = make_list();
+        for (double x : *v) list->push_back(Value(x));
+        values.push_back(Value(list));
+      }
+      *out = Value(HostPtr(std::make_shared<FieldValues>(name, std::move(values), false)));
+      return true;
+    }
     if (f->options().column == ColumnKind::kNone) {
       fail("illegal_argument_exception", f->type == FieldType::kText
           ? "Fielddata is disabled on [" + name + "] in [index]. Text fields are not optimised for operations that require per-document field data like aggregations and sorting, so these operations are disabled by default. Please use a keyword field instead. Alternatively, set fielddata=true on [" + name + "] in order to load field data by uninverting the inverted index. Note that this can use significant memory."
@@ -104,6 +122,7 @@ class Document : public Host {
   const Mapping& mapping_;
   const Segment& segment_;
   uint32_t doc_;
+  const VectorOf* vectors_;
 };
 
 Value function(std::function<Value(List&)> f) {
@@ -113,16 +132,65 @@ Value function(std::function<Value(List&)> f) {
 }
 }  // namespace
 
-Value doc_of(const Mapping& m, const Segment& s, uint32_t doc) { return Value(HostPtr(std::make_shared<Document>(m, s, doc))); }
+namespace {
+// What scripts may ask of the vector of a document: similarities and distances to one of the request.
+void bind_vectors(Script::Variables& variables, const Mapping& mapping, const Segment& s, uint32_t doc, const VectorOf& vectors) {
+  auto bind = [&](const char* name, std::function<double(const std::vector<double>&, const std::vector<double>&)> f) {
+    variables[name] = function([&mapping, &s, doc, &vectors, f](List& a) {
+      if (a.size() != 2) fail("illegal_argument_exception", "a vector function takes a query vector and a field");
+      std::string field = a[1].text();
+      const MappedField* m = mapping.field(field);
+      if (m == nullptr) fail("illegal_argument_exception", "No field found for [" + field + "] in mapping");
+      if (m->type != FieldType::kDenseVector) fail("illegal_argument_exception", "vector functions need a [dense_vector] field, [" + field + "] is of type [" + m->type_name + "]");
+      auto own = vectors(s, doc, m->path);
+      if (!own) fail("illegal_argument_exception", "A document doesn't have a value for a vector field!");
+      auto* list = a[0].get<ListPtr>();
+      if (list == nullptr) fail("class_cast_exception", "the query vector must be a list of numbers");
+      std::vector<double> q;
+      for (auto& v : **list) q.push_back(v.as_double());
+      if (q.size() != own->size()) fail("illegal_argument_exception", "The query vector has a different number of dimensions [" + std::to_string(q.size()) + "] than the document vectors [" + std::to_string(own->size()) + "].");
+      return Value(f(q, *own));
+    });
+  };
+  auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+    return sum;
+  };
+  bind("dotProduct", dot);
+  bind("cosineSimilarity", [dot](const std::vector<double>& a, const std::vector<double>& b) { return dot(a, b) / (std::sqrt(dot(a, a)) * std::sqrt(dot(b, b))); });
+  bind("l1norm", [](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += std::abs(a[i] - b[i]);
+    return sum;
+  });
+  bind("l2norm", [](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return std::sqrt(sum);
+  });
+  bind("hamming", [](const std::vector<double>& a, const std::vector<double>& b) {
+    int sum = 0;
+    for (size_t i = 0; i < a.size(); ++i) sum += std::popcount(static_cast<unsigned>(static_cast<uint8_t>(static_cast<int>(a[i])) ^ static_cast<uint8_t>(static_cast<int>(b[i]))));
+    return static_cast<double>(sum);
+  });
+}
+}  // namespace
 
-std::function<double(const Segment&, uint32_t, float)> scoring(ScriptPtr script, Value params, const Mapping* mapping) {
+Value doc_of(const Mapping& m, const Segment& s, uint32_t doc, const VectorOf* vectors) { return Value(HostPtr(std::make_shared<Document>(m, s, doc, vectors))); }
+
+std::function<double(const Segment&, uint32_t, float)> scoring(ScriptPtr script, Value params, const Mapping* mapping, VectorOf vectors) {
   Value saturation = function([](List& a) { return Value(a.at(0).as_double() / (a.at(0).as_double() + a.at(1).as_double())); });
   Value sigmoid = function([](List& a) {
     double v = std::pow(a.at(0).as_double(), a.at(2).as_double());
     return Value(v / (std::pow(a.at(1).as_double(), a.at(2).as_double()) + v));
   });
-  return [script, params, mapping, saturation, sigmoid](const Segment& s, uint32_t doc, float score) {
-    Value v = script->run({{"doc", doc_of(*mapping, s, doc)}, {"params", params}, {"_score", Value(static_cast<double>(score))}, {"saturation", saturation}, {"sigmoid", sigmoid}});
+  const std::string& text = script->source();
+  bool asks_vectors = vectors && (text.find("cosineSimilarity") != std::string::npos || text.find("dotProduct") != std::string::npos || text.find("norm(") != std::string::npos || text.find("hamming") != std::string::npos);
+  return [script, params, mapping, saturation, sigmoid, vectors = std::move(vectors), asks_vectors](const Segment& s, uint32_t doc, float score) {
+    Script::Variables variables{{"doc", doc_of(*mapping, s, doc, &vectors)}, {"params", params}, {"_score", Value(static_cast<double>(score))}, {"saturation", saturation}, {"sigmoid", sigmoid}};
+    if (asks_vectors) bind_vectors(variables, *mapping, s, doc, vectors);
+    Value v = script->run(variables);
     if (v.null()) fail("illegal_argument_exception", "script_score script returned null");
     return v.get<bool>() != nullptr ? static_cast<double>(v.as_bool()) : v.as_double();
   };

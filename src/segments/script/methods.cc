@@ -294,6 +294,39 @@ bool map_method(MapPtr& m, const std::string& name, List& a, Value* out) {
   return true;
 }
 
+// java.time.DayOfWeek and Month.
+class CalendarName : public Host {
+ public:
+  CalendarName(int64_t number, bool month) : number_(number), month_(month) {}
+  std::string type() const override { return month_ ? "java.time.Month" : "java.time.DayOfWeek"; }
+  std::string text() const override {
+    std::string s = full();
+    for (char& c : s) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    return s;
+  }
+  bool member(const std::string& name, const List* args, Value* out) override {
+    if (name == "value" || (name == "getValue" && args != nullptr)) return *out = Value(static_cast<int>(number_)), true;
+    if (args == nullptr) return false;
+    if (name == "name" || name == "toString") return *out = Value(text()), true;
+    if (name == "ordinal") return *out = Value(static_cast<int>(number_ - 1)), true;
+    if (name == "getDisplayName" && args->size() == 2) {
+      std::string style = (*args)[0].text(), s = full();
+      return *out = Value(style.starts_with("SHORT") ? s.substr(0, 3) : style.starts_with("NARROW") ? s.substr(0, 1) : s), true;
+    }
+    return false;
+  }
+  bool index(const Value&, Value*) override { return false; }
+
+ private:
+  std::string full() const {
+    static const char* kDays[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
+    static const char* kMonths[] = {"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"};
+    return month_ ? kMonths[number_ - 1] : kDays[number_ - 1];
+  }
+  int64_t number_;
+  bool month_;
+};
+
 bool date_method(Instant t, const std::string& name, List& a, Value* out) {
   CivilTime c = civil_from_ms(t.ms);
   int64_t days = days_from_civil(c.year, c.month, c.day);
@@ -305,7 +338,9 @@ bool date_method(Instant t, const std::string& name, List& a, Value* out) {
   if (name == "getMinute" || name == "minute") return number(c.minute);
   if (name == "getSecond" || name == "second") return number(c.second);
   if (name == "getNano" || name == "nano") return number(c.nanos);
-  if (name == "getDayOfWeekEnum" || name == "dayOfWeekEnum" || name == "getDayOfWeek" || name == "dayOfWeek" || name == "getValue" || name == "value") return number(iso_weekday(days));
+  if (name == "getDayOfWeekEnum" || name == "dayOfWeekEnum") return *out = Value(HostPtr(std::make_shared<CalendarName>(iso_weekday(days), false))), true;
+  if (name == "getMonth" || name == "month") return *out = Value(HostPtr(std::make_shared<CalendarName>(c.month, true))), true;
+  if (name == "getDayOfWeek" || name == "dayOfWeek" || name == "getValue" || name == "value") return number(iso_weekday(days));
   if (name == "getDayOfYear" || name == "dayOfYear") {
     return number(days - days_from_civil(c.year, 1, 1) + 1);
   }
@@ -452,7 +487,7 @@ bool static_member(const std::string& type, const std::string& name, Value* out)
     if (name == "NaN") return *out = Value(std::nan("")), true;
     if (name == "POSITIVE_INFINITY" || name == "NEGATIVE_INFINITY") return *out = Value(name[0] == 'P' ? INFINITY : -INFINITY), true;
   }
-  if (type == "ChronoUnit" || type == "Locale" || type == "DayOfWeek") return *out = Value(name), true;
+  if (type == "ChronoUnit" || type == "Locale" || type == "TextStyle" || type == "DayOfWeek") return *out = Value(name), true;
   return false;
 }
 

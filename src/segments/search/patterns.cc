@@ -145,6 +145,15 @@ std::string translate_regexp(std::string_view r) {
   return out;
 }
 
+bool regexp_matches(const std::string& lucene, std::string_view text) {
+  RE2::Options options;
+  options.set_log_errors(false);
+  options.set_max_mem(16 << 20);
+  RE2 re(translate_regexp(lucene), options);
+  if (!re.ok()) throw Error(ErrorCode::kInvalidRegularExpression, re.error());
+  return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), re);
+}
+
 void expand_terms(const Query& q, const Segment& segment, const SegmentField& field,
                   const std::function<bool(std::string_view, const TermInfo&, int)>& f) {
   TermsIter it = segment.terms(field);

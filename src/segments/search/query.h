@@ -118,6 +118,7 @@ bool wildcard_match(std::string_view pattern, std::string_view text, bool ignore
 std::string did_you_mean(const std::string& name, const std::vector<std::string>& known);
 // Optimal string alignment distance, at most `limit` (limit + 1 when above).
 int edit_distance(std::u32string_view a, std::u32string_view b, int limit, bool transpositions);
+bool regexp_matches(const std::string& lucene, std::string_view whole_text);
 // Lucene's regular expressions as RE2 syntax.
 std::string translate_regexp(std::string_view lucene);
 

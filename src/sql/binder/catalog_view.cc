@@ -507,7 +507,33 @@ catalog::Ptr<catalog::Relation> CatalogView::find_relation(std::string_view name
 Oid CatalogView::schema(std::string_view name) {
   if (name == "pg_temp") return temp_schema_;
   auto s = state_->find(ObjectKind::kSchema, 0, name);
-  return s == nullptr ? 0 : s->oid;
+  if (s == nullptr) return 0;
+  if (user_ != 0 && stored_ == 0 && !may_use_schema(*state_, *s, user_))
+    throw Error(ErrorCode::kInsufficientPrivilege, "permission denied for schema " + s->name);
+  return s->oid;
+}
+
+bool member_of(const catalog::State& state, Oid user, Oid role) {
+  std::set<Oid> seen;
+  std::function<bool(Oid)> find = [&](Oid r) {
+    if (r == role) return true;
+    auto o = state.get_as<catalog::Role>(catalog::ObjectKind::kRole, r);
+    if (o == nullptr || !seen.insert(r).second) return false;
+    for (const auto& m : o->member_of)
+      if (find(m.role)) return true;
+    return false;
+  };
+  return find(user);
+}
+
+bool may_use_schema(const catalog::State& state, const catalog::Object& schema, Oid user) {
+  if (schema.oid == catalog::kPgCatalog || schema.oid == catalog::kInformationSchema) return true;
+  const auto role = state.get_as<catalog::Role>(ObjectKind::kRole, user);
+  if (role == nullptr || role->superuser || member_of(state, user, schema.owner)) return true;
+  if (!schema.acl) return false;
+  for (const catalog::AclItem& i : *schema.acl)
+    if ((i.privileges & catalog::kUsage) != 0 && (i.grantee == 0 || member_of(state, user, i.grantee))) return true;
+  return false;
 }
 
 std::string CatalogView::schema_name(Oid oid) {

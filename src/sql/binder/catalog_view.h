@@ -61,6 +61,11 @@ struct CastRow { Oid func = 0; char context = 'e', method = 'f'; };
 struct SortOps { Oid lt = 0, eq = 0, gt = 0; bool hashable = false; };
 struct OpclassRow { Oid oid; std::string name; Oid method, family, type, key_type; bool is_default; };
 
+// Whether `user` is `role` or its member, directly or not (superusers are not members of everything here).
+bool member_of(const catalog::State& state, Oid user, Oid role);
+// Whether `user` may look up names in the schema.
+bool may_use_schema(const catalog::State& state, const catalog::Object& schema, Oid user);
+
 class CatalogView {
  public:
   // path: schema oids in order, implicit ones (pg_temp, pg_catalog) included.
@@ -113,7 +118,18 @@ class CatalogView {
   catalog::Ptr<catalog::Relation> relation(Oid oid);
   catalog::Ptr<catalog::Relation> find_relation(std::string_view name, Oid schema = 0);
   // 0: no such schema. "pg_temp" is the session's own.
+  // A schema by name, 0: none. Throws when set_user() named one who may not use it, but not while stored SQL is bound.
   Oid schema(std::string_view name);
+  void set_user(Oid user) { user_ = user; }
+  class StoredSql {   // names in stored SQL were checked when it was stored
+   public:
+    explicit StoredSql(CatalogView& v) : view_(v) { ++view_.stored_; }
+    ~StoredSql() { --view_.stored_; }
+    StoredSql(const StoredSql&) = delete;
+
+   private:
+    CatalogView& view_;
+  };
   std::string schema_name(Oid oid);
   bool relation_visible(const catalog::Relation& r);
   bool type_visible(Oid oid);
@@ -131,6 +147,8 @@ class CatalogView {
   catalog::StatePtr state_;
   std::vector<Oid> path_;
   std::string database_ = "stele";
+  Oid user_ = 0;
+  int stored_ = 0;
   Oid creation_schema_, temp_schema_;
   std::unordered_map<Oid, std::unique_ptr<TypeRow>> types_;
   std::unordered_map<Oid, std::unique_ptr<ProcRow>> procs_;

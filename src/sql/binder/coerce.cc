@@ -676,7 +676,7 @@ Oid Binder::enforce_generics(const std::vector<Oid>& actual, std::vector<Oid>& d
         elem = oid::kAnyElement;
         array = array != 0 ? array : oid::kAnyArray;
       } else if (poly_unknown) {
-        fail(ErrorCode::kDatatypeMismatch, "could not determine polymorphic type because input has type unknown");
+        throw Error(ErrorCode::kDatatypeMismatch, "could not determine polymorphic type because input has type unknown").position(0);
       }
     }
     if (nonarray && elem != 0 && elem != oid::kAnyElement && cat.is_array(cat.base_type(elem)))

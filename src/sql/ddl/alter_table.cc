@@ -49,6 +49,8 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   if (s->objtype == pg::OBJECT_VIEW && found->relkind != 'v') wrong("a view");
   if (s->objtype == pg::OBJECT_SEQUENCE && found->relkind != 'S') wrong("a sequence");
   if (s->objtype == pg::OBJECT_TYPE && found->relkind != 'c') wrong("a composite type");
+  if (s->objtype == pg::OBJECT_TABLE && found->relkind == 'c')
+    fail(ErrorCode::kWrongObjectType, "\"" + found->name + "\" is a composite type", -1, {}, "Use ALTER TYPE instead.");
   auto r = edit(found);
   if (r->relkind == 'c')
     state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
@@ -546,6 +548,8 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
     case pg::AT_DropInherit: drop_inherit(r, c->def->range_var); return;
     case pg::AT_AddIdentity: {
       Column& col = column();
+      if (col.type != oid::kInt2 && col.type != oid::kInt4 && col.type != oid::kInt8)
+        fail(ErrorCode::kInvalidParameterValue, "identity column type must be smallint, integer, or bigint");
       if (!col.not_null) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" must be declared NOT NULL before identity can be added");
       if (col.identity != catalog::Identity::kNone) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" is already an identity column");
       if (!col.default_sql.empty()) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" already has a default value");

@@ -269,14 +269,16 @@ void Ddl::set_default(Relation& r, int16_t number, const Node* n, bool generated
   BindContext b = bind();
   ExprPtr e = bind_expression(n, generated ? &r : nullptr, generated ? ExprContext::kGeneratedColumn : ExprContext::kColumnDefault, b, c.type, c.typmod, c.name);
   if (generated) {
-    bool self_ref = false, generated_ref = false, is_volatile = false;
-    std::string other;
+    bool is_volatile = false;
+    auto refuse = [&](const std::string& what, int location, const char* detail) {
+      fail(ErrorCode::kInvalidObjectDefinition, what + " in column generation expression", location, detail);
+    };
     walk(e, [&](const Expr& x, int) {
       if (x.kind == ExprKind::kVar) {
         const auto& v = static_cast<const VarExpr&>(x);
-        if (v.column == number) self_ref = true;
-        if (v.column == 0) self_ref = true;
-        if (v.column > 0 && r.columns[v.column - 1].generated) { generated_ref = true; other = r.columns[v.column - 1].name; }
+        if (v.column == 0) refuse("cannot use whole-row variable", v.location, "This would cause the generated column to depend on its own value.");
+        if (v.column > 0 && (v.column == number || r.columns[v.column - 1].generated))
+          refuse("cannot use generated column \"" + r.columns[v.column - 1].name + "\"", v.location, "A generated column cannot reference another generated column.");
       }
       Oid func = x.kind == ExprKind::kFunc ? static_cast<const FuncExpr&>(x).func : x.kind == ExprKind::kOp ? static_cast<const OpExpr&>(x).func : 0;
       if (func != 0)
@@ -284,11 +286,6 @@ void Ddl::set_default(Relation& r, int16_t number, const Node* n, bool generated
       if (x.kind == ExprKind::kSqlValue) is_volatile = true;
       return false;
     });
-    if (generated_ref)
-      fail(ErrorCode::kInvalidObjectDefinition, "cannot use generated column \"" + other + "\" in column generation expression", -1,
-           "A generated column cannot reference another generated column.");
-    if (self_ref) fail(ErrorCode::kInvalidObjectDefinition, "cannot use generated column \"" + c.name + "\" in column generation expression", -1,
-                       "A generated column cannot reference another generated column.");
     if (is_volatile) fail(ErrorCode::kInvalidObjectDefinition, "generation expression is not immutable");
     c.generated = true;
   }

@@ -328,19 +328,44 @@ void Ddl::lock_table(const pg::LockStmt* s) {
 }
 
 std::string Ddl::vacuum(const pg::VacuumStmt* s) {
-  bool analyze = !s->is_vacuumcmd;
+  bool analyze = !s->is_vacuumcmd, full = false, parallel = false, every_page = false;
   for (const Node* n : PG_LIST(s, options)) {
     std::string_view name = n->def_elem->defname;
-    if (name == "analyze") analyze = def_bool(n->def_elem);
+    static const std::set<std::string_view> kVacuum = {"verbose", "skip_locked", "analyze", "freeze", "full", "disable_page_skipping", "index_cleanup", "process_toast", "truncate", "parallel"};
+    if (name != "verbose" && name != "skip_locked" && !(s->is_vacuumcmd && kVacuum.contains(name)))
+      fail(ErrorCode::kSyntaxError, std::string("unrecognized ") + (s->is_vacuumcmd ? "VACUUM" : "ANALYZE") + " option \"" + std::string(name) + "\"", n->def_elem->location);
+    if (name == "parallel") {
+      if (n->def_elem->arg == nullptr) fail(ErrorCode::kSyntaxError, "parallel option requires a value between 0 and 1024", n->def_elem->location);
+      if (const int64_t workers = def_int(n->def_elem); workers < 0 || workers > 1024)
+        fail(ErrorCode::kSyntaxError, "parallel workers for vacuum must be between 0 and 1024", n->def_elem->location);
+      parallel = true;
+    } else if (name == "index_cleanup") {
+      // auto, or a boolean
+    } else if (const bool on = def_bool(n->def_elem); name == "analyze") {
+      analyze = on;
+    } else if (name == "full") {
+      full = on;
+    } else if (name == "disable_page_skipping") {
+      every_page = on;
+    }
   }
+  if (full && parallel) fail(ErrorCode::kFeatureNotSupported, "VACUUM FULL cannot be performed in parallel");
+  if (full && every_page) fail(ErrorCode::kFeatureNotSupported, "VACUUM option DISABLE_PAGE_SKIPPING cannot be used with FULL");
+  if (!analyze)
+    for (const Node* n : PG_LIST(s, rels))
+      if (n->vacuum_relation->n_va_cols > 0) fail(ErrorCode::kFeatureNotSupported, "ANALYZE option must be specified when a column list is provided");
   if (s->is_vacuumcmd) host.prevent_in_block("VACUUM");
   if (analyze) {
     std::vector<Oid> targets;
     for (const Node* n : PG_LIST(s, rels)) {
       Ptr<Relation> r = relation(n->vacuum_relation->relation);
-      for (const Node* c : PG_LIST(n->vacuum_relation, va_cols))
+      std::set<std::string_view> named;
+      for (const Node* c : PG_LIST(n->vacuum_relation, va_cols)) {
         if (r->column(pg::str(c)) == nullptr)
           fail(ErrorCode::kUndefinedColumn, "column \"" + std::string(pg::str(c)) + "\" of relation \"" + r->name + "\" does not exist");
+        if (!named.insert(pg::str(c)).second)
+          fail(ErrorCode::kDuplicateColumn, "column \"" + std::string(pg::str(c)) + "\" of relation \"" + r->name + "\" appears more than once");
+      }
       if (r->relkind == 'r' || r->relkind == 'm') targets.push_back(r->oid);
       // What is in the children counts for a parent.
       for (Oid child : query::inheritance_children(*state(), r->oid))
@@ -379,6 +404,10 @@ void Ddl::reindex(const pg::ReindexStmt* s) {
         if (auto c = state()->relation(child); c->relkind == 'r') indexes.insert(indexes.end(), c->indexes.begin(), c->indexes.end());
     }
   } else {
+    if (s->kind == pg::REINDEX_OBJECT_SCHEMA && view().schema(s->name) == 0)
+      fail(ErrorCode::kInvalidSchemaName, std::string("schema \"") + s->name + "\" does not exist");
+    if (s->kind != pg::REINDEX_OBJECT_SCHEMA && pg::has(s->name) && s->name != host.database_name())
+      fail(ErrorCode::kFeatureNotSupported, "can only reindex the currently open database");
     state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
       auto& r = static_cast<const Relation&>(*o);
       if (r.relkind == 'i' && (s->kind != pg::REINDEX_OBJECT_SCHEMA || view().schema(s->name) == r.schema)) indexes.push_back(r.oid);

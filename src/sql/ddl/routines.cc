@@ -67,7 +67,10 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
       any_out = true;
       out_types.push_back(type.type);
     }
-    if (mode == 'v') f->variadic = view().type(type.type).element;
+    if (mode == 'v') {
+      f->variadic = type.type == oid::kAnyArray ? oid::kAnyElement : type.type == 5078 ? Oid{5077} /* anycompatible */ : type.type == oid::kAny ? type.type : view().type(type.type).element;
+      if (f->variadic == 0) fail(ErrorCode::kInvalidFunctionDefinition, "VARIADIC parameter must be an array");
+    }
     f->all_args.push_back(type.type);
     f->arg_modes.push_back(mode);
     f->arg_names.emplace_back(p->name);

@@ -1,0 +1,335 @@
+// Calls about the cluster that a single node answers by itself: exclusions, health report, features, desired nodes; synonym sets.
+#include "doors/elastic/call.h"
+#include "doors/elastic/index_settings.h"
+
+namespace stele::elastic {
+
+namespace {
+// This server alone: what it has that an expression names.
+Reply resolve_cluster(Call& c) {
+  bool any = false;
+  if (c.path.count("name") != 0) {
+    try {
+      any = !c.resolve(c.part("name"), true, true, true).empty();
+    } catch (const ElasticError& e) {
+      if (e.status != 404) throw;
+    }
+  }
+  json::object me{{"connected", true}, {"skip_unavailable", false}};
+  if (c.path.count("name") != 0) me["matching_indices"] = any;
+  me["version"] = json::object{{"number", "8.19.0"}, {"build_flavor", "default"}, {"minimum_wire_compatibility_version", "7.17.0"}, {"minimum_index_compatibility_version", "7.0.0"}};
+  return Reply(json::object{{"(local)", me}});
+}
+[[noreturn]] void unmeasured(const std::string& what) { throw ElasticError(400, "illegal_argument_exception", what + " is not measured by this server"); }
+
+Reply exclude_voting(Call& c) {
+  std::string names = c.param("node_names"), ids = c.param("node_ids");
+  if (names.empty() == ids.empty()) illegal(names.empty() ? "You must set [node_names] or [node_ids] but not both" : "You must set [node_names] or [node_ids] but not both");
+  json::object list;
+  if (auto old = c.engine().get_thing("voting", "exclusions")) list = *old;
+  json::array all = list.contains("list") ? list.at("list").as_array() : json::array();
+  for (auto& n : split(names.empty() ? ids : names, ',')) {
+    bool me = n == c.door.node_name || n == c.engine().node_id();
+    if (me) throw ElasticError(408, "timeout_exception", "timed out waiting for voting config exclusions [{" + n + "}] to take effect");
+    all.push_back(names.empty() ? json::object{{"node_id", n}, {"node_name", "_absent_"}} : json::object{{"node_id", "_absent_"}, {"node_name", n}});
+  }
+  list["list"] = all;
+  c.engine().put_thing("voting", "exclusions", list);
+  Reply r;
+  r.is_text = true;
+  return r;
+}
+Reply include_voting(Call& c) {
+  c.engine().drop_thing("voting", "exclusions");
+  Reply r;
+  r.is_text = true;
+  return r;
+}
+
+Reply health_report(Call& c) {
+  static const std::vector<std::pair<const char*, const char*>> kIndicators = {
+      {"master_is_stable", "The cluster has a stable master node"}, {"repository_integrity", "No snapshot repositories configured."}, {"disk", "The cluster has enough available disk space."},
+      {"shards_capacity", "The cluster has enough room to add new shards."}, {"shards_availability", "This cluster has all shards available."}, {"data_stream_lifecycle", "No data stream lifecycle health data available yet."}};
+  std::string feature = c.part("feature");
+  if (c.has("size") && c.number("size", 1000) < 0) illegal("The max number of resources should be a positive integer");
+  bool verbose = c.flag("verbose", true);
+  json::object indicators;
+  for (auto& [name, symptom] : kIndicators) {
+    if (!feature.empty() && feature != name) continue;
+    json::object o{{"status", "green"}, {"symptom", symptom}};
+    if (verbose && std::string_view(name) == "master_is_stable") {
+      json::object master{{"node_id", c.engine().node_id()}, {"name", c.door.node_name}};
+      o["details"] = json::object{{"current_master", master}, {"recent_masters", json::array{master}}};
+    }
+    indicators[name] = o;
+  }
+  if (!feature.empty() && indicators.empty()) throw ElasticError(404, "resource_not_found_exception", "Did not find indicator " + feature);
+  json::object out;
+  if (feature.empty()) out["status"] = "green";
+  out["cluster_name"] = c.door.cluster_name;
+  out["indicators"] = indicators;
+  return Reply(out);
+}
+Reply features(Call&) { return Reply(json::object{{"features", json::array{json::object{{"name", "synonyms"}, {"description", "Manages synonyms"}}, json::object{{"name", "tasks"}, {"description", "Manages task results"}}}}}); }
+Reply reset_features(Call&) { return Reply(json::object{{"features", json::array{json::object{{"feature_name", "synonyms"}, {"status", "SUCCESS"}}, json::object{{"feature_name", "tasks"}, {"status", "SUCCESS"}}}}}); }
+Reply info(Call& c) {
+  json::object out{{"cluster_name", c.door.cluster_name}};
+  static const std::set<std::string> kTargets = {"_all", "http", "ingest", "thread_pool", "script"};
+  for (auto& t : split(c.part("target"), ',')) {
+    if (kTargets.count(t) == 0) illegal("request [" + c.request.path + "] contains unrecognized target: [" + t + "]");
+    bool all = t == "_all";
+    if (all && c.part("target") != "_all") illegal("request [" + c.request.path + "] contains _all and individual target [" + c.part("target") + "]");
+  }
+  // Nothing of it is counted, so nothing is shown: an absent member is not a zero.
+  return Reply(out);
+}
+Reply prevalidate(Call& c) {
+  if (!c.has("names") && !c.has("ids") && !c.has("external_ids")) invalid({"request must contain only one of the parameters 'names', 'ids', or 'external_ids'"});
+  return Reply(json::object{{"is_safe", true}, {"message", "cluster status is not RED"}, {"nodes", json::array{json::object{{"id", c.engine().node_id()}, {"name", c.door.node_name}, {"external_id", c.door.node_name}, {"result", json::object{{"is_safe", true}, {"reason", "no_problems"}, {"message", ""}}}}}}});
+}
+Reply reload_secure(Call& c) {
+  return Reply(json::object{{"_nodes", json::object{{"total", 1}, {"successful", 1}, {"failed", 0}}}, {"cluster_name", c.door.cluster_name}, {"nodes", json::object{{c.engine().node_id(), json::object{{"name", c.door.node_name}}}}}});
+}
+Reply shard_stores(Call& c) {
+  json::object indices;
+  std::set<std::string> status;
+  for (auto& s : split(c.param("status", "yellow,red"), ',')) status.insert(s);
+  for (auto& t : c.resolve_param()) {
+    bool yellow = t.index->setting("number_of_replicas") != "0" && !t.index->setting("number_of_replicas").empty();
+    if (status.count("all") == 0 && status.count(yellow ? "yellow" : "green") == 0) continue;
+    json::object shards_json;
+    int64_t n = std::max(1, std::atoi(t.index->setting("number_of_shards").c_str()));
+    json::object node{{"name", c.door.node_name}, {"ephemeral_id", c.engine().node_id()}, {"transport_address", c.door.address}, {"attributes", json::object()}};
+    for (int64_t i = 0; i < n; ++i) shards_json[std::to_string(i)] = json::object{{"stores", json::array{json::object{{c.engine().node_id(), node}, {"allocation_id", t.index->uuid}, {"allocation", "primary"}}}}};
+    indices[t.index->name] = json::object{{"shards", shards_json}};
+  }
+  return Reply(json::object{{"indices", indices}});
+}
+Reply disk_usage(Call& c) {
+  if (!c.flag("run_expensive_tasks", false)) illegal("analyzing the disk usage of an index is expensive and resource-intensive, the parameter [run_expensive_tasks] must be set to [true] in order for the task to be performed.");
+  json::object out{{"_shards", shards(1, false)}};
+  for (auto& t : c.resolve_param()) {
+    uint64_t total = 0;
+    json::object fields;
+    for (auto& s : *t.index->indexed->index.segments()) {
+      total += s->image_bytes();
+      for (auto& [name, f] : s->fields()) {
+        int64_t norms = f.norms != 0 ? s->docs() : 0, columns = 0;
+        if (f.column.kind != segments::ColumnKind::kNone) columns = static_cast<int64_t>(f.column.value_count * f.column.width + (f.column.dense ? 0 : s->docs() / 8) + (f.column.multi ? 4 * uint64_t{s->docs()} : 0));
+        json::object& o = fields[name].is_object() ? fields[name].get_object() : (fields[name] = json::object{{"norms_in_bytes", 0}, {"doc_values_in_bytes", 0}}).get_object();
+        o["norms_in_bytes"] = o["norms_in_bytes"].to_number<int64_t>() + norms;
+        o["doc_values_in_bytes"] = o["doc_values_in_bytes"].to_number<int64_t>() + columns;
+      }
+    }
+    out[t.index->name] = json::object{{"store_size_in_bytes", total}, {"all_fields", json::object{{"total_in_bytes", total}}}, {"fields", fields}};
+  }
+  return Reply(out);
+}
+Reply field_usage(Call&) { unmeasured("the usage of fields"); }
+
+// --- Desired nodes
+
+Reply put_desired(Call& c) {
+  std::string history = c.part("history");
+  char* end;
+  int64_t version = std::strtoll(c.part("version").c_str(), &end, 10);
+  if (version < 0 || *end != 0) invalid({"version must be positive"});
+  json::object body = c.body(true);
+  auto* nodes = body.if_contains("nodes");
+  if (nodes == nullptr || !nodes->is_array()) throw ElasticError(400, "x_content_parse_exception", "Required [nodes]");
+  if (nodes->get_array().empty()) invalid({"nodes must contain at least one node"});
+  bool dry = c.flag("dry_run", false);
+  auto old = c.engine().get_thing("desired_nodes", "latest");
+  json::object next{{"history_id", history}, {"version", version}, {"nodes", *nodes}};
+  bool replaced = old && text_or(*old, "history_id") != history;
+  if (old && !replaced) {
+    int64_t have = old->at("version").to_number<int64_t>();
+    if (have > version) throw ElasticError(409, "version_conflict_exception", "version [" + std::to_string(version) + "] has been superseded by version [" + std::to_string(have) + "] for history [" + history + "]");
+    if (have == version && json::serialize(old->at("nodes")) != json::serialize(*nodes)) {
+      throw ElasticError(400, "illegal_argument_exception", "Desired nodes with history [" + history + "] and version [" + std::to_string(version) + "] already exists with a different definition");
+    }
+  }
+  if (!dry) c.engine().put_thing("desired_nodes", "latest", next);
+  return Reply(json::object{{"replaced_existing_history_id", replaced}, {"dry_run", dry}});
+}
+Reply get_desired(Call& c) {
+  auto t = c.engine().get_thing("desired_nodes", "latest");
+  if (!t) throw ElasticError(404, "resource_not_found_exception", "Desired nodes not found");
+  return Reply(*t);
+}
+Reply delete_desired(Call& c) {
+  c.engine().drop_thing("desired_nodes", "latest");
+  return Reply(json::object{});
+}
+Reply desired_balance(Call&) { unmeasured("the balance of shards, of which a single node has no choice,"); }
+
+// --- Synonym sets
+
+json::object synonym_set(Call& c, const std::string& name) {
+  auto s = c.engine().get_thing("synonyms", name);
+  if (!s) throw ElasticError(404, "resource_not_found_exception", "synonyms set [" + name + "] not found");
+  return *s;
+}
+// The analysers that read a set read it again.
+json::object reloaded(Call& c, const char* result) {
+  json::array details;
+  std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>> changes;
+  for (auto& x : c.engine().all()) {
+    json::object flat;
+    flatten(x->settings, "", flat);
+    std::set<std::string> filters;
+    for (auto& [k, v] : flat) {
+      std::string key(k);
+      if (key.ends_with(".synonyms_set") && json_text(v) == c.part("name")) filters.insert(key.substr(22, key.size() - 22 - 13));
+    }
+    if (filters.empty()) continue;
+    json::array analyzers;
+    for (auto& [k, v] : flat) {
+      std::string key(k);
+      if (!key.starts_with("index.analysis.analyzer.") || !key.ends_with(".filter")) continue;
+      json::array used = v.is_array() ? v.get_array() : json::array{v};
+      for (auto& f : used) {
+        if (filters.count(json_text(f)) == 0) continue;
+        analyzers.push_back(json::value(key.substr(24, key.size() - 24 - 7)));
+        break;
+      }
+    }
+    details.push_back(json::object{{"index", x->name}, {"reloaded_analyzers", analyzers}, {"reloaded_node_ids", json::array{json::value(c.engine().node_id())}}});
+    changes.emplace_back(x, [&engine = c.engine()](json::object& extra) {
+      json::object all;
+      flatten(extra["settings"].get_object(), "", all);
+      inline_synonyms(engine, all);
+      extra["settings"] = nest(all);
+    });
+  }
+  if (!changes.empty()) c.engine().change(changes);
+  auto n = static_cast<int64_t>(details.size());
+  return json::object{{"result", result}, {"reload_analyzers_details", json::object{{"_shards", json::object{{"total", n}, {"successful", n}, {"failed", 0}}}, {"reload_details", details}}}};
+}
+json::array checked_rules(const json::value& given) {
+  json::array rules = given.is_array() ? given.get_array() : json::array{given};
+  std::set<std::string> ids;
+  for (auto& r : rules) {
+    if (!r.is_object()) throw ElasticError(400, "x_content_parse_exception", "[1:1] [synonym_rule] Expected START_OBJECT");
+    json::object& o = r.get_object();
+    std::string text = text_or(o, "synonyms");
+    if (text.empty()) invalid({"synonyms cannot be empty"});
+    std::string left = text.substr(0, text.find("=>"));
+    if (text.find("=>") != std::string::npos) {
+      if (text.find("=>", text.find("=>") + 2) != std::string::npos) invalid({"More than one explicit mapping specified in the same synonyms rule: [" + text + "]"});
+      for (auto& side : {left, text.substr(text.find("=>") + 2)}) if (side.find_first_not_of(" ,") == std::string::npos) invalid({"Incorrect syntax for explicit mapping in synonym rule: [" + text + "]"});
+    }
+    if (!o.contains("id")) o["id"] = Engine::new_id();
+    ids.insert(text_or(o, "id"));
+    json::object tidy{{"id", o.at("id")}, {"synonyms", text}};
+    o = tidy;
+  }
+  std::sort(rules.begin(), rules.end(), [](const json::value& a, const json::value& b) { return text_or(a.get_object(), "id") < text_or(b.get_object(), "id"); });
+  return rules;
+}
+Reply put_synonyms(Call& c) {
+  json::object body = c.body(true);
+  auto* set = body.if_contains("synonyms_set");
+  if (set == nullptr) throw ElasticError(400, "x_content_parse_exception", "Required [synonyms_set]");
+  bool existed = c.engine().get_thing("synonyms", c.part("name")).has_value();
+  c.engine().put_thing("synonyms", c.part("name"), json::object{{"rules", checked_rules(*set)}});
+  return Reply(reloaded(c, existed ? "updated" : "created"), existed ? 200 : 201);
+}
+template <typename F>
+json::array page(Call& c, const json::array& all, F&& shown) {
+  auto from = static_cast<size_t>(c.number("from", 0)), size = static_cast<size_t>(c.number("size", 10));
+  json::array out;
+  for (size_t i = from; i < all.size() && out.size() < size; ++i) out.push_back(shown(all[i]));
+  return out;
+}
+Reply get_synonyms(Call& c) {
+  json::array rules = synonym_set(c, c.part("name")).at("rules").as_array();
+  return Reply(json::object{{"count", rules.size()}, {"synonyms_set", page(c, rules, [](const json::value& v) { return v; })}});
+}
+Reply list_synonyms(Call& c) {
+  json::array all;
+  for (auto& [name, s] : c.engine().things("synonyms")) all.push_back(json::object{{"synonyms_set", name}, {"count", s.at("rules").as_array().size()}});
+  return Reply(json::object{{"count", all.size()}, {"results", page(c, all, [](const json::value& v) { return v; })}});
+}
+Reply delete_synonyms(Call& c) {
+  synonym_set(c, c.part("name"));
+  // An analyzer that reads the set keeps it.
+  std::string used;
+  for (auto& x : c.engine().all()) {
+    json::object flat;
+    flatten(x->settings, "", flat);
+    for (auto& [k, v] : flat) if (std::string(k).ends_with(".synonyms_set") && json_text(v) == c.part("name")) used += (used.empty() ? "" : ", ") + x->name;
+  }
+  if (!used.empty()) illegal("synonyms set [" + c.part("name") + "] cannot be deleted as it is used in the following indices: " + used);
+  c.engine().drop_thing("synonyms", c.part("name"));
+  return Reply(json::object{{"acknowledged", true}});
+}
+Reply put_rule(Call& c) {
+  json::object set = synonym_set(c, c.part("name")), body = c.body(true);
+  json::array rules = set.at("rules").as_array();
+  body["id"] = c.part("rule");
+  json::array one = checked_rules(body);
+  bool existed = false;
+  for (auto& r : rules) {
+    if (text_or(r.get_object(), "id") != c.part("rule")) continue;
+    r = one[0];
+    existed = true;
+  }
+  if (!existed) rules.push_back(one[0]);
+  c.engine().put_thing("synonyms", c.part("name"), json::object{{"rules", checked_rules(rules)}});
+  return Reply(reloaded(c, existed ? "updated" : "created"), existed ? 200 : 201);
+}
+Reply get_rule(Call& c) {
+  json::object set = synonym_set(c, c.part("name"));
+  for (auto& r : set.at("rules").as_array()) if (text_or(r.as_object(), "id") == c.part("rule")) return Reply(r);
+  throw ElasticError(404, "resource_not_found_exception", "synonym rule [" + c.part("rule") + "] on synonyms set [" + c.part("name") + "] not found");
+}
+Reply delete_rule(Call& c) {
+  json::array kept;
+  bool found = false;
+  json::object set = synonym_set(c, c.part("name"));
+  for (auto& r : set.at("rules").as_array()) {
+    if (text_or(r.as_object(), "id") == c.part("rule")) found = true;
+    else kept.push_back(r);
+  }
+  if (!found) throw ElasticError(404, "resource_not_found_exception", "synonym rule [" + c.part("rule") + "] on synonyms set [" + c.part("name") + "] not found");
+  c.engine().put_thing("synonyms", c.part("name"), json::object{{"rules", kept}});
+  return Reply(reloaded(c, "deleted"));
+}
+constexpr const char* kParams = "timeout,master_timeout,node_names,node_ids,wait_for_removal,verbose,size,from,names,ids,external_ids,status,ignore_unavailable,allow_no_indices,expand_wildcards,flush,ignore_throttled,run_expensive_tasks,fields,dry_run,local,refresh";
+}  // namespace
+
+std::vector<Route> admin_routes() {
+  return {
+      {"POST", "/_cluster/voting_config_exclusions", exclude_voting, kParams},
+      {"DELETE", "/_cluster/voting_config_exclusions", include_voting, kParams},
+      {"GET", "/_health_report", health_report, kParams},
+      {"GET", "/_health_report/{feature}", health_report, kParams},
+      {"GET", "/_features", features, kParams},
+      {"POST", "/_features/_reset", reset_features, kParams},
+      {"GET", "/_info/{target}", info, kParams},
+      {"POST", "/_internal/prevalidate_node_removal", prevalidate, kParams},
+      {"POST", "/_nodes/reload_secure_settings", reload_secure, kParams},
+      {"POST", "/_nodes/{node_id}/reload_secure_settings", reload_secure, kParams},
+      {"GET", "/_shard_stores", shard_stores, kParams},
+      {"GET", "/{index}/_shard_stores", shard_stores, kParams},
+      {"POST", "/{index}/_disk_usage", disk_usage, kParams},
+      {"GET", "/{index}/_field_usage_stats", field_usage, kParams},
+      {"PUT", "/_internal/desired_nodes/{history}/{version}", put_desired, kParams},
+      {"GET", "/_internal/desired_nodes/_latest", get_desired, kParams},
+      {"DELETE", "/_internal/desired_nodes", delete_desired, kParams},
+      {"GET,DELETE", "/_internal/desired_balance", desired_balance, kParams},
+      {"GET", "/_dangling", [](Call& c) { return Reply(json::object{{"_nodes", json::object{{"total", 1}, {"successful", 1}, {"failed", 0}}}, {"cluster_name", c.door.cluster_name}, {"dangling_indices", json::array()}}); }, kParams},
+      {"GET", "/_resolve/cluster", resolve_cluster, kParams},
+      {"GET", "/_resolve/cluster/{name}", resolve_cluster, kParams},
+      {"GET", "/_synonyms", list_synonyms, kParams},
+      {"PUT", "/_synonyms/{name}", put_synonyms, kParams},
+      {"GET", "/_synonyms/{name}", get_synonyms, kParams},
+      {"DELETE", "/_synonyms/{name}", delete_synonyms, kParams},
+      {"PUT", "/_synonyms/{name}/{rule}", put_rule, kParams},
+      {"GET", "/_synonyms/{name}/{rule}", get_rule, kParams},
+      {"DELETE", "/_synonyms/{name}/{rule}", delete_rule, kParams},
+  };
+}
+
+}  // namespace stele::elastic
