@@ -279,6 +279,8 @@ std::string Ddl::command_tag(const Node* n) {
     }
     case pg::kAlterObjectSchemaStmt: return "ALTER " + drop_tag(static_cast<int>(n->alter_object_schema_stmt->object_type));
     case pg::kAlterOwnerStmt: return "ALTER " + drop_tag(static_cast<int>(n->alter_owner_stmt->object_type));
+    case pg::kAlterObjectDependsStmt: return "ALTER " + drop_tag(static_cast<int>(n->alter_object_depends_stmt->object_type));
+    case pg::kAlterOperatorStmt: return "ALTER OPERATOR";
     case pg::kCreateSeqStmt: return "CREATE SEQUENCE";
     case pg::kAlterSeqStmt: return "ALTER SEQUENCE";
     case pg::kViewStmt: return "CREATE VIEW";

@@ -352,6 +352,45 @@ std::string Ddl::create_kind(const Node* n) {
       }
       return kind == 'i' ? "ALTER INDEX" : kind == 'm' ? "ALTER MATERIALIZED VIEW" : "ALTER TABLE";
     }
+    case pg::kAlterOperatorStmt: {
+      const pg::AlterOperatorStmt* s = n->alter_operator_stmt;
+      BindContext b = bind();
+      const Oid oid = find_operator(s->opername, b, false);
+      std::map<std::string, Oid> changes_of;
+      auto o = state()->get_as<catalog::Operator>(ObjectKind::kOperator, oid);
+      if (o == nullptr && !host.superuser()) fail(ErrorCode::kInsufficientPrivilege, "must be owner of operator " + view().oper(oid)->name);
+      if (o != nullptr) check_owner(*o, "operator");
+      for (const Node* x : PG_LIST(s, options)) {
+        const pg::DefElem* d = x->def_elem;
+        const std::string k = d->defname;
+        if (k == "leftarg" || k == "rightarg" || k == "function" || k == "procedure" || k == "commutator" || k == "negator" || k == "hashes" || k == "merges")
+          fail(ErrorCode::kSyntaxError, "operator attribute \"" + k + "\" cannot be changed");
+        if (k != "restrict" && k != "join") fail(ErrorCode::kSyntaxError, "operator attribute \"" + k + "\" not recognized");
+        std::vector<std::string> name;
+        if (d->arg != nullptr && d->arg->node_case == pg::kTypeName) name = pg::strings(PG_LIST(d->arg->type_name, names));
+        else if (d->arg != nullptr && d->arg->node_case == pg::kList) name = pg::strings(PG_LIST(d->arg->list, items));
+        changes_of[k] = name.empty() || name == std::vector<std::string>{"none"} ? 0
+                        : k == "restrict" ? support_function(name, {oid::kInternal, oid::kOid, oid::kInternal, oid::kInt4})->oid
+                                          : support_function(name, {oid::kInternal, oid::kOid, oid::kInternal, oid::kInt2, oid::kInternal})->oid;
+      }
+      if (o == nullptr) return "ALTER OPERATOR";
+      auto m = edit(o);
+      if (changes_of.contains("restrict")) m->restriction = changes_of["restrict"];
+      if (changes_of.contains("join")) m->join = changes_of["join"];
+      put(m);
+      return "ALTER OPERATOR";
+    }
+    case pg::kAlterCollationStmt: {
+      auto c = state()->get_as<catalog::Collation>(ObjectKind::kCollation, resolve_collation(pg::strings(PG_LIST(n->alter_collation_stmt, collname)), bind()));
+      if (c != nullptr) check_owner(*c, "collation");
+      notice("version has not changed");
+      return "ALTER COLLATION";
+    }
+    case pg::kAlterObjectDependsStmt: {
+      const pg::AlterObjectDependsStmt* s = n->alter_object_depends_stmt;
+      if (state()->find(ObjectKind::kExtension, 0, s->extname->sval) == nullptr) fail(ErrorCode::kUndefinedObject, std::string("extension \"") + s->extname->sval + "\" does not exist");
+      return command_tag(n);
+    }
     case pg::kSecLabelStmt: {
       const pg::SecLabelStmt* s = n->sec_label_stmt;
       if (!pg::has(s->provider)) fail(ErrorCode::kInvalidParameterValue, "no security label providers have been loaded");

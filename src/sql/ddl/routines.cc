@@ -27,7 +27,7 @@ std::string standard_body(std::string_view text) {
       while (last > i && !tokens[last].is("end")) --last;
       return std::string(text.substr(static_cast<size_t>(tokens[i + 1].end), static_cast<size_t>(tokens[last].begin - tokens[i + 1].end)));
     }
-    if (tokens[i].is("return") && i > 0) return "SELECT" + std::string(text.substr(static_cast<size_t>(tokens[i].end)));
+    if (tokens[i].is("return") && i > 0) return std::string(kReturnBody) + "SELECT" + std::string(text.substr(static_cast<size_t>(tokens[i].end)));
   }
   return {};
 }
@@ -142,7 +142,7 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
   if (s->sql_body != nullptr) {
     if (language != "sql") fail(ErrorCode::kInvalidFunctionDefinition, "inline SQL function body only valid for language SQL");
     if (!f->source.empty()) fail(ErrorCode::kInvalidFunctionDefinition, "duplicate function body specified");
-    f->source = standard_body(text);
+    f->sql_body = standard_body(text);
   }
   if (language == "sql") f->language = 14;
   else if (language == "plpgsql") f->language = 13563;
@@ -240,7 +240,7 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
     try {
       if (language == "plpgsql") {
         for (Error& w : plpgsql::validate(host, *f)) {
-          const int offset = body_offset(text, f->source);
+          const int offset = body_offset(text, f->sql_body.empty() ? f->source : f->sql_body);
           if (offset >= 0) w.set_position(position(offset) + w.position() - 1);
           host.notice("WARNING", w);
         }
@@ -248,9 +248,11 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
       else if (language == "sql") validate_sql_function(host, *f);
     } catch (const Error& e) {
       Error copy = e;
-      const int offset = body_offset(text, f->source);
-      if (e.position() > 0 && offset >= 0) copy.set_position(position(offset) + e.position() - 1);
-      else if (e.position() > 0) copy.set_internal(f->source, e.position());
+      const std::string& body = f->sql_body.empty() ? f->source : f->sql_body;
+      const int lead = body.starts_with(kReturnBody) ? static_cast<int>(kReturnBody.size() + std::string_view("SELECT").size()) : 0;
+      const int offset = body_offset(text, body.substr(static_cast<size_t>(lead)));
+      if (e.position() > 0 && offset >= 0) copy.set_position(position(offset) + e.position() - lead - 1);
+      else if (e.position() > 0) copy.set_internal(f->sql_body.empty() ? f->source : f->sql_body, e.position());
       if (language == "sql" && e.position() <= 0) copy.add_context("SQL function \"" + f->name + "\"");
       throw copy;
     }

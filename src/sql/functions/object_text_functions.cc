@@ -334,6 +334,18 @@ Datum get_function_arg_default(FnCall& c) {
   if (n < 1 || n > inputs || at < 0 || static_cast<size_t>(at) >= s->proc->defaults.size()) return c.null();
   return c.text(s->proc->defaults[static_cast<size_t>(at)]);
 }
+// A standard body; the stored text when it no longer binds.
+std::string body_text(FnCall& c, const catalog::Function& f) {
+  try {
+    return standard_body_text(host_of(c), f);
+  } catch (const Error&) {
+    return f.sql_body;
+  }
+}
+Datum get_function_sqlbody(FnCall& c) {
+  auto f = host_of(c).view().state()->function(c.arg(0).as_oid());
+  return f && !f->sql_body.empty() ? c.text(body_text(c, *f)) : c.null();
+}
 Datum get_functiondef(FnCall& c) {
   auto s = signature(c);
   auto f = host_of(c).view().state()->function(c.arg(0).as_oid());
@@ -358,7 +370,7 @@ Datum get_functiondef(FnCall& c) {
   if (f->returns_set && f->rows != 1000 && f->rows > 0) line += fmt::format(" ROWS {}", f->rows);
   if (!line.empty()) out += line + "\n";
   for (auto& [n, v] : f->settings) out += fmt::format(" SET {} TO {}\n", quote_identifier(n), quote_literal(v));
-  if (!f->sql_body.empty()) return c.text(out + f->sql_body + "\n");
+  if (!f->sql_body.empty()) return c.text(out + body_text(c, *f) + "\n");
   std::string tag = f->prokind == 'p' ? "$procedure$" : "$function$";
   while (f->source.find(tag) != std::string::npos) tag.insert(tag.size() - 1, "x");
   return c.text(out + "AS " + tag + f->source + tag + "\n");
@@ -457,7 +469,7 @@ void register_object_text_functions(FunctionRegistry& r) {
   r.add("pg_get_function_result", get_function_result);
   r.add("pg_get_function_arg_default", get_function_arg_default);
   r.add("pg_get_functiondef", get_functiondef);
-  r.add("pg_get_function_sqlbody", always_null);
+  r.add("pg_get_function_sqlbody", get_function_sqlbody);
   r.add("pg_get_triggerdef", get_triggerdef);
   r.add("pg_get_triggerdef_ext", get_triggerdef);
   r.add("pg_get_ruledef", get_ruledef);

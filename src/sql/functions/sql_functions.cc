@@ -4,6 +4,7 @@
 #include "query/rewrite.h"
 #include "sql/parser/parser.h"
 #include "sql/parser/pg.h"
+#include "sql/deparse/deparse.h"
 #include "sql/functions/host.h"
 #include "sql/plpgsql/call.h"
 #include "sql/session/utility.h"
@@ -329,7 +330,7 @@ Datum make_row(UtilityHost& host, Oid type, std::span<const NullableDatum> row, 
 void validate_sql_function(UtilityHost& host, const catalog::Function& f) {
   Callee c;
   c.name = f.name;
-  c.source = f.source;
+  c.source = f.sql_body.empty() ? f.source : f.sql_body;
   c.result = f.result;
   c.returns_set = f.returns_set;
   c.args = f.args;
@@ -444,6 +445,42 @@ void install_function_calls(UtilityHost& host) {
     });
   };
   ctx.fire_trigger = [h](const TriggerEvent& event) { return plpgsql::fire_triggers(*h, event); };
+}
+
+std::string standard_body_text(UtilityHost& host, const catalog::Function& f) {
+  CalleePtr c = make_callee(host, f.oid, f.args, 0);
+  const bool is_return = f.sql_body.starts_with(kReturnBody);
+  // Arguments go by their names where they have one.
+  auto named = [&](const std::string& sql) {
+    std::string out;
+    bool quoted = false;
+    for (size_t i = 0; i < sql.size(); ++i) {
+      if (sql[i] == '\'' || sql[i] == '"') quoted = !quoted;
+      if (quoted || sql[i] != '$' || i + 1 >= sql.size() || !std::isdigit(static_cast<unsigned char>(sql[i + 1]))) {
+        out += sql[i];
+        continue;
+      }
+      size_t n = 0, at = i + 1;
+      while (at < sql.size() && std::isdigit(static_cast<unsigned char>(sql[at]))) n = n * 10 + static_cast<size_t>(sql[at++] - '0');
+      if (n >= 1 && n <= c->arg_names.size() && !c->arg_names[n - 1].empty()) out += quote_identifier(c->arg_names[n - 1]);
+      else out += sql.substr(i, at - i);
+      i = at - 1;
+    }
+    return out;
+  };
+  std::string out;
+  for (size_t i = 0; i < c->statements.size(); ++i) {
+    bind_body_statement(host, *c, i);
+    const Statement& st = c->statements[i];
+    if (is_return) {
+      const QueryPtr& q = st.query;
+      return "RETURN " + named(deparse_expression(q->targets.at(0).expr, nullptr, host.view(), *host.exec().eval));
+    }
+    DeparseOptions options;
+    options.start_indent = 1;
+    out += " " + named(deparse_query(*st.query, host.view(), *host.exec().eval, options)) + ";\n";
+  }
+  return "BEGIN ATOMIC\n" + out + "END";
 }
 
 }  // namespace stele::sql

@@ -201,7 +201,13 @@ void SessionImpl::set_variable(const pg::Node* node) {
       settings_.reset_all();
       break;
     case PG_QUERY__VARIABLE_SET_KIND__VAR_SET_MULTI: {
-      if (name == "TRANSACTION SNAPSHOT") throw Error(ErrorCode::kFeatureNotSupported, "SET TRANSACTION SNAPSHOT is not supported");
+      if (name == "TRANSACTION SNAPSHOT") {
+        if (status_ == TxnStatus::kIdle && !multi_statement_) notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET TRANSACTION can only be used in transaction blocks"));
+        if (isolation_ == storage::Isolation::kReadCommitted)
+          throw Error(ErrorCode::kFeatureNotSupported, "a snapshot-importing transaction must have isolation level SERIALIZABLE or REPEATABLE READ");
+        // None can have been exported.
+        throw Error(ErrorCode::kInvalidParameterValue, fmt::format("invalid snapshot identifier: \"{}\"", v->n_args > 0 ? const_text(v->args[0], nullptr) : ""));
+      }
       const bool session = name == "SESSION CHARACTERISTICS";
       if (!session && status_ == TxnStatus::kIdle && !multi_statement_) {
         notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "SET TRANSACTION can only be used in transaction blocks"));

@@ -122,6 +122,11 @@ std::vector<OutputColumn> call_columns(const PgQuery__Node* statement, std::stri
 // `text` is the statement's, for positions; may be empty.
 void run_do(const PgQuery__Node* statement, std::string_view text, UtilityHost& host);
 
+// Begins the stored text of a body that was written as RETURN expression.
+constexpr std::string_view kReturnBody = "/*return*/";
+// Such a body, or one of BEGIN ATOMIC, as pg_get_functiondef shows it.
+std::string standard_body_text(UtilityHost& host, const catalog::Function& f);
+
 // CREATE FUNCTION ... LANGUAGE sql: throws what is wrong with the body.
 void validate_sql_function(UtilityHost& host, const catalog::Function& f);
 

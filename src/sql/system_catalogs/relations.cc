@@ -81,7 +81,7 @@ const std::vector<std::shared_ptr<const catalog::Relation>>& all() { return defi
 
 bool depends_on_state_alone(Oid relation) {
   auto def = find(relation);
-  return def && def->schema == catalog::kPgCatalog && (builtin_producer(def->name) != nullptr || object_producer(def->name) != nullptr);
+  return def && def->schema == catalog::kPgCatalog && (entry_producer(def->name) != nullptr || builtin_producer(def->name) != nullptr || object_producer(def->name) != nullptr);
 }
 
 void scan(Oid relation, Context& context, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
