@@ -115,7 +115,7 @@ class Reactor {
   void run_once(int timeout_ms);
 
   void post(std::function<void()> task);  // any thread
-  bool in_loop() const { return std::this_thread::get_id() == thread_id_; }
+  bool in_loop() const { return std::this_thread::get_id() == thread_id_.load(std::memory_order_relaxed); }
   // Runs f after delay; f returns the next delay in microseconds, or a negative number to end.
   uint64_t add_timer(int64_t delay_us, std::function<int64_t()> f);
   void cancel_timer(uint64_t id);
@@ -137,7 +137,7 @@ class Reactor {
   int epoll_ = -1, wake_ = -1;
   std::atomic<bool> stop_{false};
   std::thread thread_;
-  std::thread::id thread_id_;
+  std::atomic<std::thread::id> thread_id_;   // others ask while the loop starts
   std::mutex tasks_mutex_;
   std::vector<std::function<void()>> tasks_;
   std::atomic<bool> has_tasks_{false};

@@ -7,7 +7,7 @@ namespace stele::catalog {
 namespace {
 
 bool server_wide(ObjectKind kind) {
-  return kind == ObjectKind::kRole || kind == ObjectKind::kDatabase || kind == ObjectKind::kSetting || kind == ObjectKind::kSettings;
+  return kind == ObjectKind::kRole || kind == ObjectKind::kDatabase || kind == ObjectKind::kSetting || kind == ObjectKind::kSettings || kind == ObjectKind::kTablespace;
 }
 
 class DatabaseView : public State {

@@ -6,7 +6,7 @@
 namespace stele::catalog {
 namespace {
 
-constexpr char kVersion = 3;   // 2: partitions, rules, what is inherited, more of aggregates and operators; 3: databases
+constexpr char kVersion = 4;   // 2: partitions, rules, what is inherited, more of aggregates and operators; 3: databases; 4: base types, entries
 
 // One field list a struct (describe below) serves writing and reading.
 struct Writer {
@@ -136,6 +136,9 @@ template <typename A> void describe(A& a, Type& x) {
   base(a, x);
   a(x.schema, x.typtype, x.element, x.array, x.relation, x.labels, x.base, x.base_typmod, x.not_null, x.default_sql,
     x.collation, x.constraints, x.subtype, x.multirange, x.range, x.subtype_opclass, x.canonical, x.subdiff);
+  if (a.version >= 4)
+    a(x.like, x.input, x.output, x.receive, x.send, x.modin, x.modout, x.analyze, x.subscript, x.defined, x.preferred, x.by_value, x.length, x.category, x.delimiter,
+      x.alignment, x.storage);
 }
 template <typename A> void describe(A& a, Function& x) {
   base(a, x);
@@ -173,6 +176,11 @@ template <typename A> void describe(A& a, Policy& x) {
   base(a, x);
   a(x.relation, x.command, x.permissive, x.roles, x.using_sql, x.check_sql);
 }
+template <typename A> void describe(A& a, EntryMember& x) { a(x.kind, x.oid, x.number, x.left, x.right, x.object, x.extra); }
+template <typename A> void describe(A& a, Entry& x) {
+  base(a, x);
+  a(x.schema, x.facts, x.options, x.list, x.refs, x.columns, x.members);
+}
 template <typename A> void describe(A& a, Setting& x) { base(a, x); a(x.value); }
 
 template <typename T> std::string encode_as(const Object& o) {
@@ -195,7 +203,12 @@ template <typename T> std::shared_ptr<const Object> decode_as(Loader& l) {
   X(kCast, Cast) X(kCollation, Collation) X(kRole, Role) X(kDatabase, Database) X(kExtension, Extension)        \
   X(kTrigger, Trigger) X(kPolicy, Policy) X(kSetting, Setting)
 
+static bool is_entry(ObjectKind k) {
+  return k >= ObjectKind::kEventTrigger || k == ObjectKind::kLanguage || k == ObjectKind::kTextSearchConfig || k == ObjectKind::kStatistics;
+}
+
 std::string encode_object(const Object& object) {
+  if (is_entry(object.kind())) return encode_as<Entry>(object);
   switch (object.kind()) {
 #define STELE_CASE(kind, type) case ObjectKind::kind: return encode_as<type>(object);
     STELE_CATALOG_KINDS(STELE_CASE)
@@ -210,7 +223,11 @@ std::shared_ptr<const Object> decode_object(ObjectKind kind, std::string_view by
   if (l.version < 1 || l.version > kVersion)
     throw Error(ErrorCode::kFeatureNotSupported, "catalog object has an unknown format version");
   std::shared_ptr<const Object> o;
-  switch (kind) {
+  if (is_entry(kind)) {
+    auto entry = std::make_shared<Entry>(kind);
+    describe(l, *entry);
+    o = entry;
+  } else switch (kind) {
 #define STELE_CASE(kind, type) case ObjectKind::kind: o = decode_as<type>(l); break;
     STELE_CATALOG_KINDS(STELE_CASE)
 #undef STELE_CASE

@@ -23,6 +23,10 @@ enum class ObjectKind : uint8_t {
   kTrigger, kPolicy, kLanguage, kAggregate, kTextSearchConfig, kStatistics, kSetting, kSettings /* ALTER ROLE/DATABASE SET */,
   kConstraint /* of a table or domain; an address in dependencies only */, kDefault /* of a column, the same */,
   kRule /* the same */,
+  // Held as Entry, as kLanguage, kTextSearchConfig and kStatistics are.
+  kEventTrigger, kOpclass, kOpfamily, kAccessMethod, kConversion, kTransform, kPublication, kPublicationRelation,
+  kPublicationSchema, kSubscription, kTablespace, kForeignWrapper, kForeignServer, kUserMapping, kTextSearchDictionary,
+  kTextSearchParser, kTextSearchTemplate,
 };
 
 struct AclItem {  // grantor grants privileges to grantee (0 = PUBLIC)
@@ -202,6 +206,11 @@ struct Type : Object {
   std::vector<Constraint> constraints;
   // Ranges.
   Oid subtype = 0, multirange = 0, range = 0, subtype_opclass = 0, canonical = 0, subdiff = 0;
+  // Base types (typtype b without an element, p while only a shell): `like` is the built-in type whose values they are.
+  Oid like = 0, input = 0, output = 0, receive = 0, send = 0, modin = 0, modout = 0, analyze = 0, subscript = 0;
+  bool defined = true, preferred = false, by_value = false;
+  int16_t length = -1;
+  char category = 'U', delimiter = ',', alignment = 'i', storage = 'x';
 };
 
 struct Function : Object {
@@ -299,6 +308,34 @@ struct Policy : Object {
   bool permissive = true;
   std::vector<Oid> roles;
   std::string using_sql, check_sql;
+};
+// Objects that little reads but statements about them and the system catalogues: foreign servers, publications, operator
+// classes, text search dictionaries, event triggers ... What each fact means stands with the statement that makes it
+// (sql/ddl) and the catalogue that shows it (sql/system_catalogs/entry_rows.cc).
+struct EntryMember {  // of an operator class or family (o operator, f function), a configuration's mapping (m)
+  char kind = 0;
+  Oid oid = 0;
+  int32_t number = 0;
+  Oid left = 0, right = 0, object = 0, extra = 0;
+};
+struct Entry : Object {
+  explicit Entry(ObjectKind k = ObjectKind::kSetting) : what(k) {}
+  ObjectKind what;
+  ObjectKind kind() const override { return what; }
+  Oid schema_oid() const override { return schema; }
+  Oid schema = 0;
+  std::map<std::string, std::string> facts;
+  std::vector<std::pair<std::string, std::string>> options;   // in the order in which they were given
+  std::vector<std::string> list;
+  std::vector<Oid> refs;
+  std::vector<int16_t> columns;
+  std::vector<EntryMember> members;
+  const std::string& fact(const std::string& name) const {
+    static const std::string kNone;
+    auto it = facts.find(name);
+    return it == facts.end() ? kNone : it->second;
+  }
+  Oid ref(size_t i) const { return i < refs.size() ? refs[i] : 0; }
 };
 // A namespaced blob for things a door keeps in the catalogue without being a relation (index
 // templates, aliases, pipelines, Qdrant aliases): name is "kind/name".

@@ -47,6 +47,9 @@ std::string name_key(const Object& o) {
       if (c.database != 0) put_be32(target, c.database);
       return scoped_key(o.kind(), c.source, target);
     }
+    case ObjectKind::kOpclass:
+    case ObjectKind::kOpfamily:   // one name serves every access method
+      return scoped_key(o.kind(), o.schema_oid(), o.name + '\0' + static_cast<const Entry&>(o).fact("method"));
     default: return scoped_key(o.kind(), o.schema_oid() != 0 ? o.schema_oid() : o.database, o.name);
   }
 }

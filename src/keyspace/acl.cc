@@ -151,10 +151,11 @@ std::string Acl::set_rule(AclUser& u, std::string_view op, bool default_all_chan
   if (iequals(op, "off")) { u.enabled = false; return ""; }
   if (iequals(op, "nopass")) { u.nopass = true; u.passwords.clear(); return ""; }
   if (iequals(op, "resetpass")) { u.nopass = false; u.passwords.clear(); return ""; }
-  if (iequals(op, "sanitize-payload")) { u.sanitize_skip = false; return ""; }
-  if (iequals(op, "skip-sanitize-payload")) { u.sanitize_skip = true; return ""; }
+  if (iequals(op, "sanitize-payload")) { u.sanitize_skip = false; u.sanitize_asked = true; return ""; }
+  if (iequals(op, "skip-sanitize-payload")) { u.sanitize_skip = true; u.sanitize_asked = false; return ""; }
   if (iequals(op, "reset")) {
     u.nopass = u.enabled = u.sanitize_skip = false;
+    u.sanitize_asked = true;
     u.passwords.clear();
     u.selectors.assign(1, {});
     u.selectors[0].all_channels = default_all_channels;
@@ -174,7 +175,7 @@ std::string Acl::set_rule(AclUser& u, std::string_view op, bool default_all_chan
   }
   if (!op.empty() && (op[0] == '<' || op[0] == '!')) {
     std::string hash = op[0] == '<' ? sha256_hex(op.substr(1)) : std::string(op.substr(1));
-    if (op[0] == '!' && hash.size() != 64) return "The provided password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
+    if (op[0] == '!' && hash.size() != 64) return "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters";
     auto it = std::find(u.passwords.begin(), u.passwords.end(), hash);
     if (it == u.passwords.end()) return "The password you are trying to remove from the user does not exist";
     u.passwords.erase(it);
@@ -239,6 +240,7 @@ std::string Acl::describe(const AclUser& u) const {
   std::string r = u.enabled ? "on" : "off";
   if (u.nopass) r += " nopass";
   if (u.sanitize_skip) r += " skip-sanitize-payload";
+  if (u.sanitize_asked) r += " sanitize-payload";
   for (auto& p : u.passwords) r += " #" + p;
   for (size_t i = 0; i < u.selectors.size(); ++i) {
     auto& s = u.selectors[i];

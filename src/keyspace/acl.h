@@ -28,7 +28,7 @@ struct AclSelector {
 };
 struct AclUser {
   std::string name;
-  bool enabled = false, nopass = false, sanitize_skip = false;
+  bool enabled = false, nopass = false, sanitize_skip = false, sanitize_asked = false;
   std::vector<std::string> passwords;                          // SHA-256, hex
   std::vector<AclSelector> selectors{1};                       // [0] is the root
 };

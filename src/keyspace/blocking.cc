@@ -125,11 +125,17 @@ void Keyspace::serve_ready_keys() {
         current = s;
         int db_before = s->db;
         s->db = dbn;
+        int64_t started = system_clock().monotonic_us();
         call(*s, spec, views, kCallPropagate);
+        int64_t took = system_clock().monotonic_us() - started;
         if (s->db == dbn) s->db = db_before;
         current = previous;
         s->block.retrying = false;
-        if (s->reply.out().size() != before) unblock(*s);
+        if (s->reply.out().size() == before) continue;
+        std::vector<std::string> whole = std::move(s->block.argv);
+        unblock(*s);
+        std::vector<std::string_view> whole_views(whole.begin(), whole.end());
+        if (!spec->is(kCmdSkipSlowlog)) log_slow(*s, whole_views, took);
       }
     }
   }

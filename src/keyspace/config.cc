@@ -248,6 +248,9 @@ std::string Config::set(Param& p, std::string v) {
           for (auto& [name, value] : p.values) known |= iequals(name, w);
           all &= known;
         }
+        bool save = false, nosave = false;
+        for (auto& w : words(v)) { save |= iequals(w, "save"); nosave |= iequals(w, "nosave"); }
+        if (save && nosave) return "shutdown options SAVE and NOSAVE can't be used simultaneously";
         if (all && !v.empty()) n = 0;
       }
       if (n < 0) {

@@ -20,6 +20,7 @@ struct Dirt {
   // Names of elements that went away; of lists, the stored form of their nodes' places.
   std::unordered_set<std::string> removed;
   std::unordered_map<int64_t, void*> nodes;        // lists: nodes by their place
+  void* scan = nullptr;                            // lists: from this node on none was written yet; those before count in `nodes`
   std::set<std::pair<uint64_t, uint64_t>> blocks;  // streams: blocks that changed or went
   std::unordered_map<std::string, uint64_t> groups;  // streams: hashes of the groups as they were last written
   // Everything is to be written anew: no place was left between two nodes of a list, too many names to remember went away.

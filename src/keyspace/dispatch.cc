@@ -83,6 +83,11 @@ void Keyspace::count_error(std::string_view line) {
 bool Keyspace::deny(Session& s, CommandSpec* spec, std::string_view error) {
   if (s.in_multi) s.dirty_exec = true;
   if (spec != nullptr) ++spec->rejected;
+  if (spec != nullptr && spec->name == "exec") {
+    discard_multi(s);
+    s.reply.error(fmt::format("-EXECABORT Transaction discarded because of: {}", error[0] == '-' ? error.substr(1) : fmt::format("ERR {}", error)));
+    return true;
+  }
   s.reply.error(error);
   return true;
 }
@@ -178,6 +183,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
     if (pause_until_ms > now_ms_ && !busy) {
       if (!pause_writes_only || spec->is(kCmdWrite | kCmdMayReplicate) || (is_exec && queued_write)) {
         s.paused = true;
+        s.paused_at = ++pauses;
         return false;
       }
     }
@@ -220,7 +226,7 @@ bool Keyspace::execute(Session& s, Argv argv) {
     if (s.tracking.caching_set) {
       if (s.last_command != nullptr && s.last_command->name != "client|caching" && !s.in_multi) s.tracking.caching = s.tracking.caching_set = false;
     }
-    if (call_depth == 0) after_command(s);
+    if (call_depth == 0) after_command();
     if (s.reply.out().size() > 65536 || s.pubsub()) check_output_limit(s);
     if (s.close_asked && s.host != nullptr) s.host->close(s, true);
   }
@@ -228,13 +234,20 @@ bool Keyspace::execute(Session& s, Argv argv) {
   return ran;
 }
 
-void Keyspace::after_command(Session& s) {
+void Keyspace::after_command() {
   if (!ready_keys.empty()) serve_ready_keys();
-  if (tracking_clients > 0) tracking_limit();
+  if (tracking_clients > 0) {  // what it sends is no part of this command's replies
+    Session* running = current;
+    current = nullptr;
+    tracking_limit();
+    current = running;
+  }
 }
 
 void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
-  if (!monitors.empty() && !spec->is(kCmdSkipMonitor | kCmdAdmin) && !replaying && !s.block.retrying) feed_monitors(s, argv);
+  const bool monitored = !monitors.empty() && !spec->is(kCmdAdmin) && !replaying && !s.block.retrying;
+  const bool script = monitored && spec->group == "scripting" && spec->is(kCmdSkipMonitor);
+  if (script) feed_monitors(s, argv);  // before the commands that it calls; all others once they are done
   uint64_t dirty_before = dirty, errors_before = s.reply.errors;
   int64_t start = call_depth == 0 ? monotonic_us_ : system_clock().monotonic_us();
   Call c{*this, s, argv, spec, s.reply, db(s.db)};
@@ -247,6 +260,7 @@ void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
   ++call_depth;
   spec->handler(c);
   --call_depth;
+  if (monitored && !script && !spec->is(kCmdSkipMonitor)) feed_monitors(s, argv);
   if (collect) collecting_keys = false;
   if (dirty != dirty_before && (flags & kCallPropagate) && !c.stop_propagation && commit_effects && !replaying) {
     if (!c.rewritten.empty()) {
@@ -289,18 +303,45 @@ void Keyspace::call(Session& s, CommandSpec* spec, Argv argv, int flags) {
   }
 }
 
+// Which words of a command are passwords, or tell about users.
+static std::vector<bool> secret_args(const CommandSpec* spec, Argv argv) {
+  std::vector<bool> hidden(argv.size());
+  if (spec == nullptr) return hidden;
+  auto hide = [&](size_t from, size_t n) {
+    for (size_t i = from; i < std::min(from + n, argv.size()); ++i) hidden[i] = true;
+  };
+  const std::string& name = spec->name;
+  if (name == "auth") hide(1, argv.size());
+  else if (name == "acl|setuser" || name == "acl|deluser" || name == "acl|getuser") hide(2, argv.size());
+  else if (name == "config|set") {
+    for (size_t i = 2; i + 1 < argv.size(); i += 2)
+      for (std::string_view secret : {"masterauth", "masteruser", "requirepass", "tls-key-file-pass", "tls-client-key-file-pass"})
+        if (iequals(argv[i], secret)) hidden[i + 1] = true;
+  } else if (name == "hello" || name == "migrate") {
+    for (size_t i = name == "hello" ? 2 : 6; i < argv.size(); ++i) {
+      if (iequals(argv[i], "keys")) break;
+      if (iequals(argv[i], "auth")) { hide(i + 1, name == "hello" ? 2 : 1); i += name == "hello" ? 2 : 1; }
+      else if (iequals(argv[i], "auth2")) { hide(i + 1, 2); i += 2; }
+    }
+  }
+  return hidden;
+}
+
 void Keyspace::log_slow(Session& s, Argv argv, int64_t us) {
   int64_t limit = config.s.slowlog_log_slower_than;
   if (limit < 0 || us < limit || config.s.slowlog_max_len == 0) return;
-  if (s.script) return;
-  SlowlogEntry e{slowlog_id++, now_ms_ / 1000, us, {}, s.address, s.name};
+  const Session& caller = s.script && current_script != nullptr ? *current_script : s;
+  SlowlogEntry e{slowlog_id++, now_ms_ / 1000, us, {}, caller.address, caller.name};
   constexpr size_t kMaxArgs = 32, kMaxLen = 128;
+  std::vector<bool> hidden = secret_args(commands.find(argv), argv);
   for (size_t i = 0; i < argv.size(); ++i) {
     if (i == kMaxArgs - 1 && argv.size() > kMaxArgs) {
       e.argv.push_back(fmt::format("... ({} more arguments)", argv.size() - kMaxArgs + 1));
       break;
     }
-    if (argv[i].size() > kMaxLen)
+    if (hidden[i])
+      e.argv.emplace_back("(redacted)");
+    else if (argv[i].size() > kMaxLen)
       e.argv.push_back(fmt::format("{}... ({} more bytes)", argv[i].substr(0, kMaxLen), argv[i].size() - kMaxLen));
     else
       e.argv.emplace_back(argv[i]);
@@ -325,7 +366,8 @@ void Keyspace::feed_monitors(Session& s, Argv argv) {
   int64_t us = now_us();
   Session* origin = s.script && current_script != nullptr ? current_script : &s;
   std::string line = fmt::format("{}.{:06} [{} {}]", us / 1000000, us % 1000000, s.db, s.script ? "lua" : origin->address);
-  for (auto a : argv) { line += ' '; line += quoted(a); }
+  std::vector<bool> hidden = secret_args(commands.find(argv), argv);
+  for (size_t i = 0; i < argv.size(); ++i) { line += ' '; line += hidden[i] ? "\"(redacted)\"" : quoted(argv[i]); }
   for (Session* m : monitors) {
     if (m == &s) continue;
     push_begin(*m);
@@ -380,11 +422,14 @@ void Keyspace::pause_clients(bool writes_only, int64_t until_ms) {
 }
 void Keyspace::unpause_clients() {
   pause_until_ms = 0;
+  std::vector<Session*> held;
   for (Session* s : sessions)
-    if (s->paused) {
-      s->paused = false;
-      if (s->host != nullptr) s->host->wake(*s);
-    }
+    if (s->paused) held.push_back(s);
+  std::sort(held.begin(), held.end(), [](const Session* a, const Session* b) { return a->paused_at < b->paused_at; });
+  for (Session* s : held) {
+    s->paused = false;
+    if (s->host != nullptr) s->host->wake(*s);
+  }
 }
 
 void Keyspace::check_output_limit(Session& s) {
@@ -413,11 +458,7 @@ void Keyspace::round_end() {
   if (!ready_keys.empty()) serve_ready_keys();
   tracking_round();
   if (rows_active) rows->trim(false);
-  for (int i = 0; i < 64 && !lazy_.empty(); ++i) {
-    lazy_.pop_front();
-    --lazy_pending;
-    ++stats.lazyfreed;
-  }
+  free_some(1024);
 }
 
 int64_t Keyspace::cron() {
@@ -435,7 +476,7 @@ int64_t Keyspace::cron() {
       while (d->dict.rehashing() && system_clock().monotonic_us() - start < 1000) d->dict.step(100);
     }
   }
-  for (int i = 0; i < 4096 && !lazy_.empty(); ++i) { lazy_.pop_front(); --lazy_pending; ++stats.lazyfreed; }
+  free_some(8192);
   if (config.s.maxmemory > 0 && config.s.maxmemory_policy != kNoEviction) { bool freed; evict(&freed); }
   stats.peak_memory = std::max(stats.peak_memory, used_memory());
   if (now_ms_ - stats.ops_last_ms >= 100) {

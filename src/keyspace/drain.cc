@@ -10,6 +10,9 @@ constexpr auto kDrainEvery = std::chrono::seconds(15);
 constexpr uint64_t kDrainLogBytes = 128 << 20;      // of log since the last drain: what recovery replays
 constexpr uint64_t kDrainLogMost = 4 * kDrainLogBytes;
 constexpr int kRest = 50;  // a large value is written out in one go: commands are held up for one part in fifty at most
+constexpr double kShareLeast = 0.06;                // of a processor, while commands run and there is little log to replay
+constexpr double kBusyCommands = 3000;              // a second, from which on commands come first
+constexpr auto kLongestRest = std::chrono::milliseconds(50);
 constexpr size_t kSliceEntries = 256, kSliceBytes = 256 << 10;
 constexpr auto kSyncEvery = std::chrono::milliseconds(700);  // so that a second is never reached
 }  // namespace
@@ -38,17 +41,39 @@ void DurableKeyspace::held(Clock::time_point since) {
   auto us = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - since).count());
   longest_hold_us_ = std::max(longest_hold_us_, us);
   if (us > ks_.draining.longest_latch_us) ks_.draining.longest_latch_us = us;
+  commands_seen_ = ks_.stats.commands;
+  pressed_ = ks_.memory_limit() != 0 && ks_.used_memory() > ks_.memory_limit();
+}
+
+// After a slice of work, without the latch: what drains took of the processor is a small share of it as long as commands
+// run, a larger one the more log there is that recovery would replay, and all of it when nobody else wants it.
+void DurableKeyspace::rest(double least_share) {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  int64_t cpu_us = t.tv_sec * 1000000 + t.tv_nsec / 1000, worked = cpu_us - cpu_at_rest_us_;
+  double passed = std::chrono::duration<double>(Clock::now() - rested_).count();
+  bool busy = static_cast<double>(commands_seen_ - commands_at_rest_) > kBusyCommands * passed;
+  double behind = static_cast<double>(store_.log().bytes_appended() - bytes_at_drain_) / static_cast<double>(kDrainLogMost);
+  double share = least_share + (1 - least_share) * std::clamp(behind, 0.0, 1.0);
+  auto rest = std::chrono::microseconds(!busy || pressed_ ? 50 : std::max<int64_t>(50, static_cast<int64_t>(static_cast<double>(worked) * (1 / share - 1))));
+  if (!stopping_) std::this_thread::sleep_for(std::min<Clock::duration>(rest, kLongestRest));
+  cpu_at_rest_us_ = cpu_us;
+  commands_at_rest_ = commands_seen_;
+  rested_ = Clock::now();
 }
 
 void DurableKeyspace::drain_entry(Database& d, Entry* e, storage::Lsn lsn, Ops* ops) {
-  retire(disk_key(d.id, e->key()), ops);
+  std::string key = disk_key(d.id, e->key());
+  if (!generations_.empty()) retire(key, ops);
   e->value.set_dirty(false);
   e->value.set_stored(true);
   std::string v;
+  std::string dump = dump_value(e->value, false);
+  v.reserve(16 + dump.size());
   put_le<uint64_t>(v, lsn);
   put_le<int64_t>(v, ks_.expire_of(d, e));
-  v += dump_value(e->value);
-  ops->push_back({disk_key(d.id, e->key()), std::move(v), false});
+  v += dump;
+  ops->push_back({std::move(key), std::move(v), false});
 }
 
 void DurableKeyspace::drain_changes(int db, Changes& changes) {
@@ -70,6 +95,7 @@ void DurableKeyspace::drain_changes(int db, Changes& changes) {
   std::vector<std::string> collections;
   while (removed != changes.removed.end() || !changes.queue.empty()) {
     Ops ops;
+    ops.reserve(kSliceEntries);
     collections.clear();
     {
       KeyspaceLatch latch(ks_.latch());
@@ -105,12 +131,13 @@ void DurableKeyspace::drain_changes(int db, Changes& changes) {
     if (!ops.empty()) derived_.write(ops, derived_.applied());
     erase_retired();
     for (auto& key : collections) drain_collection(db, key);
-    if (!stopping_) std::this_thread::sleep_for(std::chrono::milliseconds(1));  // leaves the latch to the doors
+    rest(kShareLeast);
   }
 }
 
 void DurableKeyspace::drain_all() {
   longest_hold_us_ = 0;
+  bytes_at_drain_ = store_.log().bytes_appended();
   std::vector<Changes> changes;
   storage::Lsn applied;
   std::string functions;
@@ -162,6 +189,7 @@ void DurableKeyspace::spill() {
         for (size_t k = 0; k < (n + 1) / 2; ++k) {
           Object& v = sample[k]->value;
           uint32_t access = v.lru();
+          ks_.lazy_free(std::move(v));
           v = Object(v.type(), Enc::kCold, nullptr);
           v.set_lru(access);
           ++ks_.draining.cold_keys;
@@ -169,6 +197,11 @@ void DurableKeyspace::spill() {
         }
       }
       idle = dropped == 0 ? idle + 1 : 0;
+    }
+    for (bool more = true; more;) {
+      KeyspaceLatch latch(ks_.latch());
+      ks_.free_some(2048);
+      more = ks_.lazy_pending > 0;
     }
     if (round % 8 == 7) std::this_thread::sleep_for(std::chrono::microseconds(200));
   }
@@ -193,18 +226,17 @@ Entry* DurableKeyspace::load_value(Database& d, Entry* e) {
 
 void DurableKeyspace::drain_loop() {
   auto last_drain = Clock::now();
-  uint64_t bytes_at_drain = store_.log().bytes_appended();
+  bytes_at_drain_ = store_.log().bytes_appended();
   std::unique_lock lock(wait_mutex_);
   while (!stopping_) {
     wake_.wait_for(lock, std::chrono::milliseconds(100));
     if (stopping_) break;
     lock.unlock();
     auto passed = Clock::now() - last_drain;
-    uint64_t log_bytes = store_.log().bytes_appended() - bytes_at_drain;
+    uint64_t log_bytes = store_.log().bytes_appended() - bytes_at_drain_;
     bool due = (passed > kDrainEvery || log_bytes > kDrainLogBytes) && passed > std::chrono::microseconds(longest_hold_us_ * kRest);
     if (due || log_bytes > kDrainLogMost || pressed()) {
       last_drain = Clock::now();
-      bytes_at_drain = store_.log().bytes_appended();
       drain_all();
       spill();
       store_.log().retain("keyspace", derived_.durable_applied());

@@ -24,7 +24,7 @@ constexpr size_t kManyElements = 256, kManyBytes = 64 << 10, kManyNodes = 16;
 constexpr size_t kManyChanges = 65536;  // of which a batch is not made when they are a fourth of all: the collection is written anew
 constexpr size_t kSliceBytes = 256 << 10;
 constexpr auto kSliceTime = std::chrono::microseconds(500);
-constexpr double kRestMost = 3, kRestLeast = 0.25;  // times the time for which a slice held the latch
+constexpr double kShareFirst = 0.1;  // of a processor; more when writers stay ahead
 constexpr uint64_t kVersion = 2;                    // 1, which had no such mark, had whole values only
 constexpr const char* kVersionKey = "v";
 
@@ -171,15 +171,27 @@ bool DurableKeyspace::emit(Object& o, Slice* s) {
     done = !s->scanning;
   });
   if (o.type() == Type::kList) {
-    for (auto& place : dirt.removed) s->erase(place);
-    dirt.removed.clear();
+    auto put = [&](const List::Node* n) {
+      std::string v(1, n->plain ? 1 : 0);
+      v.append(reinterpret_cast<const char*>(n->data), n->bytes);
+      s->put(List::stored_place(n->place), std::move(v));
+    };
+    while (dirt.scan != nullptr && s->room()) {
+      auto* n = static_cast<List::Node*>(dirt.scan);
+      dirt.scan = n->next;
+      if (!n->dirty) put(n);
+    }
+    s->scanning = dirt.scan != nullptr;
+    done = !s->scanning;
+    while (!dirt.removed.empty() && s->room()) {
+      s->erase(*dirt.removed.begin());
+      dirt.removed.erase(dirt.removed.begin());
+    }
     while (!dirt.nodes.empty() && s->room()) {
       auto it = dirt.nodes.begin();
       auto* n = static_cast<List::Node*>(it->second);
       n->dirty = false;
-      std::string v(1, n->plain ? 1 : 0);
-      v.append(reinterpret_cast<const char*>(n->data), n->bytes);
-      s->put(List::stored_place(n->place), std::move(v));
+      put(n);
       dirt.nodes.erase(it);
     }
   }
@@ -230,17 +242,21 @@ std::string DurableKeyspace::head_of(Database& d, Entry* e, storage::Lsn lsn, ui
   return v;
 }
 
-void DurableKeyspace::track_anew(Object& o, const std::string& on_disk) {
+std::unique_ptr<Dirt> DurableKeyspace::track_anew(Object& o, const std::string& on_disk) {
   generation_ = std::max(generation_, derived_.applied()) + 1;
   auto fresh = std::make_unique<Dirt>();
   fresh->owner = on_disk;
   fresh->generation = generation_;
   auto& dirt = *o.dirt();
-  if (dirt != nullptr) fresh->queue = std::move(dirt->queue);  // marked elements stay so
-  dirt = std::move(fresh);
-  if (o.type() == Type::kList) o.list().track_all();
+  if (dirt != nullptr) {  // marked elements stay so
+    fresh->queue = std::move(dirt->queue);
+    if (!dirt->whole) fresh->nodes = std::move(dirt->nodes);
+  }
+  dirt.swap(fresh);
+  if (o.type() == Type::kList) o.list().track_anew();
   if (o.type() == Type::kStream)
     for (auto& [id, block] : o.stream().blocks) o.stream().mark(id);
+  return fresh;
 }
 
 void DurableKeyspace::drain_collection(int db, const std::string& key) {
@@ -248,8 +264,9 @@ void DurableKeyspace::drain_collection(int db, const std::string& key) {
   Slice s;
   uint64_t generation = 0;
   size_t backlog_before = SIZE_MAX;
-  double rest = kRestMost;
+  double share = kShareFirst;
   bool marked = false;
+  std::unique_ptr<Dirt> replaced;   // may be large: freed without the latch
   for (bool first = true, done = false; !done; first = false) {
     s.started = Clock::now();
     bool gone = false, out_of_places = false;
@@ -266,7 +283,7 @@ void DurableKeyspace::drain_collection(int db, const std::string& key) {
         if (e == nullptr || changes_of(d).flushed || !e->value.dirty() || dirt == nullptr) return;
         bool tracked = *dirt != nullptr && e->value.stored() && (*dirt)->owner == on_disk && !(*dirt)->whole;
         if (!tracked || ((*dirt)->size() > kManyChanges && (*dirt)->size() > count_of(e->value) / 4)) {
-          track_anew(e->value, on_disk);
+          replaced = track_anew(e->value, on_disk);
           s.fresh = true;
           s.scanning = e->value.type() != Type::kList && e->value.type() != Type::kStream;
         }
@@ -289,7 +306,6 @@ void DurableKeyspace::drain_collection(int db, const std::string& key) {
       }
       held(s.started);
     }
-    auto took = Clock::now() - s.started;
     if (gone) {
       // The batch is dropped: disk keeps the older state, on which newer effects replay.
       if (s.fresh && marked) {
@@ -314,10 +330,10 @@ void DurableKeyspace::drain_collection(int db, const std::string& key) {
       derived_.write(s.ops, derived_.applied());
     }
     if (done || stopping_) continue;
-    // Leaves the latch to the doors, the less the further writers are ahead.
-    if (!s.scanning && backlog > backlog_before / 8 * 7) rest = std::max(kRestLeast, rest / 2);
+    // Commands come first, but what changes meanwhile is to be gathered again: who never catches up never ends.
+    if (!s.scanning && backlog > backlog_before / 8 * 7) share = std::min(1.0, share * 2);
     backlog_before = s.scanning ? SIZE_MAX : backlog;
-    std::this_thread::sleep_for(std::max<Clock::duration>(std::chrono::duration_cast<Clock::duration>(took * rest), std::chrono::microseconds(100)));
+    rest(share);
   }
 }
 

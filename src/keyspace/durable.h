@@ -72,12 +72,13 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   void drain_changes(int db, Changes& changes);
   void drain_entry(Database& d, Entry* e, storage::Lsn lsn, Ops* ops);
   void held(std::chrono::steady_clock::time_point since);   // the latch; for statistics and pacing
+  void rest(double least_share);
 
   // ---- collections by elements (drain_elements.cc) ----
   struct Slice;
   static bool by_elements(const Object& o);
   void drain_collection(int db, const std::string& key);
-  void track_anew(Object& o, const std::string& disk_key);
+  std::unique_ptr<Dirt> track_anew(Object& o, const std::string& disk_key);   // returns what it replaced
   bool emit(Object& o, Slice* s);
   std::string head_of(Database& d, Entry* e, storage::Lsn lsn, uint64_t generation);
   // What an older form of the key left behind goes once the batch with `ops` is written: then erase_retired().
@@ -108,7 +109,13 @@ class DurableKeyspace : public storage::Participant, private ChangeSink {
   std::unordered_map<std::string, uint64_t> generations_;
   std::vector<std::pair<std::string, uint64_t>> retired_;
   uint64_t generation_ = 0;
-  uint64_t longest_hold_us_ = 0;  // of the latch, in the last drain; the draining thread's
+  // Pacing, the draining thread's.
+  uint64_t longest_hold_us_ = 0;  // of the latch, in the last drain
+  uint64_t bytes_at_drain_ = 0;   // of log when the drain began
+  uint64_t commands_seen_ = 0, commands_at_rest_ = 0;
+  int64_t cpu_at_rest_us_ = 0;
+  std::chrono::steady_clock::time_point rested_;
+  bool pressed_ = false;          // memory is short: clean values are wanted soon
   std::thread drainer_, syncer_;
   std::mutex wait_mutex_;
   std::condition_variable wake_;

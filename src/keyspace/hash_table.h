@@ -54,6 +54,17 @@ class HashTable {
     for (int t = 0; t < 2; ++t)
       if (capacity(t) > 0) __builtin_prefetch(tables_[t][h & (capacity(t) - 1)]);
   }
+  // Once that has arrived too: the second node, and what f(first) asks for.
+  template <class F>
+  void prefetch_behind(uint64_t h, F f) const {
+    for (int t = 0; t < 2; ++t) {
+      if (capacity(t) == 0) continue;
+      if (const N* n = tables_[t][h & (capacity(t) - 1)]) {
+        __builtin_prefetch(n->next);
+        f(n);
+      }
+    }
+  }
   const N* find(std::string_view key) const { return const_cast<HashTable*>(this)->find(key); }
 
   // The key must not be present.
@@ -153,6 +164,29 @@ class HashTable {
     bits_[0] = bits_[1] = -1;
     used_[0] = used_[1] = 0;
     rehash_ = -1;
+  }
+
+  // Takes nodes out for f to free, of a table in which nobody will look for anything any more; counts *most down. True when empty.
+  template <class F>
+  bool shed(size_t* most, F f) {
+    if (rehash_ < 0) rehash_ = 0;
+    for (int t = 0; t < 2; ++t) {
+      if (used_[t] == 0) continue;
+      for (; used_[t] > 0 && *most > 0; ++rehash_) {
+        for (N* n = tables_[t][rehash_]; n != nullptr;) {
+          N* next = n->next;
+          f(n);
+          n = next;
+          --used_[t];
+          *most -= *most > 0;
+        }
+        tables_[t][rehash_] = nullptr;
+      }
+      if (used_[t] > 0) return false;
+      rehash_ = 0;
+    }
+    clear();
+    return true;
   }
 
   // A node picked with (nearly) equal chance; the table must not be empty.

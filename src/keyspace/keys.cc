@@ -55,6 +55,7 @@ void Keyspace::prefetch(const Session& s, std::span<const Argv> requests) {
     dict.prefetch_bucket(wanted[n++].hash);
   }
   for (size_t i = 0; i < n; ++i) dict.prefetch_chain(wanted[i].hash);
+  for (size_t i = 0; i < n; ++i) dict.prefetch_behind(wanted[i].hash, [](const Entry*) {});
   for (size_t i = 0; i < n; ++i) {
     Entry* e = dict.find_hashed(wanted[i].key, wanted[i].hash);
     if (e == nullptr || e->value.enc() == Enc::kInt || e->value.enc() == Enc::kCold) continue;
@@ -69,6 +70,25 @@ void Keyspace::prefetch(const Session& s, std::span<const Argv> requests) {
   }
   for (Want& w : std::span(wanted, n))
     if (w.value != nullptr && !w.element.empty()) with_table(*w.value, [&](auto& table) { table.prefetch_chain(w.element_hash); });
+  for (Want& w : std::span(wanted, n)) {
+    if (w.value == nullptr || w.element.empty()) continue;
+    with_table(*w.value, [&](auto& table) {
+      table.prefetch_behind(w.element_hash, [](const auto* node) {
+        if constexpr (requires { __builtin_prefetch(node->value); }) __builtin_prefetch(node->value);
+      });
+    });
+  }
+}
+void Keyspace::prefetch_keys(Database& d, Argv argv, size_t from, size_t step) {
+  if (d.dict.size() < 4096) return;  // at hand anyway
+  uint64_t hashes[kPrefetched];
+  size_t n = 0;
+  for (size_t i = from; i < argv.size() && n < kPrefetched; i += step) d.dict.prefetch_bucket(hashes[n++] = hash_key(argv[i]));
+  for (size_t i = 0; i < n; ++i) d.dict.prefetch_chain(hashes[i]);
+  for (size_t i = 0; i < n; ++i)
+    d.dict.prefetch_behind(hashes[i], [](const Entry* e) {
+      if (e->value.enc() != Enc::kInt) __builtin_prefetch(e->value.str());
+    });
 }
 
 // ---- access clocks: 24 bits, seconds for LRU; minutes and a logarithmic counter for LFU ----
@@ -191,6 +211,15 @@ void Keyspace::lazy_free(Object&& o) {
     Object dead = std::move(o);
   }
 }
+void Keyspace::free_some(size_t allocations) {
+  while (allocations > 0 && !lazy_.empty()) {
+    if (!lazy_.front().shed(&allocations)) return;
+    lazy_.pop_front();
+    --lazy_pending;
+    ++stats.lazyfreed;
+    allocations -= allocations > 0;
+  }
+}
 void Keyspace::remove_entry(Database& d, Entry* e) {
   if (sink != nullptr) sink->removing(d, *e);
   if (e->value.enc() == Enc::kCold) --draining.cold_keys;
@@ -276,6 +305,7 @@ void Keyspace::flush_db(Database& d, bool) {
   // Consumers blocked on streams that go away must be told.
   for (auto& [key, list] : d.blocked)
     if (Entry* e = d.dict.find(key); e != nullptr && e->value.type() == Type::kStream) signal_ready(d, key);
+  d.avg_ttl = 0;
   // Streams of tables' changes stay.
   std::vector<std::pair<std::string, Object>> kept;
   if (rows_active)

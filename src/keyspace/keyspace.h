@@ -159,6 +159,9 @@ class Keyspace {
   bool execute(Session& s, Argv argv);
   // Starts to fetch into the processor's caches what requests that come next will look up. Changes nothing.
   void prefetch(const Session& s, std::span<const Argv> requests);
+  // The same for the next keys of one command, from argument `from` on: call it once every kPrefetched keys.
+  static constexpr size_t kPrefetched = 16;
+  void prefetch_keys(Database& d, Argv argv, size_t from, size_t step);
   // The time at which the last command ended is not the time of the next one.
   void time_passed() { time_known_ = false; }
   // Timers: expiry, eviction, timeouts, statistics. Returns milliseconds until the next call.
@@ -198,6 +201,7 @@ class Keyspace {
   void flush_db(Database& d, bool watch_all);
   void swap_dbs(int a, int b);
   void lazy_free(Object&& o);
+  void free_some(size_t allocations);                                  // of what lazy_free() left for later
   uint32_t lru_clock() const { return static_cast<uint32_t>(now_ms_ / 1000) & 0xffffff; }
   uint64_t idle_ms(const Object& o) const;
   void init_access(Object& o);
@@ -320,6 +324,7 @@ class Keyspace {
   std::string run_id, replid;
   int64_t pause_until_ms = 0;
   bool pause_writes_only = false;
+  uint64_t pauses = 0;              // how many clients were held back
   Session* current = nullptr;       // whose command runs
   Session* current_script = nullptr;
   bool in_exec = false, in_script = false;
@@ -341,7 +346,7 @@ class Keyspace {
 
  private:
   void bind_config();
-  void after_command(Session& s);
+  void after_command();
   bool deny(Session& s, CommandSpec* spec, std::string_view error);
   void finish_collected();
   std::recursive_mutex latch_;
@@ -397,7 +402,8 @@ void scan_elements(Call& c, Object* o, uint64_t cursor, size_t first_option);
 bool parse_scan_cursor(Call& c, size_t i, uint64_t* out);
 
 // dump.cc
-std::string dump_value(const Object& o);                 // RDB type byte, payload, version, crc
+// RDB type byte, payload, version, crc (0: none, for what is stored under a checksum anyway).
+std::string dump_value(const Object& o, bool checksum = true);
 bool dumped_type(std::string_view payload, Type* type);  // of dump_value's result
 bool restore_value(Keyspace& ks, std::string_view payload, Object* out, bool verify);  // of dump_value
 std::string digest_hex(Keyspace& ks);

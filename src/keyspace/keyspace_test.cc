@@ -81,6 +81,67 @@ TEST(Keyspace, CollectionsAgreeWithAModelAcrossEncodings) {
   for (size_t i = 0; i < list.size(); i += 37) EXPECT_EQ(c.run(fmt::format("LINDEX l {}", i)), fmt::format("${}\r\n{}\r\n", list[i].size(), list[i]));
 }
 
+// The order of a sorted set beside std::set: inserts, moves, removals, ranks and ranges, for sizes with up to three levels.
+TEST(Zset, OrderAgreesWithAModel) {
+  for (uint64_t seed : {1, 2, 3}) {
+    Random random(seed);
+    Zset z;
+    std::map<std::string, double> scores;
+    std::set<std::pair<double, std::string>> model;
+    const uint64_t members = seed == 1 ? 300 : 12000, values = seed == 2 ? 3 : 5000;
+    for (int step = 0; step < 60000; ++step) {
+      std::string m = fmt::format("m{}", step < 12000 && seed == 3 ? static_cast<uint64_t>(step) : random.below(members));
+      double s = step < 12000 && seed == 3 ? step : static_cast<double>(random.below(values));
+      bool shrinking = step > 40000;
+      if (auto it = scores.find(m); it != scores.end()) {
+        model.erase({it->second, m});
+        if (random.below(shrinking ? 8 : 2) != 0 && shrinking) {
+          EXPECT_TRUE(z.remove(m));
+          scores.erase(it);
+        } else {
+          z.update(z.find(m), s);
+          it->second = s;
+          model.insert({s, m});
+        }
+      } else if (shrinking) {
+        EXPECT_FALSE(z.remove(m));
+      } else {
+        z.insert(m, s);
+        scores[m] = s;
+        model.insert({s, m});
+      }
+      if (step % 5000 == 0) {
+        ASSERT_TRUE(z.order.whole(model.size())) << "seed " << seed << " step " << step;
+      }
+    }
+    ASSERT_TRUE(z.order.whole(model.size())) << "seed " << seed;
+    uint64_t rank = 0;
+    auto place = z.first();
+    for (auto& [s, m] : model) {
+      ASSERT_TRUE(place);
+      ASSERT_EQ(place->key(), m);
+      if (rank % 7 == 0) {
+        EXPECT_EQ(z.rank(*place), rank);
+        EXPECT_EQ(*z.at_rank(rank), *place);
+        ScoreRange range{s, s, false, false};
+        auto lower = model.lower_bound({s, ""}), upper = model.upper_bound({s, "z"});
+        EXPECT_EQ((*z.first_in(range))->key(), lower->second);
+        EXPECT_EQ((*z.last_in(range))->key(), std::prev(upper)->second);
+      }
+      ++place;
+      ++rank;
+    }
+    EXPECT_FALSE(place);
+    EXPECT_FALSE(z.at_rank(rank));
+    for (auto it = model.rbegin(), end = model.rend(); it != end; ++it) {
+      place = it == model.rbegin() ? z.last() : --place;
+      ASSERT_EQ(place->key(), it->second);
+    }
+    for (auto& [m, s] : scores) EXPECT_TRUE(z.remove(m));
+    EXPECT_TRUE(z.order.whole(0));
+  }
+}
+
 TEST(Durable, StateSurvivesRestartAndDraining) {
   std::string directory = (std::filesystem::temp_directory_path() / fmt::format("keyspace_test.{}", getpid())).string();
   std::filesystem::remove_all(directory);

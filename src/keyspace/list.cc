@@ -42,7 +42,6 @@ void List::mark(Node* n) {
 }
 // A new node's place: beyond the ends, or half way between its neighbours.
 void List::place(Node* n) {
-  if (dirt == nullptr || dirt->whole) return;
   bool out = false;
   if (n->prev == nullptr) n->place = n->next == nullptr ? 0 : n->next->place - kGap;
   else if (n->next == nullptr) n->place = n->prev->place + kGap;
@@ -52,24 +51,28 @@ void List::place(Node* n) {
   }
   constexpr int64_t kEnd = int64_t{1} << 62;
   if (out || n->place > kEnd || n->place < -kEnd) {
-    dirt->whole = true;  // places mean nothing any more until they are given anew
-    dirt->nodes.clear();
-    dirt->removed.clear();
-    return;
+    n->place = 0;
+    crowded_ = true;
+    if (dirt != nullptr) {
+      dirt->whole = true;
+      dirt->nodes.clear();
+      dirt->removed.clear();
+    }
   }
+  if (dirt == nullptr || dirt->whole) return;
   dirt->removed.erase(stored_place(n->place));
   mark(n);
 }
-void List::track_all() {
-  int64_t next = 0;
+void List::track_anew() {
+  dirt->scan = head_;
+  if (!crowded_) return;
+  crowded_ = false;
   dirt->nodes.clear();
-  dirt->removed.clear();
-  dirt->whole = false;
+  int64_t next = 0;
   for (Node* n = head_; n != nullptr; n = n->next) {
     n->place = next;
     next += kGap;
     n->dirty = false;
-    mark(n);
   }
 }
 void List::append_stored(int64_t place, bool plain, std::string_view bytes) {
@@ -124,6 +127,7 @@ List::Node* List::plain_node(Node* after, std::string_view s) {
   return n;
 }
 void List::drop(Node* n) {
+  if (dirt != nullptr && dirt->scan == n) dirt->scan = n->next;
   if (dirt != nullptr && !dirt->whole) {
     dirt->nodes.erase(n->place);
     dirt->removed.insert(stored_place(n->place));

@@ -21,7 +21,7 @@ class List {
     unsigned char* data = nullptr;  // a listpack, or the element's bytes
     uint32_t bytes = 0, count = 0;
     bool plain = false, dirty = false;
-    int64_t place = 0;              // rises along the list; kept while the list keeps track of its changes
+    int64_t place = 0;              // rises along the list
   };
   // A position; node null is past the end. Invalid after changes other than its own.
   struct Iter {
@@ -62,8 +62,8 @@ class List {
   // Changes since the list was last written to disk, node by node.
   std::unique_ptr<Dirt> dirt;
   static constexpr int64_t kGap = int64_t{1} << 32;  // between the places of neighbours
-  // Gives every node a place and notes all of them as changed.
-  void track_all();
+  // `dirt` is new: all nodes are to be written, those before dirt->scan and the changed ones apart.
+  void track_anew();
   // Adopts a stored node; in order. To be called before `dirt` is set.
   void append_stored(int64_t place, bool plain, std::string_view bytes);
   static std::string stored_place(int64_t place);  // sorts as the places do
@@ -81,6 +81,7 @@ class List {
   Node *head_ = nullptr, *tail_ = nullptr;
   uint64_t size_ = 0;
   uint32_t nodes_ = 0;
+  bool crowded_ = false;   // no place was left somewhere: places mean nothing until they are given anew
   int fill_;
 };
 

@@ -165,7 +165,7 @@ Object Object::duplicate() const {
     }
     case Enc::kSkiplist: {
       Object o = new_zset_skiplist();
-      for (ZNode* n = zset().first(); n != nullptr; n = Zset::after(n)) o.zset().insert(n->key(), n->score);
+      for (auto n = zset().first(); n; ++n) o.zset().insert(n->key(), n->score);
       return o;
     }
     case Enc::kStream: {
@@ -209,6 +209,17 @@ size_t Object::free_effort() const {
   }
 }
 
+bool Object::shed(size_t* allocations) {
+  auto from = [&](auto& table, auto drop) { return table.shed(allocations, drop); };
+  switch (enc()) {
+    case Enc::kTable:
+      if (type() == Type::kSet) return from(set_table(), [](SetNode* n) { mem_free(n); });
+      return from(fields(), [](HashNode* n) { HashNode::destroy(n); });
+    case Enc::kSkiplist: return from(zset().table, [](ZNode* n) { mem_free(n); });
+    default: *allocations -= std::min(*allocations, free_effort()); return true;
+  }
+}
+
 size_t Object::memory_bytes(size_t samples) const {
   auto sampled = [&](auto& table, auto size_of) {
     size_t total = table.memory_bytes() + sizeof(table), seen = 0, sum = 0;
@@ -227,7 +238,7 @@ size_t Object::memory_bytes(size_t samples) const {
     case Enc::kTable:
       if (type() == Type::kSet) return sampled(set_table(), [](SetNode* n) { return malloc_usable_size(n); });
       return sampled(fields(), [](HashNode* n) { return malloc_usable_size(n) + malloc_usable_size(n->value); });
-    case Enc::kSkiplist: return sampled(zset().table, [](ZNode* n) { return malloc_usable_size(n); });
+    case Enc::kSkiplist: return zset().order.memory_bytes() + sampled(zset().table, [](ZNode* n) { return malloc_usable_size(n); });
     case Enc::kStream: return stream().memory_bytes();
   }
   return 0;

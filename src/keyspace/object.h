@@ -125,6 +125,9 @@ class Object {
 
   size_t memory_bytes(size_t samples) const;   // of the value, sampled for large tables
   size_t free_effort() const;                  // allocations that freeing would touch
+  // Frees elements of a value that nobody will look at any more, up to so many allocations, which it counts down.
+  // True: what is left is quickly destroyed.
+  bool shed(size_t* allocations);
 
  private:
   void destroy();

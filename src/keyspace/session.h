@@ -87,6 +87,7 @@ struct Session {
   Tracking tracking;
   bool monitor = false, no_evict = false, close_asked = false, reply_off = false, reply_skip = false, reply_skip_next = false;
   bool paused = false;          // held back by CLIENT PAUSE
+  uint64_t paused_at = 0;       // its place among those
   bool killed = false;
   bool pushing = false;
   int64_t soft_limit_since_ms = 0;

@@ -112,7 +112,7 @@ void Keyspace::tracking_round() {
 void Keyspace::tracking_limit() {
   uint64_t limit = static_cast<uint64_t>(config.s.tracking_table_max_keys);
   if (limit == 0) return;
-  int effort = 100;
+  int effort = 100000;  // of one call
   while (tracking_table.size() > limit && effort-- > 0) {
     std::string key = tracking_table.begin()->first;
     tracking_invalidate(nullptr, key, false);

@@ -76,6 +76,16 @@ bool parse_i64(std::string_view s, int64_t* out) {
 }
 
 bool parse_double(std::string_view s, double* out) {
+  // Short integers, the common case by far, need no strtod: every one of them is a double.
+  if (!s.empty() && s.size() <= 15) {
+    size_t i = s[0] == '-' && s.size() > 1 ? 1 : 0;
+    int64_t v = 0;
+    for (; i < s.size() && s[i] >= '0' && s[i] <= '9'; ++i) v = v * 10 + (s[i] - '0');
+    if (i == s.size()) {
+      *out = s[0] == '-' ? -static_cast<double>(v) : static_cast<double>(v);
+      return true;
+    }
+  }
   if (s.empty() || s.size() > 255 || isspace(static_cast<unsigned char>(s[0]))) return false;
   char buf[256];
   std::memcpy(buf, s.data(), s.size());
@@ -364,18 +374,26 @@ std::string sha256_hex(std::string_view s) {
 
 // CRC-64 "Jones": polynomial 0xad93d23594c935a9, reflected, initial value 0.
 uint64_t crc64(uint64_t crc, const char* data, size_t n) {
-  static const auto table = [] {
-    std::array<uint64_t, 256> t{};
+  // tables[k][b]: what byte b becomes when k more bytes follow it; eight bytes are then one step.
+  static const auto tables = [] {
+    std::array<std::array<uint64_t, 256>, 8> t{};
     constexpr uint64_t poly = 0x95ac9329ac4bc9b5ull;  // the polynomial, bit-reversed
     for (uint64_t i = 0; i < 256; ++i) {
       uint64_t c = i;
       for (int k = 0; k < 8; ++k) c = (c & 1) ? (c >> 1) ^ poly : c >> 1;
-      t[i] = c;
+      t[0][i] = c;
     }
+    for (size_t k = 1; k < 8; ++k)
+      for (size_t i = 0; i < 256; ++i) t[k][i] = t[0][t[k - 1][i] & 255] ^ (t[k - 1][i] >> 8);
     return t;
   }();
-  for (size_t i = 0; i < n; ++i)
-    crc = table[static_cast<uint8_t>(crc ^ static_cast<uint8_t>(data[i]))] ^ (crc >> 8);
+  for (; n >= 8; n -= 8, data += 8) {
+    crc ^= load64(data);
+    uint64_t next = 0;
+    for (size_t k = 0; k < 8; ++k) next ^= tables[7 - k][(crc >> (8 * k)) & 255];
+    crc = next;
+  }
+  for (size_t i = 0; i < n; ++i) crc = tables[0][static_cast<uint8_t>(crc ^ static_cast<uint8_t>(data[i]))] ^ (crc >> 8);
   return crc;
 }
 

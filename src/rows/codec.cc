@@ -47,8 +47,8 @@ ColumnType resolve_type(Oid type, const catalog::State& state) {
       out.ops = &type_ops(0);
       return out;
     }
-    if (user->typtype == 'd') {
-      type = user->base;
+    if (user->typtype == 'd' || user->like != 0) {   // a base type holds another's values
+      type = user->like != 0 ? user->like : user->base;
       continue;
     }
     out.type = type;

@@ -233,6 +233,8 @@ int serve(const Options& o) {
     d.address = o.listen;
     d.port = static_cast<uint16_t>(o.qdrant_port);
     d.api_key = o.qdrant_api_key;
+    d.read_only_api_key = o.qdrant_read_only_api_key;
+    d.snapshots = o.data_directory + "/snapshots";
     d.tls_certificate = o.tls_certificate;
     d.tls_key = o.tls_key;
     qdrant = open_door("Qdrant", "qdrant-port", o.qdrant_port,

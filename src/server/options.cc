@@ -50,6 +50,7 @@ bool apply(Options& o, const std::string& name, const std::string& value) {
   else if (name == "tls_key") o.tls_key = value;
   else if (name == "redis_password") o.redis_password = value;
   else if (name == "qdrant_api_key") o.qdrant_api_key = value;
+  else if (name == "qdrant_read_only_api_key") o.qdrant_read_only_api_key = value;
   else if (name == "require_tls") o.require_tls = truth(name, value);
   else if (name == "max_connections") o.max_connections = static_cast<int>(number(name, value, 1, 10000));
   else if (name == "cache_mb") o.cache_mb = static_cast<uint64_t>(number(name, value, 8, 1 << 20));
@@ -174,6 +175,7 @@ Options (also name = value lines in <data>/stele.conf, with _ for -)
                               the two others have secrets of their own:)
   --redis-password PASSWORD
   --qdrant-api-key KEY
+  --qdrant-read-only-api-key KEY      good for requests that change nothing
   --tls-certificate FILE      PEM files; clients may then use TLS
   --tls-key FILE
   --require-tls on|off        refuse connections without TLS      off

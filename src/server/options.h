@@ -16,7 +16,7 @@ struct Options {
   int postgres_port = 5432, redis_port = 6379, elasticsearch_port = 9200, qdrant_port = 6333;
   std::string auth = "trust";       // trust, scram
   std::string tls_certificate, tls_key;
-  std::string redis_password, qdrant_api_key;
+  std::string redis_password, qdrant_api_key, qdrant_read_only_api_key;
   bool require_tls = false;
   int max_connections = 500;
   uint64_t cache_mb = 0, hot_mb = 0;   // 0: by the machine's memory

@@ -209,7 +209,7 @@ Datum sparsevec_in(FnCall& c) {
   } else {
     for (;;) {
       const int64_t index = integer();
-      if (index < 1) throw Error(ErrorCode::kDataException, "sparsevec indices must be between 1 and 2147483647");
+      if (index < 1 || index > UINT32_MAX) throw Error(ErrorCode::kDataException, "sparsevec indices must be between 1 and 2147483647");
       if (s.empty() || s[0] != ':') bad_syntax(form, whole);
       s.remove_prefix(1);
       skip_space(s);
@@ -231,7 +231,7 @@ Datum sparsevec_in(FnCall& c) {
   const int64_t n = integer();
   if (!s.empty()) bad_syntax(form, whole, "Junk after closing.");
   if (n < 1) throw Error(ErrorCode::kDataException, "sparsevec must have at least 1 dimension");
-  if (n > kMaxSparseDimensions) {
+  if (n > kMaxSparseDimensions && n != kAllSparseDimensions) {
     throw Error(ErrorCode::kProgramLimitExceeded, fmt::format("sparsevec cannot have more than {} dimensions", kMaxSparseDimensions));
   }
   std::sort(entries.begin(), entries.end());
@@ -307,7 +307,7 @@ Datum sparsevec_send(FnCall& c) {
 Datum sparsevec_recv(FnCall& c) {
   Reader in(c.text_arg(0));
   const uint32_t n = in.be32(), count = in.be32(), unused = in.be32();
-  if (n < 1 || n > kMaxSparseDimensions || count > kMaxSparseElements || count > n || unused != 0) {
+  if (n < 1 || (n > kMaxSparseDimensions && n != kAllSparseDimensions) || count > kMaxSparseElements || count > n || unused != 0) {
     throw Error(ErrorCode::kInvalidBinaryRepresentation, "invalid binary form of sparsevec");
   }
   std::vector<std::pair<uint32_t, float>> entries(count);

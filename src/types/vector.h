@@ -13,6 +13,8 @@ namespace stele {
 
 constexpr uint32_t kMaxVectorDimensions = 16000;
 constexpr uint32_t kMaxSparseDimensions = 1000000000;
+// The one number of dimensions beyond that limit: of sparse vectors whose indexes are any 32-bit numbers, as Qdrant's are.
+constexpr uint32_t kAllSparseDimensions = UINT32_MAX;
 constexpr uint32_t kMaxSparseElements = 16000;
 
 inline std::span<const float> vector_values(const Varlena* v) {

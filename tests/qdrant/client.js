@@ -132,6 +132,7 @@ async function main() {
     const rest = await client.scroll(C, { limit: 10, offset: first.next_page_offset });
     assert.strictEqual(rest.points.length, 4);
     assert.strictEqual(rest.next_page_offset, null);
+    await client.createPayloadIndex(C, { field_name: 'count', field_schema: 'integer', wait: true });
     const ordered = await client.scroll(C, { limit: 3, order_by: { key: 'count', direction: 'desc' } });
     assert.deepStrictEqual(ids(ordered.points), [1, 3, 2]);
   });
@@ -257,8 +258,46 @@ async function main() {
     await refuses(() => client.upsert('nowhere', { points: [{ id: 1, vector: [1] }] }), 404, "doesn't exist");
     assert.ok((await client.search(C, { vector: [1, 2, 3, 4], limit: 1000000000 })).length === 3);
   });
-  await test('service', async () => {
+  await test('service, locks', async () => {
     assert.ok((await client.versionInfo()).title.includes('qdrant'));
+    assert.deepStrictEqual(await client.lockStorage('moving house'), { error_message: null, write: false });
+    assert.deepStrictEqual(await client.getLocks(), { error_message: 'moving house', write: true });
+    await refuses(() => client.delete(C, { points: [1] }), 403, 'moving house');
+    await client.unlockStorage();
+    assert.strictEqual((await client.getLocks()).write, false);
+  });
+  await test('cluster', async () => {
+    const info = await client.collectionClusterInfo(C);
+    assert.strictEqual(info.shard_count, 1);
+    assert.strictEqual(info.local_shards[0].points_count, 3);
+    await refuses(() => client.createShardKey(C, { shard_key: 'a' }), 400, 'Distributed mode disabled');
+    await refuses(() => client.deleteShardKey(C, { shard_key: 'a' }), 400, 'Distributed mode disabled');
+  });
+  await test('snapshots: of a collection, of its shard, of everything', async () => {
+    const made = await client.createSnapshot(C, { wait: true });
+    assert.deepStrictEqual(await client.listSnapshots(C), [made]);
+    const before = (await client.scroll(C, { with_vector: true })).points;
+    await client.delete(C, { wait: true, points: before.map((p) => p.id) });
+    const location = `http://127.0.0.1:${process.argv[2]}/collections/${C}/snapshots/${made.name}`;
+    assert.strictEqual(await client.recoverSnapshot(C, { location, priority: 'snapshot', wait: true }), true);
+    assert.deepStrictEqual((await client.scroll(C, { with_vector: true })).points, before);
+    const shard = await client.createShardSnapshot(C, 0, { wait: true });
+    assert.strictEqual((await client.listShardSnapshots(C, 0)).length, 1);
+    await client.recoverShardFromSnapshot(C, 0, { location, wait: true });
+    assert.strictEqual(await client.deleteShardSnapshot(C, 0, shard.name, { wait: true }), true);
+    assert.strictEqual(await client.deleteSnapshot(C, made.name, { wait: true }), true);
+    assert.deepStrictEqual(await client.listSnapshots(C), []);
+    await refuses(() => client.deleteSnapshot(C, made.name, { wait: true }), 404, 'Not found');
+    const full = await client.createFullSnapshot({ wait: true });
+    assert.deepStrictEqual(await client.listFullSnapshots(), [full]);
+    assert.strictEqual(await client.deleteFullSnapshot(full.name, { wait: true }), true);
+  });
+  await test('recreateCollection', async () => {
+    await client.recreateCollection('again', { vectors: { size: 2, distance: 'Dot' } });
+    await client.upsert('again', { wait: true, points: [{ id: 1, vector: [1, 1] }] });
+    await client.recreateCollection('again', { vectors: { size: 3, distance: 'Dot' } });
+    assert.strictEqual((await client.count('again')).count, 0);
+    assert.strictEqual(await client.deleteCollection('again'), true);
   });
   await test('deleteCollection', async () => {
     assert.strictEqual(await client.deleteCollection(C), true);

@@ -222,9 +222,9 @@ def generate(r):
             lambda: ["SETBIT", k, i(0, 100), r.choice(["0", "1", "2"])], lambda: ["GETBIT", k, i(0, 120)], lambda: ["BITCOUNT", k], lambda: ["BITCOUNT", k, i(), i(), r.choice(["BYTE", "BIT"])], lambda: ["BITPOS", k, r.choice(["0", "1"])], lambda: ["BITPOS", k, r.choice(["0", "1"]), i(), i(), r.choice(["BYTE", "BIT"])],
             lambda: ["BITPOS", k, "0", i()], lambda: ["BITOP", r.choice(["AND", "OR", "XOR"]), keys(r, "b"), k, keys(r, "b")], lambda: ["BITOP", "NOT", keys(r, "b"), k], lambda: ["GET", k],
             lambda: ["BITFIELD", k, "OVERFLOW", r.choice(["WRAP", "SAT", "FAIL"]), "INCRBY", r.choice(["u4", "i5", "u8", "i64", "u63", "i1"]), r.choice(["0", "#1", "7"]), word(r), "GET", "u8", "3"], lambda: ["BITFIELD", k, "SET", r.choice(["u4", "i8", "u64", "i16"]), i(0, 40), word(r)], lambda: ["BITFIELD_RO", k, "GET", "i7", i(0, 50)]])()
-    if group == "hll":  # few enough elements to stay sparse: where exactly Redis changes form depends on the order of its merges
+    if group == "hll":
         k = keys(r, "p")
-        return r.choice([lambda: ["PFADD", k] + [str(r.randrange(1200)) for _ in range(r.randrange(1, 30))], lambda: ["PFCOUNT", k], lambda: ["PFCOUNT", k, keys(r, "p")], lambda: ["PFMERGE", keys(r, "p"), k, keys(r, "p")], lambda: ["PFDEBUG", "ENCODING", k] if r.random() < .5 else ["STRLEN", k], lambda: ["GET", k]])()
+        return r.choice([lambda: ["PFADD", k] + [str(r.randrange(6000)) for _ in range(r.randrange(1, 60))], lambda: ["PFCOUNT", k], lambda: ["PFCOUNT", k, keys(r, "p")], lambda: ["PFMERGE", keys(r, "p"), k, keys(r, "p")], lambda: ["PFDEBUG", "ENCODING", k] if r.random() < .5 else ["STRLEN", k], lambda: ["GET", k]])()
     if group == "geo":
         k = keys(r, "g")
         lon, lat = "%.4f" % r.uniform(-20, 20), "%.4f" % r.uniform(-20, 20)

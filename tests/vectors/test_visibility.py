@@ -167,6 +167,19 @@ def hybrid(tally, server, doors, data):
         {"query": q, "using": "embedding", "limit": 50}]})
     qdrant = [p["id"] for p in reply["result"]["points"]] if isinstance(reply.get("result"), dict) else reply
     tally.equal("hybrid: Elasticsearch and SQL", elastic, sql)
+    # Weighted fusion of scores, each brought to at most 1.
+    weighted = [int(r[0]) for r in doors.run(f"""
+        WITH words AS (SELECT id, 1.0 / shelf AS score FROM things WHERE shelf = 3 ORDER BY id LIMIT 50),
+             near AS (SELECT id, 1 - distance / 2 AS score
+                      FROM (SELECT id, embedding <=> '{text}' AS distance FROM things ORDER BY embedding <=> '{text}' LIMIT 50) n)
+        SELECT id FROM words FULL JOIN near USING (id)
+        ORDER BY 0.3 * coalesce(words.score, 0) + 0.7 * coalesce(near.score, 0) DESC, id LIMIT 10""")]
+    def similarity(v):
+        return sum(a * b for a, b in zip(v, q)) / math.sqrt(sum(a * a for a in v) * sum(b * b for b in q))
+    scores = {i: 0.7 * (1 + similarity(data[i])) / 2 for i in nearest(data, q, 50)}
+    for i in sorted(i for i in data if i % 100 == 3)[:50]:
+        scores[i] = scores.get(i, 0) + 0.3 / 3
+    tally.equal("weighted fusion", weighted[:3], sorted(scores, key=lambda i: (-scores[i], i))[:3])
     tally.equal("hybrid: Qdrant and SQL", qdrant, sql)
 
 
@@ -195,6 +208,7 @@ def main():
         tally.check("the planner uses the graph", "things_embedding" in plan and "Order By" in plan, plan)
         analysed = "\n".join(r[0] for r in doors.run(f"EXPLAIN ANALYZE SELECT id FROM things ORDER BY embedding <=> '{json.dumps(queries[0])}' LIMIT 10"))
         tally.check("EXPLAIN ANALYZE shows recall and path", "Measured Recall" in analysed and "Path" in analysed, analysed)
+        tally.check("EXPLAIN ANALYZE shows the contract", "Recall Contract: 0.980" in analysed, analysed)
 
         def floors(when):
             for name, ask in (("SQL", doors.by_sql), ("Qdrant", doors.by_qdrant), ("Elasticsearch", doors.by_elastic)):

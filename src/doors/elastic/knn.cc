@@ -131,14 +131,24 @@ std::vector<Scored> nearest_in(Call& c, const Call::Target& t, const Knn& knn) {
     failed_shard("query_shard_exception", fmt::format("failed to create query: the query vector has a different dimension [{}] than the index vectors [{}]",
                                                       knn.query.size(), have), t, c);
   };
-  // A vector column with its graph.
+  const segments::MappedField* mapped = t.index->mapping()->field(knn.field);
+  const bool in_documents = mapped != nullptr && mapped->type == segments::FieldType::kDenseVector;
+  const std::string similarity = !in_documents ? "" : mapped->similarity.empty() ? "cosine" : mapped->similarity;
+  auto refuse_zero = [&](Metric metric) {
+    if (metric == Metric::kCosine && in_documents && std::all_of(knn.query.begin(), knn.query.end(), [](float f) { return f == 0; })) {
+      failed_shard("query_shard_exception", "failed to create query: The [cosine] similarity does not support vectors with zero magnitude.", t, c);
+    }
+  };
+  // A vector column, or vectors in documents, with a graph.
   if (auto* store = engine.vectors()) {
     const auto state = engine.catalog_state();
     const auto data = store->collection(*t.index->relation, *state);
     const auto* field = data == nullptr ? nullptr : data->dense(knn.field);
     if (field != nullptr) {
       if (field->params().dimensions != knn.query.size()) wrong_dimensions(field->params().dimensions);
-      const auto lsn = engine.snapshot()->lsn();
+      refuse_zero(field->params().metric);
+      const auto snapshot = engine.snapshot();
+      const auto lsn = snapshot->lsn();
       vectors::FieldSearch options{.k = static_cast<uint32_t>(std::min<uint64_t>(knn.k, 100000)), .ef = static_cast<uint32_t>(knn.candidates), .lsn = lsn};
       std::vector<vectors::RowId> rows;
       if (!knn.filter.empty() || !t.filters.empty()) {
@@ -149,12 +159,11 @@ std::vector<Scored> nearest_in(Call& c, const Call::Target& t, const Knn& knn) {
         vectors::Collection::Found found;
         if (!data->get(n.row, lsn, &found)) continue;
         if (knn.similarity && !similar_enough(field->params().metric, n.distance, *knn.similarity)) continue;
-        out.push_back({t.index->name, found.id.to_text(), knn.boost * score_of("", field->params().metric, n.distance)});
+        out.push_back({t.index->name, found.id.to_text(), knn.boost * score_of(similarity, field->params().metric, n.distance)});
       }
       return out;
     }
   }
-  const segments::MappedField* mapped = t.index->mapping()->field(knn.field);
   if (mapped == nullptr) {
     failed_shard("query_shard_exception", "failed to create query: field [" + knn.field + "] does not exist in the mapping", t, c);
   }
@@ -163,11 +172,8 @@ std::vector<Scored> nearest_in(Call& c, const Call::Target& t, const Knn& knn) {
   }
   if (mapped->dims > 0 && static_cast<uint64_t>(mapped->dims) != knn.query.size()) wrong_dimensions(static_cast<uint64_t>(mapped->dims));
   // The documents' own vectors, measured exactly.
-  const std::string similarity = mapped->similarity.empty() ? "cosine" : mapped->similarity;
   const Metric metric = metric_of(similarity);
-  if (metric == Metric::kCosine && std::all_of(knn.query.begin(), knn.query.end(), [](float f) { return f == 0; })) {
-    failed_shard("query_shard_exception", "failed to create query: The [cosine] similarity does not support vectors with zero magnitude.", t, c);
-  }
+  refuse_zero(metric);
   const vectors::VectorField measure({.dimensions = static_cast<uint32_t>(knn.query.size()), .metric = metric});
   const auto prepared = measure.prepare(knn.query.data());
   const auto snapshot = engine.snapshot();

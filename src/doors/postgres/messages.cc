@@ -21,6 +21,10 @@ WireType wire_type(const query::OutputColumn& column, EvalContext* eval) {
     if (eval == nullptr || eval->catalog == nullptr) break;
     auto facts = eval->catalog->type_facts(type);
     if (facts.kind == 'd' && facts.base != 0) {
+      if (facts.typmod == -2) {   // a user's base type: its own name for another's values
+        const BuiltinType* like = builtin::type(facts.base);
+        return {type, -1, like != nullptr ? like->len : int16_t{-1}};
+      }
       type = facts.base;
       if (facts.typmod >= 0) typmod = facts.typmod;
       continue;

@@ -5,6 +5,7 @@ namespace stele::qdrant {
 void bad_request(std::string message) { throw ApiError(400, "Wrong input: " + message); }
 void bad_format(std::string message) { throw ApiError(400, "Format error in JSON body: " + message); }
 void invalid(std::string message) { throw ApiError(422, "Validation error in JSON body: [" + message + "]"); }
+void forbidden(std::string message) { throw ApiError(403, "Forbidden: " + message); }
 void not_found(std::string message) { throw ApiError(404, "Not found: " + message); }
 
 const json::value* member(const json::object& o, std::string_view name) {
@@ -71,13 +72,28 @@ std::optional<bool> bool_member(const json::object& o, std::string_view name) {
 
 VectorValue parse_vector(const json::value& v) {
   VectorValue out;
-  if (const json::array* a = v.if_array()) {
-    if (!a->empty() && (*a)[0].is_array()) bad_request("multi-vectors are not supported by this server");
-    out.dense.reserve(a->size());
-    for (const json::value& x : *a) {
+  auto dense = [](const json::array& a) {
+    std::vector<float> list;
+    list.reserve(a.size());
+    for (const json::value& x : a) {
       const auto f = static_cast<float>(as_double(x, "vector"));
       if (!std::isfinite(f)) bad_request("vector contains a value that is not a finite number");
-      out.dense.push_back(f);
+      list.push_back(f);
+    }
+    return list;
+  };
+  if (const json::array* a = v.if_array()) {
+    if (a->empty() || !(*a)[0].is_array()) {
+      out.dense = dense(*a);
+      return out;
+    }
+    out.kind = VectorValue::Kind::kMulti;
+    for (const json::value& one : *a) {
+      out.multi.push_back(dense(as_array(one, "vector")));
+      if (out.multi.back().empty()) invalid("vector: all vectors must be non-empty");
+      if (out.multi.back().size() != out.multi[0].size()) {
+        invalid(fmt::format("vector: all vectors must have the same dimension, found vector with dimension {}", out.multi.back().size()));
+      }
     }
     return out;
   }
@@ -115,6 +131,11 @@ json::value vector_json(const std::vector<float>& v) {
   json::array a;
   a.reserve(v.size());
   for (float f : v) a.emplace_back(shortest(f));
+  return a;
+}
+json::value multi_json(const vectors::MultiVector& v) {
+  json::array a;
+  for (const auto& one : v) a.push_back(vector_json(one));
   return a;
 }
 json::value sparse_json(const vectors::SparseVector& v) {

@@ -36,6 +36,7 @@ class ApiError : public std::exception {
 [[noreturn]] void bad_format(std::string message);       // 400 "Format error in JSON body: ..."
 [[noreturn]] void invalid(std::string message);          // 422 "Validation error in JSON body: [...]"
 [[noreturn]] void not_found(std::string message);        // 404 "Not found: ..."
+[[noreturn]] void forbidden(std::string message);        // 403 "Forbidden: ..."
 
 // Checked members: null pointers for absent or null ones; wrong types are format errors.
 const json::value* member(const json::object& o, std::string_view name);
@@ -56,13 +57,15 @@ inline std::string_view view(json::string_view s) { return {s.data(), s.size()};
 
 // A vector as clients write it.
 struct VectorValue {
-  enum class Kind : uint8_t { kDense, kSparse } kind = Kind::kDense;
+  enum class Kind : uint8_t { kDense, kSparse, kMulti } kind = Kind::kDense;
   std::vector<float> dense;
   vectors::SparseVector sparse;
+  vectors::MultiVector multi;
 };
-// Dense array or {"indices", "values"}; sorts a sparse one and refuses duplicates.
+// Dense array, array of arrays of one length, or {"indices", "values"}; sorts a sparse one and refuses duplicates.
 VectorValue parse_vector(const json::value& v);
 json::value vector_json(const std::vector<float>& v);
+json::value multi_json(const vectors::MultiVector& v);
 json::value sparse_json(const vectors::SparseVector& v);
 
 }  // namespace stele::qdrant

@@ -17,9 +17,8 @@ std::string quoted(std::string_view name) {
   }
   return out + "\"";
 }
-// Indexes of Qdrant are any 32-bit number; the column takes as many dimensions as its type allows.
-constexpr uint64_t kMaxSparse = 1000000000;
-std::string column_of(const std::string& vector) { return vector.empty() ? "vector" : vector; }
+// Indexes of Qdrant are any 32-bit number.
+constexpr uint64_t kSparseDimensions = UINT32_MAX;
 
 // Every vector of a config: name -> parameters. The unnamed one is "".
 std::vector<std::pair<std::string, const json::object*>> dense_of(const json::object& config) {
@@ -34,12 +33,44 @@ std::vector<std::pair<std::string, const json::object*>> dense_of(const json::ob
   }
   return out;
 }
+// A payload as the column keeps it: 2.0 stays a fraction, which no integer matches.
+void append_json(const json::value& v, std::string* out) {
+  if (const auto* d = v.if_double()) {
+    *out += *d == std::floor(*d) && std::fabs(*d) < 1e15 ? fmt::format("{:.1f}", *d) : fmt::format("{}", *d);
+  } else if (const auto* o = v.if_object()) {
+    *out += '{';
+    for (const auto& [key, x] : *o) {
+      if (out->back() != '{') *out += ',';
+      *out += json::serialize(json::string(key)) + ":";
+      append_json(x, out);
+    }
+    *out += '}';
+  } else if (const auto* a = v.if_array()) {
+    *out += '[';
+    for (const json::value& x : *a) {
+      if (out->back() != '[') *out += ',';
+      append_json(x, out);
+    }
+    *out += ']';
+  } else {
+    *out += json::serialize(v);
+  }
+}
 std::string vector_text(const VectorValue& v, uint64_t sparse_dimensions) {
   std::string out;
   if (v.kind == VectorValue::Kind::kDense) {
     out = "[";
     for (size_t i = 0; i < v.dense.size(); ++i) out += fmt::format("{}{}", i == 0 ? "" : ",", v.dense[i]);
     return out + "]";
+  }
+  if (v.kind == VectorValue::Kind::kMulti) {
+    out = "{";
+    for (size_t i = 0; i < v.multi.size(); ++i) {
+      out += i == 0 ? "\"[" : ",\"[";
+      for (size_t j = 0; j < v.multi[i].size(); ++j) out += fmt::format("{}{}", j == 0 ? "" : ",", v.multi[i][j]);
+      out += "]\"";
+    }
+    return out + "}";
   }
   out = "{";
   for (size_t i = 0; i < v.sparse.indexes.size(); ++i) {
@@ -59,7 +90,8 @@ const vectors::SparseSpec* Handle::sparse(const std::string& vector) const {
   return it == data->sparse_specs().end() ? nullptr : &it->second;
 }
 
-Engine::Engine(sql::Database& database, vectors::VectorStore& store) : database_(database), store_(store) {}
+Engine::Engine(sql::Database& database, vectors::VectorStore& store, std::string snapshots)
+    : database_(database), store_(store), snapshots_(std::move(snapshots)) {}
 Engine::~Engine() = default;
 
 void Engine::with_session(const std::function<void(sql::Session&)>& f) {
@@ -87,12 +119,15 @@ void Engine::run(sql::Session& session, const std::string& sql) {
   session.simple_query(sql, sink);
 }
 
-void Engine::execute(sql::Session& session, const std::string& sql, const Params& params) {
+void Engine::execute(sql::Session& session, const std::string& sql, const Params& params, std::string* parsed) {
   sql::DiscardResults sink;
   std::vector<sql::Session::Param> bound;
   bound.reserve(params.size());
   for (const auto& p : params) bound.push_back({p ? std::string_view(*p) : std::string_view(), !p.has_value(), false});
-  session.parse("", sql, {});
+  if (parsed == nullptr || *parsed != sql) {
+    session.parse("", sql, {});
+    if (parsed != nullptr) *parsed = sql;
+  }
   session.bind("", "", bound, {});
   session.execute("", 0, sink);
 }
@@ -155,13 +190,15 @@ std::vector<std::string> Engine::list() {
 }
 
 void Engine::create(const std::string& name, json::object config) {
+  if (resolve(name) != name) bad_request(fmt::format("Can't create collection with name {}. Alias with the same name already exists", name));
   if (exists(name)) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", name));
   std::string ddl = fmt::format("CREATE TABLE public.{} (id text PRIMARY KEY, payload jsonb NOT NULL DEFAULT '{{}}'", quoted(name));
   for (const auto& [vector, spec] : dense_of(config)) {
-    ddl += fmt::format(", {} vector({})", quoted(column_of(vector)), json::value_to<uint64_t>(spec->at("size")));
+    ddl += fmt::format(", {} vector({}){}", quoted(vectors::vector_column(vector)), json::value_to<uint64_t>(spec->at("size")),
+                       object_member(*spec, "multivector_config") == nullptr ? "" : "[]");
   }
   if (const json::value* sparse = member(config.at("params").get_object(), "sparse_vectors"); sparse != nullptr) {
-    for (const auto& [vector, spec] : sparse->get_object()) ddl += fmt::format(", {} sparsevec", quoted(view(vector)));
+    for (const auto& [vector, spec] : sparse->get_object()) ddl += fmt::format(", {} sparsevec", quoted(vectors::vector_column(std::string(view(vector)))));
   }
   ddl += ")";
   with_session([&](sql::Session& session) {
@@ -177,8 +214,8 @@ void Engine::create(const std::string& name, json::object config) {
 }
 
 bool Engine::drop(const std::string& name) {
-  const std::string target = resolve(name);
-  if (!exists(target)) return false;
+  const std::string& target = name;   // an alias drops nothing
+  if (resolve(name) != name || !exists(name)) return false;
   with_session([&](sql::Session& session) {
     run(session, "BEGIN");
     run(session, fmt::format("DROP TABLE public.{}", quoted(target)));
@@ -193,17 +230,39 @@ bool Engine::drop(const std::string& name) {
   return true;
 }
 
-void Engine::set_config(const std::string& name, json::object config) {
+void Engine::replace(const std::string& name, const std::string& with) {
   with_session([&](sql::Session& session) {
     run(session, "BEGIN");
+    if (exists(name)) run(session, fmt::format("DROP TABLE public.{}", quoted(name)));
+    run(session, fmt::format("ALTER TABLE public.{} RENAME TO {}", quoted(with), quoted(name)));
+    finish(session, true);
+  });
+}
+
+void Engine::change_config(const std::string& name, const std::function<void(json::object&)>& change) {
+  with_session([&](sql::Session& session) {
+    run(session, "BEGIN");
+    run(session, fmt::format("LOCK TABLE public.{} IN SHARE UPDATE EXCLUSIVE MODE", quoted(name)));
     catalog::Changes& changes = *session.exec_context().catalog;
     const auto found = changes.state()->find(ObjectKind::kRelation, catalog::kPublic, name);
     if (found == nullptr) not_found(fmt::format("Collection `{}` doesn't exist!", name));
     auto relation = std::make_shared<catalog::Relation>(static_cast<const catalog::Relation&>(*found));
-    relation->extra[kConfigKey] = json::serialize(config);
+    auto config = relation->extra.find(kConfigKey);
+    if (config == relation->extra.end()) {
+      bad_request(fmt::format("`{}` is a table made in SQL: its indexes and options are changed there", name));
+    }
+    json::object newest = json::parse(config->second).as_object();
+    change(newest);
+    config->second = json::serialize(newest);
     changes.put(std::move(relation));
     finish(session, true);
   });
+}
+
+void Engine::reconfigure(const std::string& name) {
+  const auto state = database_.engine().catalog->state();
+  const auto relation = std::static_pointer_cast<const catalog::Relation>(state->find(ObjectKind::kRelation, catalog::kPublic, name));
+  if (relation != nullptr) store_.reconfigure(*relation, *state);
 }
 
 std::vector<std::pair<std::string, std::string>> Engine::aliases() {
@@ -242,7 +301,8 @@ void Engine::change_aliases(const json::array& actions) {
           const std::string collection = as_string(required(*c, "collection_name"), "collection_name");
           const std::string alias = as_string(required(*c, "alias_name"), "alias_name");
           if (!exists(collection)) not_found(fmt::format("Collection `{}` doesn't exist!", collection));
-          if (exists(alias) && find(alias) == nullptr) bad_request(fmt::format("Collection `{}` already exists!", alias));
+          const auto table = std::static_pointer_cast<const catalog::Relation>(changes.state()->find(ObjectKind::kRelation, catalog::kPublic, alias));
+          if (table != nullptr && vectors::collection_spec(*table, *changes.state())) throw ApiError(409, fmt::format("Wrong input: Collection `{}` already exists!", alias));
           put(alias, collection);
         } else if (const json::object* d = object_member(o, "delete_alias")) {
           remove(as_string(required(*d, "alias_name"), "alias_name"));
@@ -265,19 +325,56 @@ void Engine::change_aliases(const json::array& actions) {
   });
 }
 
-std::unique_lock<std::mutex> Engine::lock(const std::string& collection) {
-  std::mutex* m;
-  {
-    std::lock_guard lock(locks_mutex_);
-    auto& slot = locks_[collection];
-    if (slot == nullptr) slot = std::make_unique<std::mutex>();
-    m = slot.get();
+namespace {
+// Whoever writes or locks several rows takes them in this order, so that no two wait for each other.
+bool by_text(const vectors::PointId& a, const vectors::PointId& b) { return a.to_text() < b.to_text(); }
+}  // namespace
+
+void Engine::begin(sql::Session& session, bool wait) { run(session, wait ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off"); }
+
+void Engine::lock_rows(sql::Session& session, const Handle& h, const std::vector<vectors::PointId>& points) {
+  const std::string id = quoted(h.relation->column(h.spec.id_column)->name);
+  std::string list = "{";
+  for (const auto& p : points) {
+    list += list.size() == 1 ? "\"" : ",\"";
+    for (char c : p.to_text()) {
+      if (c == '"' || c == '\\') list += '\\';
+      list += c;
+    }
+    list += '"';
   }
-  return std::unique_lock(*m);
+  execute(session, fmt::format("SELECT 1 FROM public.{} WHERE {} = ANY($1) ORDER BY {} FOR UPDATE", quoted(h.name), id, id), {list + "}"});
 }
 
-uint64_t Engine::write(const Handle& h, const std::vector<PointWrite>& points, bool wait) {
+uint64_t Engine::change(const Handle& h, std::vector<vectors::PointId> points, bool wait,
+                        const std::function<std::vector<PointWrite>(const Handle& newest)>& make) {
+  if (points.empty()) return h.lsn;
   uint64_t lsn = 0;
+  with_session([&](sql::Session& session) {
+    begin(session, wait);
+    lock_rows(session, h, points);
+    // Whoever had the locks published before letting them go.
+    Handle newest = h;
+    newest.snapshot = database_.engine().store->snapshot();
+    newest.lsn = newest.snapshot->lsn();
+    put(session, h, make(newest));
+    lsn = finish(session, wait);
+  });
+  return lsn;
+}
+
+uint64_t Engine::write(const Handle& h, std::vector<PointWrite> points, bool wait) {
+  std::stable_sort(points.begin(), points.end(), [](const PointWrite& a, const PointWrite& b) { return by_text(a.id, b.id); });
+  uint64_t lsn = 0;
+  with_session([&](sql::Session& session) {
+    begin(session, wait);
+    put(session, h, points);
+    lsn = finish(session, wait);
+  });
+  return lsn;
+}
+
+void Engine::put(sql::Session& session, const Handle& h, const std::vector<PointWrite>& points) {
   const catalog::Column& id = *h.relation->column(h.spec.id_column);
   auto column_name = [&](const std::string& vector) -> std::string {
     for (const auto* list : {&h.spec.dense_columns, &h.spec.sparse_columns}) {
@@ -289,70 +386,100 @@ uint64_t Engine::write(const Handle& h, const std::vector<PointWrite>& points, b
   };
   std::string payload_column;
   if (h.spec.payload_column != 0) payload_column = h.relation->column(h.spec.payload_column)->name;
-  with_session([&](sql::Session& session) {
-    run(session, wait ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off");
-    for (const PointWrite& p : points) {
-      std::vector<std::string> columns{id.name};
-      Params params{p.id.to_text()};
-      if (p.payload) {
-        if (payload_column.empty()) {
-          for (const auto& [key, value] : *p.payload) {
-            const std::string name(view(key));
-            if (h.relation->column(name) == nullptr) bad_request(fmt::format("table \"{}\" has no column \"{}\" for this payload key", h.name, name));
-            columns.push_back(name);
-            if (value.is_null()) {
-              params.emplace_back(std::nullopt);
-            } else {
-              params.emplace_back(value.is_string() ? std::string(view(value.get_string())) : json::serialize(value));
-            }
+  std::string parsed;
+  for (const PointWrite& p : points) {
+    std::vector<std::string> columns{id.name};
+    Params params{p.id.to_text()};
+    if (p.payload) {
+      if (payload_column.empty()) {
+        for (const auto& [key, value] : *p.payload) {
+          const std::string name(view(key));
+          if (h.relation->column(name) == nullptr) bad_request(fmt::format("table \"{}\" has no column \"{}\" for this payload key", h.name, name));
+          columns.push_back(name);
+          if (value.is_null()) {
+            params.emplace_back(std::nullopt);
+          } else {
+            params.emplace_back(value.is_string() ? std::string(view(value.get_string())) : json::serialize(value));
           }
-        } else {
-          columns.push_back(payload_column);
-          params.emplace_back(json::serialize(*p.payload));
         }
-      } else if (p.replace && !payload_column.empty()) {
+      } else {
         columns.push_back(payload_column);
-        params.emplace_back("{}");
+        std::string text;
+        append_json(*p.payload, &text);
+        params.emplace_back(std::move(text));
       }
-      std::set<std::string> named;
-      for (const auto& [name, v] : p.set) {
-        named.insert(name);
-        columns.push_back(column_name(name));
-        params.emplace_back(vector_text(v, kMaxSparse));
-      }
-      std::vector<std::string> cleared = p.clear;
-      if (p.replace) {
-        for (const auto* list : {&h.spec.dense_columns, &h.spec.sparse_columns}) {
-          for (const auto& v : *list) {
-            if (!named.contains(v.name)) cleared.push_back(v.name);
-          }
+    } else if (p.replace && !payload_column.empty()) {
+      columns.push_back(payload_column);
+      params.emplace_back("{}");
+    }
+    std::set<std::string> named;
+    for (const auto& [name, v] : p.set) {
+      named.insert(name);
+      columns.push_back(column_name(name));
+      params.emplace_back(vector_text(v, kSparseDimensions));
+    }
+    std::vector<std::string> cleared = p.clear;
+    if (p.replace) {
+      for (const auto* list : {&h.spec.dense_columns, &h.spec.sparse_columns}) {
+        for (const auto& v : *list) {
+          if (!named.contains(v.name)) cleared.push_back(v.name);
         }
       }
-      for (const std::string& name : cleared) {
-        columns.push_back(column_name(name));
-        params.emplace_back(std::nullopt);
-      }
-      std::string names, values, updates;
-      for (size_t i = 0; i < columns.size(); ++i) {
-        const std::string q = quoted(columns[i]);
-        names += (i == 0 ? "" : ", ") + q;
-        values += fmt::format("{}${}", i == 0 ? "" : ", ", i + 1);
-        if (i > 0) updates += fmt::format("{}{} = EXCLUDED.{}", updates.empty() ? "" : ", ", q, q);
-      }
-      execute(session, fmt::format("INSERT INTO public.{} ({}) VALUES ({}) ON CONFLICT ({}) DO {}", quoted(h.name), names, values, quoted(id.name),
-                                   updates.empty() ? std::string("NOTHING") : "UPDATE SET " + updates), params);
     }
-    lsn = finish(session, wait);
-  });
-  return lsn;
+    for (const std::string& name : cleared) {
+      columns.push_back(column_name(name));
+      params.emplace_back(std::nullopt);
+    }
+    std::string names, values, updates;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const std::string q = quoted(columns[i]);
+      names += (i == 0 ? "" : ", ") + q;
+      values += fmt::format("{}${}", i == 0 ? "" : ", ", i + 1);
+      if (i > 0) updates += fmt::format("{}{} = EXCLUDED.{}", updates.empty() ? "" : ", ", q, q);
+    }
+    execute(session, fmt::format("INSERT INTO public.{} ({}) VALUES ({}) ON CONFLICT ({}) DO {}", quoted(h.name), names, values, quoted(id.name),
+                                 updates.empty() ? std::string("NOTHING") : "UPDATE SET " + updates), params, &parsed);
+  }
 }
 
-uint64_t Engine::erase(const Handle& h, const std::vector<vectors::PointId>& ids, bool wait) {
+void Engine::copy_points(const Handle& from, const Handle& to) {
+  std::vector<PointWrite> writes;
+  from.data->for_each(from.lsn, [&](const vectors::Collection::Found& p) {
+    PointWrite w;
+    w.id = p.id;
+    w.replace = true;
+    if (p.payload != nullptr) w.payload = p.payload->get_object();
+    for (const auto& [name, spec] : to.data->dense_specs()) {
+      VectorValue v;
+      const auto* field = from.data->dense(name);
+      const auto* multi = from.data->multi(name);
+      if (field != nullptr && !spec.multi && field->vector(p.row, from.lsn, &v.dense)) {
+        w.set.emplace_back(name, std::move(v));
+      } else if (multi != nullptr && spec.multi && multi->vector(p.row, from.lsn, &v.multi)) {
+        v.kind = VectorValue::Kind::kMulti;
+        w.set.emplace_back(name, std::move(v));
+      }
+    }
+    for (const auto& [name, spec] : to.data->sparse_specs()) {
+      VectorValue v;
+      v.kind = VectorValue::Kind::kSparse;
+      const auto* field = from.data->sparse(name);
+      if (field != nullptr && field->vector(p.row, from.lsn, &v.sparse)) w.set.emplace_back(name, std::move(v));
+    }
+    writes.push_back(std::move(w));
+    return true;
+  });
+  if (!writes.empty()) write(to, std::move(writes), true);
+}
+
+uint64_t Engine::erase(const Handle& h, std::vector<vectors::PointId> ids, bool wait) {
+  std::sort(ids.begin(), ids.end(), by_text);
   uint64_t lsn = 0;
   with_session([&](sql::Session& session) {
-    run(session, wait ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off");
+    begin(session, wait);
     const std::string sql = fmt::format("DELETE FROM public.{} WHERE {} = $1", quoted(h.name), quoted(h.relation->column(h.spec.id_column)->name));
-    for (const vectors::PointId& id : ids) execute(session, sql, {id.to_text()});
+    std::string parsed;
+    for (const vectors::PointId& id : ids) execute(session, sql, {id.to_text()}, &parsed);
     lsn = finish(session, wait);
   });
   return lsn;

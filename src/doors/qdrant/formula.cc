@@ -70,7 +70,7 @@ double checked(double x, const char* what) {
   return x;
 }
 
-NodePtr parse(const json::value& v, int depth);
+NodePtr parse(const json::value& v, const json::object* schema, int depth);
 
 NodePtr variable(const std::string& name) {
   if (name == "$score" || (name.starts_with("$score[") && name.ends_with("]"))) {
@@ -93,10 +93,10 @@ NodePtr variable(const std::string& name) {
   });
 }
 
-NodePtr decay(const std::string& kind, const json::object& o, int depth) {
-  const NodePtr x = parse(required(o, "x"), depth + 1);
+NodePtr decay(const std::string& kind, const json::object& o, const json::object* schema, int depth) {
+  const NodePtr x = parse(required(o, "x"), schema, depth + 1);
   const json::value* t = member(o, "target");
-  const NodePtr target = t == nullptr ? nullptr : parse(*t, depth + 1);
+  const NodePtr target = t == nullptr ? nullptr : parse(*t, schema, depth + 1);
   const double scale = number_member(o, "scale").value_or(1), midpoint = number_member(o, "midpoint").value_or(0.5);
   if (!(scale > 0)) bad_request(fmt::format("Validation error: decay scale must be greater than 0, got {}", scale));
   if (!(midpoint > 0 && midpoint < 1)) bad_request(fmt::format("Validation error: decay midpoint must be between 0 and 1 (exclusive), got {}", midpoint));
@@ -108,7 +108,7 @@ NodePtr decay(const std::string& kind, const json::object& o, int depth) {
   });
 }
 
-NodePtr parse(const json::value& v, int depth) {
+NodePtr parse(const json::value& v, const json::object* schema, int depth) {
   if (depth > 64) bad_request("the formula is nested too deeply");
   if (v.is_number()) {
     return computed([x = v.to_number<double>()](const Context&) { return x; });
@@ -121,7 +121,7 @@ NodePtr parse(const json::value& v, int depth) {
     const json::value& x = o->begin()->value();
     if (kind == "mult" || kind == "sum") {
       std::vector<NodePtr> parts;
-      for (const json::value& p : as_array(x, kind)) parts.push_back(parse(p, depth + 1));
+      for (const json::value& p : as_array(x, kind)) parts.push_back(parse(p, schema, depth + 1));
       return computed([parts, mult = kind == "mult"](const Context& c) {
         double out = mult ? 1 : 0;
         for (const auto& p : parts) {
@@ -138,11 +138,11 @@ NodePtr parse(const json::value& v, int depth) {
         {"sqrt", [](double y) { return checked(std::sqrt(y), "sqrt"); }}, {"exp", [](double y) { return checked(std::exp(y), "exp"); }},
         {"log10", [](double y) { return checked(std::log10(y), "log10"); }}, {"ln", [](double y) { return checked(std::log(y), "ln"); }}};
     if (auto it = kUnary.find(kind); it != kUnary.end()) {
-      return computed([f = it->second, p = parse(x, depth + 1)](const Context& c) { return f(p->value(c)); });
+      return computed([f = it->second, p = parse(x, schema, depth + 1)](const Context& c) { return f(p->value(c)); });
     }
     if (kind == "div") {
       const json::object& d = as_object(x, kind);
-      return computed([left = parse(required(d, "left"), depth + 1), right = parse(required(d, "right"), depth + 1),
+      return computed([left = parse(required(d, "left"), schema, depth + 1), right = parse(required(d, "right"), schema, depth + 1),
                        otherwise = number_member(d, "by_zero_default")](const Context& c) {
         const double l = left->value(c);
         if (l == 0) return 0.0;
@@ -153,7 +153,7 @@ NodePtr parse(const json::value& v, int depth) {
     }
     if (kind == "pow") {
       const json::object& d = as_object(x, kind);
-      return computed([base = parse(required(d, "base"), depth + 1), exponent = parse(required(d, "exponent"), depth + 1)](const Context& c) {
+      return computed([base = parse(required(d, "base"), schema, depth + 1), exponent = parse(required(d, "exponent"), schema, depth + 1)](const Context& c) {
         return checked(std::pow(base->value(c), exponent->value(c)), "pow");
       });
     }
@@ -184,10 +184,10 @@ NodePtr parse(const json::value& v, int depth) {
         return s;
       });
     }
-    if (kind == "exp_decay" || kind == "gauss_decay" || kind == "lin_decay") return decay(kind, as_object(x, kind), depth);
+    if (kind == "exp_decay" || kind == "gauss_decay" || kind == "lin_decay") return decay(kind, as_object(x, kind), schema, depth);
   }
   // A condition counts 1 where it holds.
-  const auto filter = vectors::Filter::parse(json::object{{"must", json::array{v}}});
+  const auto filter = vectors::Filter::parse(json::object{{"must", json::array{v}}}, schema);
   return computed([filter](const Context& c) { return c.handle.data->matches(*filter, c.point, c.handle.lsn) ? 1.0 : 0.0; });
 }
 
@@ -205,10 +205,10 @@ class Parsed : public Formula {
 
 }  // namespace
 
-std::shared_ptr<const Formula> Formula::parse(const json::object& query) {
+std::shared_ptr<const Formula> Formula::parse(const json::object& query, const json::object* schema) {
   json::object defaults;
   if (const json::object* d = object_member(query, "defaults")) defaults = *d;
-  return std::make_shared<Parsed>(qdrant::parse(required(query, "formula"), 0), std::move(defaults));
+  return std::make_shared<Parsed>(qdrant::parse(required(query, "formula"), schema, 0), std::move(defaults));
 }
 
 }  // namespace stele::qdrant

@@ -9,8 +9,8 @@ namespace stele::qdrant {
 
 class Formula {
  public:
-  // {"formula": expression, "defaults": {...}}; throws format errors.
-  static std::shared_ptr<const Formula> parse(const json::object& query);
+  // {"formula": expression, "defaults": {...}}; throws format errors. `schema`: the payload indexes, for its conditions.
+  static std::shared_ptr<const Formula> parse(const json::object& query, const json::object* schema);
   virtual ~Formula() = default;
   // `scores` holds one entry a prefetch; nullopt where that prefetch did not find the point. Throws when a value is missing
   // or the result is not finite.

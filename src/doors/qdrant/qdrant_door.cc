@@ -14,22 +14,130 @@ std::string error_body(std::string_view message, double seconds) {
 }  // namespace
 
 struct QdrantDoor::Impl {
-  Impl(sql::Database& database, vectors::VectorStore& store, Options o) : options(std::move(o)), engine(database, store) {}
+  Impl(sql::Database& database, vectors::VectorStore& store, Options o) : options(std::move(o)), engine(database, store, options.snapshots) {}
   Options options;
   Engine engine;
+  RequestCounts counts;
   std::unique_ptr<HttpServer> server;
 
-  HttpResponse handle(const HttpRequest& http);
+  HttpResponse answer(const HttpRequest& http);
+  HttpResponse handle(const HttpRequest& http, const std::vector<std::string>& path);
   HttpResponse plain(const HttpRequest& http, const std::vector<std::string>& path, bool* handled);
-  json::value route(const HttpRequest& http, const std::vector<std::string>& path);
+  bool allowed(const HttpRequest& http, const std::vector<std::string>& path, HttpResponse* refusal);
+  // nullopt: the whole answer is in `raw`.
+  std::optional<json::value> route(const HttpRequest& http, const std::vector<std::string>& path, HttpResponse* raw);
   json::value route_points(Request& r);
+  json::value locks(const HttpRequest& http);
+
+  std::mutex lock_mutex;
+  bool write_locked = false;         // guarded by lock_mutex
+  std::string lock_message;
 };
 
-HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http) {
+namespace {
+// Whether a request changes nothing: what a read-only key and a locked service allow.
+bool reads_only(const HttpRequest& http, const std::vector<std::string>& path) {
+  if (http.method == "GET" || http.method == "HEAD") return true;
+  if (http.method != "POST" || path.size() < 3 || path[0] != "collections") return false;
+  if (path[2] == "facet") return true;
+  if (path[2] != "points") return false;
+  if (path.size() == 3) return true;   // retrieve
+  static const std::set<std::string_view> kReads = {"scroll", "search", "recommend", "discover", "query", "count"};
+  return kReads.contains(path[3]);
+}
+}  // namespace
+
+bool QdrantDoor::Impl::allowed(const HttpRequest& http, const std::vector<std::string>& path, HttpResponse* refusal) {
+  if (options.api_key.empty() && options.read_only_api_key.empty()) return true;
+  std::string_view given = http.header("api-key");
+  if (given.empty() && http.header("authorization").starts_with("Bearer ")) given = http.header("authorization").substr(7);
+  // Compared in a time that does not tell how much of it was right.
+  auto same = [](std::string_view a, std::string_view b) {
+    unsigned char difference = a.size() == b.size() ? 0 : 1;
+    for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) difference |= static_cast<unsigned char>(a[i] ^ b[i]);
+    return difference == 0;
+  };
+  if (!options.api_key.empty() && same(given, options.api_key)) return true;
+  refusal->content_type = "text/plain";
+  if (!options.read_only_api_key.empty() && same(given, options.read_only_api_key)) {
+    if (reads_only(http, path)) return true;
+    refusal->status = 403;
+    refusal->content_type = "application/json";
+    refusal->body = error_body("Forbidden: Global manage access is required", 0);
+    return false;
+  }
+  refusal->status = 401;
+  refusal->body = given.empty() ? "Must provide an API key or an Authorization bearer token" : "Invalid API key or JWT";
+  return false;
+}
+
+json::value QdrantDoor::Impl::locks(const HttpRequest& http) {
+  std::lock_guard lock(lock_mutex);
+  const json::object before{{"error_message", lock_message.empty() ? json::value(nullptr) : json::value(lock_message)}, {"write", write_locked}};
+  if (http.method == "POST") {
+    const json::value body = json::parse(http.body);
+    const json::object& o = as_object(body, "body");
+    write_locked = bool_member(o, "write").value_or(false);
+    lock_message = string_member(o, "error_message").value_or("");
+  }
+  return before;
+}
+
+// Counted, and readable for scripts of any page, as Qdrant's own are.
+HttpResponse QdrantDoor::Impl::answer(const HttpRequest& http) {
+  const auto started = std::chrono::steady_clock::now();
+  const std::vector<std::string> path = split_path(http.path);
+  HttpResponse response;
+  if (http.method == "OPTIONS" && !http.header("access-control-request-method").empty()) {
+    response.content_type.clear();
+    response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS");
+    response.headers.emplace_back("Access-Control-Allow-Headers", std::string(http.header("access-control-request-headers")));
+    response.headers.emplace_back("Access-Control-Max-Age", "3600");
+  } else {
+    response = handle(http, path);
+    counts.answered(http.method, path, response.status, std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
+  }
+  if (!http.header("origin").empty()) response.headers.emplace_back("Access-Control-Allow-Origin", "*");
+  return response;
+}
+
+namespace {
+// The parameters that requests share.
+void check_parameters(const HttpRequest& http) {
+  auto one_of = [&](const char* name, std::initializer_list<std::string_view> values) {
+    const std::string* v = http.param(name);
+    if (v == nullptr || std::find(values.begin(), values.end(), *v) != values.end()) return;
+    std::string list;
+    for (const auto& x : values) list += fmt::format("{}`{}`", list.empty() ? "" : ", ", x);
+    throw ApiError(400, fmt::format("Deserialize error in query parameters: unknown variant `{}`, expected one of {}", *v, list));
+  };
+  one_of("ordering", {"weak", "medium", "strong"});
+  if (const std::string* wait = http.param("wait"); wait != nullptr && *wait != "true" && *wait != "false") {
+    throw ApiError(400, "Deserialize error in query parameters: provided string was not `true` or `false`");
+  }
+  auto number = [&](const char* name) {
+    const std::string* v = http.param(name);
+    if (v == nullptr) return;
+    if (v->empty() || v->size() > 18 || v->find_first_not_of("0123456789") != std::string::npos) {
+      throw ApiError(400, "Deserialize error in query parameters: invalid digit found in string");
+    }
+    if (std::strtoull(v->c_str(), nullptr, 10) == 0) {
+      throw ApiError(422, fmt::format("Validation error in query parameters: [{}: value 0 invalid, must be 1 or larger]", name));
+    }
+  };
+  number("timeout");
+  if (const std::string* c = http.param("consistency"); c != nullptr && !c->empty() && c->find_first_not_of("0123456789") == std::string::npos) {
+    number("consistency");
+  } else {
+    one_of("consistency", {"majority", "quorum", "all"});
+  }
+}
+}  // namespace
+
+HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http, const std::vector<std::string>& path) {
   const auto started = std::chrono::steady_clock::now();
   auto elapsed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count(); };
   HttpResponse response;
-  const std::vector<std::string> path = split_path(http.path);
   auto fail = [&](int status, std::string_view message) {
     response.status = status;
     response.body = error_body(message, elapsed());
@@ -38,18 +146,23 @@ HttpResponse QdrantDoor::Impl::handle(const HttpRequest& http) {
     bool handled = false;
     HttpResponse direct = plain(http, path, &handled);
     if (handled) return direct;
-    if (!options.api_key.empty()) {
-      std::string_view bearer = http.header("authorization");
-      if (bearer.starts_with("Bearer ")) bearer.remove_prefix(7);
-      if (http.header("api-key") != options.api_key && bearer != options.api_key) {
-        response.status = 401;
-        response.content_type = "text/plain";
-        response.body = "Must provide an API key or an Authorization bearer token";
-        return response;
-      }
+    if (!allowed(http, path, &response)) return response;
+    if (!reads_only(http, path) && !path.empty() && path[0] != "locks") {
+      std::lock_guard lock(lock_mutex);
+      if (write_locked) forbidden(lock_message.empty() ? "Write operations are forbidden" : lock_message);
     }
-    json::value result = route(http, path);
-    response.body = json::serialize(json::object{{"result", std::move(result)}, {"status", "ok"}, {"time", elapsed()}});
+    check_parameters(http);
+    auto result = route(http, path, &response);
+    if (!result) return response;
+    // Long work that the client does not wait for is done all the same; what it is told differs.
+    const std::string* wait = http.param("wait");
+    const bool later = wait != nullptr && *wait == "false" && http.path.find("/snapshots") != std::string::npos && http.method != "GET";
+    if (later) {
+      response.status = 202;
+      response.body = json::serialize(json::object{{"status", "accepted"}, {"time", elapsed()}});
+    } else {
+      response.body = json::serialize(json::object{{"result", std::move(*result)}, {"status", "ok"}, {"time", elapsed()}});
+    }
   } catch (const ApiError& e) {
     fail(e.status(), e.message());
   } catch (const Error& e) {
@@ -84,9 +197,9 @@ HttpResponse QdrantDoor::Impl::plain(const HttpRequest& http, const std::vector<
       r.body = path[0] == "readyz" ? "all shards are ready" : path[0] + " check passed";
       return r;
     }
-    if (path.size() == 1 && path[0] == "metrics" && options.api_key.empty()) {
+    if (path.size() == 1 && path[0] == "metrics" && allowed(http, path, &r)) {
       r.content_type = "text/plain; version=0.0.4";
-      r.body = metrics_text(engine);
+      r.body = metrics_text(engine, kApiVersion, counts);
       return r;
     }
   }
@@ -94,24 +207,28 @@ HttpResponse QdrantDoor::Impl::plain(const HttpRequest& http, const std::vector<
   return r;
 }
 
-json::value QdrantDoor::Impl::route(const HttpRequest& http, const std::vector<std::string>& path) {
+std::optional<json::value> QdrantDoor::Impl::route(const HttpRequest& http, const std::vector<std::string>& path, HttpResponse* raw) {
   const std::string& method = http.method;
   if (path.empty()) throw ApiError(404, "Not found: no such endpoint");
   if (path[0] == "telemetry" && method == "GET") {
-    return json::object{{"id", "stele"}, {"app", json::object{{"name", "qdrant"}, {"version", kApiVersion}}},
-                        {"collections", json::object{{"number_of_collections", engine.list().size()}}}};
+    const std::string* level = http.param("details_level");
+    return telemetry(engine, kApiVersion, counts, level == nullptr ? 0 : std::strtoull(level->c_str(), nullptr, 10));
   }
   if (path[0] == "cluster" && method == "GET") return json::object{{"status", "disabled"}};
   if (path[0] == "issues" && method == "GET") return json::object{{"issues", json::array()}};
   if (path[0] == "issues" && method == "DELETE") return true;
-  if (path[0] == "locks" && method == "GET") return json::object{{"error_message", nullptr}, {"write", false}};
+  if (path[0] == "cluster") bad_request("Qdrant is running in standalone mode");
+  if (path[0] == "locks" && (method == "GET" || method == "POST")) return locks(http);
   if (path[0] == "aliases" && method == "GET") return list_aliases(engine, "");
-  if (path[0] == "snapshots" && method == "GET") return json::array();
+  if (path[0] == "snapshots") {
+    return snapshots(engine, {http, nullptr, {}, {}}, "", "", {path.begin() + 1, path.end()}, raw);
+  }
   if (path[0] != "collections") throw ApiError(404, "Not found: no such endpoint");
 
   Request r{http, nullptr, path.size() > 1 ? path[1] : "", {}};
   if (path.size() > 2) r.rest.assign(path.begin() + 2, path.end());
-  if (!http.body.empty()) {
+  const bool form = http.header("content-type").starts_with("multipart/");
+  if (!http.body.empty() && !form) {
     json::parse_options limits;
     limits.max_depth = 128;
     boost::system::error_code ec;
@@ -135,16 +252,15 @@ json::value QdrantDoor::Impl::route(const HttpRequest& http, const std::vector<s
     if (what == "index" && method == "PUT") return create_index(engine, r);
     if (what == "index" && method == "DELETE" && r.rest.size() == 2) return delete_index(engine, r);
     if (what == "facet" && method == "POST") return facet(engine, r);
-    if (what == "cluster") {
-      const Handle h = engine.open(r.collection);
-      if (method == "POST") return true;
-      return json::object{{"peer_id", 0}, {"shard_count", 1},
-                          {"local_shards", json::array{json::object{{"shard_id", 0}, {"points_count", h.data->count()}, {"state", "Active"}}}},
-                          {"remote_shards", json::array()}, {"shard_transfers", json::array()}};
-    }
-    if (what == "snapshots" && method == "GET") {
+    if (what == "cluster" && method == "GET") return cluster_info(engine, r);
+    if (what == "cluster" || (what == "shards" && r.rest.size() < 3)) {
       engine.open(r.collection);
-      return json::array();
+      bad_request("Distributed mode disabled");
+    }
+    if (what == "snapshots") return snapshots(engine, r, r.collection, "", {r.rest.begin() + 1, r.rest.end()}, raw);
+    if (what == "shards" && r.rest[2] == "snapshots") {
+      if (r.rest[1] != "0") not_found(fmt::format("Shard {} of collection {} not found", r.rest[1], r.collection));
+      return snapshots(engine, r, r.collection, "shards/0", {r.rest.begin() + 3, r.rest.end()}, raw);
     }
     if (what == "points") return route_points(r);
   }
@@ -187,7 +303,7 @@ QdrantDoor::QdrantDoor(sql::Database& database, segments::vectors::VectorStore& 
   http.tls_certificate = options.tls_certificate;
   http.tls_key = options.tls_key;
   impl_->server = std::make_unique<HttpServer>(
-      http, [impl = impl_.get()](const HttpRequest& request) { return impl->handle(request); },
+      http, [impl = impl_.get()](const HttpRequest& request) { return impl->answer(request); },
       [](int status, std::string_view reason) {
         HttpResponse r;
         r.status = status;

@@ -16,6 +16,8 @@ class QdrantDoor {
     std::string address = "127.0.0.1";
     uint16_t port = 6333;             // 0: any free one
     std::string api_key;              // empty: none asked
+    std::string read_only_api_key;    // good for what changes nothing
+    std::string snapshots;            // folder; empty: no snapshots
     std::string tls_certificate, tls_key;
     uint64_t max_body_bytes = 64ull << 20;
   };

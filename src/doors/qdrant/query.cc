@@ -23,6 +23,10 @@ VectorValue vector_of_point(const Lookup& from, const PointId& id) {
   if (!from.handle.data->get(id, from.handle.lsn, &found)) not_found(fmt::format("No point with id {} found", id.to_text()));
   VectorValue v;
   if (const auto* dense = from.handle.data->dense(from.vector); dense != nullptr && dense->vector(found.row, from.handle.lsn, &v.dense)) return v;
+  if (const auto* multi = from.handle.data->multi(from.vector); multi != nullptr && multi->vector(found.row, from.handle.lsn, &v.multi)) {
+    v.kind = VectorValue::Kind::kMulti;
+    return v;
+  }
   v.kind = VectorValue::Kind::kSparse;
   if (const auto* sparse = from.handle.data->sparse(from.vector); sparse != nullptr && sparse->vector(found.row, from.handle.lsn, &v.sparse)) return v;
   not_found(fmt::format("No vector \"{}\" found for point {}", from.vector, id.to_text()));
@@ -41,7 +45,8 @@ VectorValue parse_example(const Lookup& from, bool own, const json::value& v, Qu
   return vector_of_point(from, id);
 }
 
-void check_dimensions(const Handle& h, const std::string& name, const VectorValue& v) {
+// A single vector asks a multi-vector field as a multi-vector of one.
+void check_dimensions(const Handle& h, const std::string& name, VectorValue& v) {
   if (v.kind == VectorValue::Kind::kSparse) {
     if (h.sparse(name) == nullptr) bad_request(fmt::format("Not existing vector name error: {}", name));
     return;
@@ -50,9 +55,14 @@ void check_dimensions(const Handle& h, const std::string& name, const VectorValu
   if (spec == nullptr) {
     bad_request(h.sparse(name) != nullptr ? "Conversion between sparse and regular vectors failed" : fmt::format("Not existing vector name error: {}", name));
   }
-  if (spec->graph.dimensions != v.dense.size()) {
-    bad_request(fmt::format("Vector dimension error: expected dim: {}, got {}", spec->graph.dimensions, v.dense.size()));
+  if (spec->multi && v.kind == VectorValue::Kind::kDense) {
+    v.kind = VectorValue::Kind::kMulti;
+    v.multi.push_back(std::move(v.dense));
+    v.dense.clear();
   }
+  if (!spec->multi && v.kind == VectorValue::Kind::kMulti) bad_request("Conversion between multi and regular vectors failed");
+  const size_t have = spec->multi ? v.multi[0].size() : v.dense.size();
+  if (spec->graph.dimensions != have) bad_request(fmt::format("Vector dimension error: expected dim: {}, got {}", spec->graph.dimensions, have));
 }
 
 void parse_params(const json::object& body, QueryNode* q) {
@@ -62,7 +72,9 @@ void parse_params(const json::object& body, QueryNode* q) {
   q->exact = bool_member(*p, "exact").value_or(false);
   if (const json::object* quantization = object_member(*p, "quantization")) {
     q->rescore = number_member(*quantization, "oversampling").value_or(q->rescore);
-    if (q->rescore < 1) invalid("params.quantization.oversampling: must be 1 or larger");
+    if (!(q->rescore >= 1)) invalid(fmt::format("params.quantization.oversampling: value {} invalid, must be 1.0 or larger", q->rescore));
+    if (bool_member(*quantization, "ignore").value_or(false)) q->rescore = 1e6;   // the codes lead, but do not choose
+    bool_member(*quantization, "rescore");
   }
 }
 
@@ -79,9 +91,8 @@ void parse_recommend(const Lookup& from, bool own, const json::object& o, QueryN
     else if (*s == "sum_scores") q->strategy = RecommendStrategy::kSumScores;
     else bad_format(fmt::format("unknown variant `{}`, expected one of `average_vector`, `best_score`, `sum_scores`", *s));
   }
-  if (q->positive.empty() && (q->negative.empty() || q->strategy == RecommendStrategy::kAverage)) {
-    bad_request("At least one positive vector ID required with this strategy");
-  }
+  if (q->positive.empty() && q->strategy == RecommendStrategy::kAverage) bad_request("At least one positive vector ID required with this strategy");
+  if (q->positive.empty() && q->negative.empty()) bad_request("At least one positive or negative vector ID required with this strategy");
 }
 
 void parse_context(const Lookup& from, bool own, const json::value& v, QueryNode* q) {
@@ -97,7 +108,7 @@ void parse_context(const Lookup& from, bool own, const json::value& v, QueryNode
   }
 }
 
-void parse_kind(const Lookup& from, bool own, const json::value& v, QueryNode* q) {
+void parse_kind(const Handle& h, const Lookup& from, bool own, const json::value& v, QueryNode* q) {
   const json::object* o = v.if_object();
   auto nearest = [&](const json::value& target) {
     q->kind = QueryKind::kNearest;
@@ -107,6 +118,12 @@ void parse_kind(const Lookup& from, bool own, const json::value& v, QueryNode* q
     nearest(v);
   } else if (const json::value* n = o->if_contains("nearest")) {
     nearest(*n);
+    if (const json::object* mmr = object_member(*o, "mmr")) {
+      q->mmr = true;
+      q->diversity = number_member(*mmr, "diversity").value_or(0.5);
+      if (!(q->diversity >= 0 && q->diversity <= 1)) invalid("query.mmr.diversity: must be in range [0.0, 1.0]");
+      q->mmr_candidates = std::min<uint64_t>(uint_member(*mmr, "candidates_limit").value_or(0), 16384);
+    }
   } else if (const json::value* r = o->if_contains("recommend")) {
     parse_recommend(from, own, as_object(*r, "recommend"), q);
   } else if (const json::value* d = o->if_contains("discover")) {
@@ -136,29 +153,12 @@ void parse_kind(const Lookup& from, bool own, const json::value& v, QueryNode* q
     q->kind = QueryKind::kSample;
   } else if (o->if_contains("formula") != nullptr) {
     q->kind = QueryKind::kFormula;
-    q->formula = Formula::parse(*o);
+    q->formula = Formula::parse(*o, object_member(h.config, "payload_schema"));
   } else {
     bad_format("data did not match any variant of untagged enum QueryInterface");
   }
 }
 
-// Similarity, higher is better whatever the metric: what custom scorings work with.
-double similarity(const Handle& h, const std::string& name, const VectorValue& q, RowId row, bool* has) {
-  if (q.kind == VectorValue::Kind::kSparse) {
-    vectors::SparseVector v;
-    *has = h.data->sparse(name)->vector(row, h.lsn, &v);
-    return *has ? vectors::sparse_dot(q.sparse, v) : 0;
-  }
-  const vectors::VectorField* field = h.data->dense(name);
-  float d = 0;
-  *has = field->distance(q.dense.data(), row, h.lsn, &d);
-  switch (h.dense(name)->graph.metric) {
-    case Metric::kCosine: return 1.0 - d;
-    case Metric::kL2: return -std::sqrt(std::max(0.0f, d));
-    case Metric::kInnerProduct: case Metric::kL1: break;
-  }
-  return -d;
-}
 // What clients see as the score of a distance.
 float shown_score(Metric metric, float distance) {
   switch (metric) {
@@ -177,6 +177,7 @@ bool smaller_is_better(const Handle& h, const QueryNode& q) {
 
 VectorValue prepared(const Handle& h, const std::string& name, VectorValue v) {
   if (v.kind == VectorValue::Kind::kDense) v.dense = h.data->dense(name)->prepare(v.dense.data());
+  if (v.kind == VectorValue::Kind::kMulti) v.multi = h.data->multi(name)->prepare(std::move(v.multi));
   return v;
 }
 
@@ -218,6 +219,19 @@ std::vector<Ranked> nearest(const Handle& h, const QueryNode& q, const VectorVal
   const std::set<PointId> excluded(q.exclude.begin(), q.exclude.end());
   std::vector<vectors::RowNeighbor> found;
   const bool sparse = target.kind == VectorValue::Kind::kSparse;
+  if (target.kind == VectorValue::Kind::kMulti) {
+    const auto* field = h.data->multi(q.using_vector);
+    std::vector<RowId> rows;
+    if (!q.prefetch.empty() || q.filter != nullptr) rows = candidates(h, q, lists);
+    const Metric metric = field->params().metric;
+    std::vector<Ranked> out;
+    for (const auto& n : field->search(field->prepare(target.multi), k, h.lsn, nullptr, q.prefetch.empty() && q.filter == nullptr ? nullptr : &rows)) {
+      Collection::Found p;
+      if (!h.data->get(n.row, h.lsn, &p) || excluded.contains(p.id)) continue;
+      out.push_back({n.row, metric == Metric::kL2 ? std::sqrt(std::max(0.0f, -n.distance)) : metric == Metric::kL1 ? -n.distance : n.distance});
+    }
+    return out;
+  }
   if (!q.prefetch.empty()) {
     std::vector<RowId> rows = candidates(h, q, lists);
     if (sparse) {
@@ -252,6 +266,10 @@ VectorValue average(const std::vector<VectorValue>& positive, const std::vector<
   auto mean = [](const std::vector<VectorValue>& list) {
     VectorValue out;
     out.kind = list[0].kind;
+    if (out.kind == VectorValue::Kind::kMulti) {   // all of their vectors together
+      for (const auto& v : list) out.multi.insert(out.multi.end(), v.multi.begin(), v.multi.end());
+      return out;
+    }
     if (out.kind == VectorValue::Kind::kSparse) {
       std::map<uint32_t, float> sums;
       for (const auto& v : list) {
@@ -272,7 +290,14 @@ VectorValue average(const std::vector<VectorValue>& positive, const std::vector<
   };
   VectorValue p = mean(positive);
   if (negative.empty()) return p;
-  const VectorValue n = mean(negative);
+  VectorValue n = mean(negative);
+  if (p.kind == VectorValue::Kind::kMulti) {   // and away from those of the negatives
+    for (auto& one : n.multi) {
+      for (float& x : one) x = -x;
+      p.multi.push_back(std::move(one));
+    }
+    return p;
+  }
   if (p.kind == VectorValue::Kind::kDense) {
     if (n.dense.size() != p.dense.size()) bad_request("examples have different dimensions");
     for (size_t i = 0; i < p.dense.size(); ++i) p.dense[i] += p.dense[i] - n.dense[i];
@@ -306,6 +331,7 @@ void by_score_and_id(const Handle& h, std::vector<Ranked>& ranked) {
 }
 
 double squash(double x) { return x / (1 + std::fabs(x)); }
+double to_unit(double x) { return (squash(x) + 1) / 2; }   // into (0, 1)
 
 std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const std::vector<RowId>& rows) {
   std::vector<VectorValue> positive, negative;
@@ -315,13 +341,13 @@ std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const 
     double best_positive = -std::numeric_limits<double>::infinity(), best_negative = best_positive, sum = 0;
     bool has = true;
     for (const auto& v : positive) {
-      const double s = similarity(h, q.using_vector, v, row, &has);
+      const double s = vector_similarity(h, q.using_vector, v, row, &has);
       if (!has) return false;
       best_positive = std::max(best_positive, s);
       sum += s;
     }
     for (const auto& v : negative) {
-      const double s = similarity(h, q.using_vector, v, row, &has);
+      const double s = vector_similarity(h, q.using_vector, v, row, &has);
       if (!has) return false;
       best_negative = std::max(best_negative, s);
       sum -= s;
@@ -329,7 +355,7 @@ std::vector<Ranked> recommend_scores(const Handle& h, const QueryNode& q, const 
     if (q.strategy == RecommendStrategy::kSumScores) {
       *score = sum;
     } else {
-      *score = best_positive > best_negative ? squash(best_positive) + 1 : -(squash(best_negative) + 1);
+      *score = best_positive > best_negative ? to_unit(best_positive) : -to_unit(best_negative);
     }
     return true;
   });
@@ -346,26 +372,27 @@ std::vector<Ranked> discover_scores(const Handle& h, const QueryNode& q, const s
     bool has = true;
     double rank = 0, loss = 0;
     for (const auto& [p, n] : context) {
-      const double sp = similarity(h, q.using_vector, p, row, &has);
+      const double sp = vector_similarity(h, q.using_vector, p, row, &has);
       if (!has) return false;
-      const double sn = similarity(h, q.using_vector, n, row, &has);
+      const double sn = vector_similarity(h, q.using_vector, n, row, &has);
       rank += sp > sn ? 1 : sp < sn ? -1 : 0;
-      loss += std::min(sp - sn - std::numeric_limits<float>::epsilon(), 0.0);
+      loss += squash(std::min(sp - sn - std::numeric_limits<float>::epsilon(), 0.0));
     }
     if (!targeted) {
       *score = loss;
       return true;
     }
-    const double s = similarity(h, q.using_vector, target, row, &has);
+    const double s = vector_similarity(h, q.using_vector, target, row, &has);
     // The nearness lies in (0, 1), so that it decides only between equal ranks.
-    *score = rank + (squash(s) + 1) / 2;
+    *score = rank + to_unit(s);
     return has;
   });
 }
 
 std::vector<Ranked> ordered(const Handle& h, const QueryNode& q, const std::vector<RowId>& rows) {
   const json::object* o = q.order_by.if_object();
-  const std::string key = o != nullptr ? as_string(required(*o, "key"), "key") : as_string(q.order_by, "order_by");
+  const std::string key = order_key(q.order_by);
+  need_range_index(h, key);
   const bool descending = o != nullptr && string_member(*o, "direction").value_or("asc") == "desc";
   const auto path = vectors::parse_path(key);
   std::vector<std::pair<double, RowId>> values;
@@ -381,11 +408,82 @@ std::vector<Ranked> ordered(const Handle& h, const QueryNode& q, const std::vect
   }
   std::stable_sort(values.begin(), values.end(), [&](const auto& a, const auto& b) { return descending ? a.first > b.first : a.first < b.first; });
   std::vector<Ranked> out;
-  for (const auto& [value, row] : values) out.push_back({row, 0});
+  for (const auto& [value, row] : values) out.push_back({row, 1});
+  return out;
+}
+
+// Greedily the candidate that is nearest to the question and farthest from those taken before (Carbonell and Goldstein,
+// SIGIR 1998). Scores stay those of the search.
+std::vector<Ranked> diverse(const Handle& h, const QueryNode& q, std::vector<Ranked> candidates) {
+  bool has = true;
+  const VectorValue target = prepared(h, q.using_vector, q.target);
+  std::vector<double> relevance, nearest_taken(candidates.size(), -std::numeric_limits<double>::infinity());
+  for (const Ranked& r : candidates) relevance.push_back(vector_similarity(h, q.using_vector, target, r.row, &has));
+  std::vector<bool> taken(candidates.size(), false);
+  std::vector<Ranked> out;
+  const uint64_t wanted = std::min<uint64_t>(q.limit + q.offset, candidates.size());
+  while (out.size() < wanted) {
+    size_t best = candidates.size();
+    double best_score = 0;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (taken[i]) continue;
+      const double score = (1 - q.diversity) * relevance[i] - (out.empty() ? 0 : q.diversity * nearest_taken[i]);
+      if (best == candidates.size() || score > best_score) best = i, best_score = score;
+    }
+    taken[best] = true;
+    out.push_back(candidates[best]);
+    VectorValue v;
+    if (!vector_of(h, q.using_vector, candidates[best].row, &v)) continue;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+      if (!taken[i]) nearest_taken[i] = std::max(nearest_taken[i], vector_similarity(h, q.using_vector, v, candidates[i].row, &has));
+    }
+  }
   return out;
 }
 
 }  // namespace
+
+double vector_similarity(const Handle& h, const std::string& name, const VectorValue& q, RowId row, bool* has) {
+  if (q.kind == VectorValue::Kind::kSparse) {
+    vectors::SparseVector v;
+    *has = h.data->sparse(name)->vector(row, h.lsn, &v);
+    return *has ? vectors::sparse_dot(q.sparse, v) : 0;
+  }
+  float d = 0;
+  if (q.kind == VectorValue::Kind::kMulti) {
+    *has = h.data->multi(name)->similarity(q.multi, row, h.lsn, &d);
+    return d;
+  }
+  const vectors::VectorField* field = h.data->dense(name);
+  *has = field->distance(q.dense.data(), row, h.lsn, &d);
+  switch (h.dense(name)->graph.metric) {
+    case Metric::kCosine: return 1.0 - d;
+    case Metric::kL2: case Metric::kInnerProduct: case Metric::kL1: break;
+  }
+  return -d;   // of L2 the square
+}
+bool vector_of(const Handle& h, const std::string& name, RowId row, VectorValue* out) {
+  if (const auto* multi = h.data->multi(name)) {
+    out->kind = VectorValue::Kind::kMulti;
+    if (!multi->vector(row, h.lsn, &out->multi)) return false;
+    out->multi = multi->prepare(std::move(out->multi));
+    return true;
+  }
+  if (const auto* sparse = h.data->sparse(name)) {
+    out->kind = VectorValue::Kind::kSparse;
+    return sparse->vector(row, h.lsn, &out->sparse);
+  }
+  out->kind = VectorValue::Kind::kDense;
+  const vectors::VectorField* field = h.data->dense(name);
+  if (!field->vector(row, h.lsn, &out->dense)) return false;
+  out->dense = field->prepare(out->dense.data());
+  return true;
+}
+
+std::string order_key(const json::value& order_by) {
+  const json::object* o = order_by.if_object();
+  return o != nullptr ? as_string(required(*o, "key"), "key") : as_string(order_by, "order_by");
+}
 
 std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const json::object& body, int depth) {
   if (depth > 16) bad_request("prefetches are nested too deeply");
@@ -404,7 +502,7 @@ std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const js
   q->limit = std::min<uint64_t>(q->limit, 1u << 30);
   q->offset = std::min<uint64_t>(q->offset, 1u << 30);
   q->score_threshold = number_member(body, "score_threshold");
-  q->filter = parse_filter(body);
+  q->filter = parse_filter(h, body);
   parse_params(body, q.get());
 
   Lookup from{h, q->using_vector};
@@ -412,20 +510,20 @@ std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const js
   if (const json::object* l = object_member(body, "lookup_from")) {
     from.handle = engine.open(as_string(required(*l, "collection"), "collection"));
     from.handle.lsn = h.lsn;
-    if (auto v = string_member(*l, "vector")) from.vector = *v;
+    from.vector = string_member(*l, "vector").value_or("");
     own = from.handle.name == h.name;
   }
-  if (const json::value* v = member(body, "query")) parse_kind(from, own, *v, q.get());
+  if (const json::value* v = member(body, "query")) parse_kind(h, from, own, *v, q.get());
   if (q->kind == QueryKind::kNone && !q->prefetch.empty()) bad_request("A query is needed to merge the prefetches. Can't have prefetches without defining a query.");
   if ((q->kind == QueryKind::kFusionRrf || q->kind == QueryKind::kFusionDbsf) && q->prefetch.empty()) {
     bad_request("cannot apply Fusion without prefetches");
   }
   if (q->kind == QueryKind::kFormula && q->prefetch.empty()) bad_request("cannot apply Formula without prefetches");
-  auto check = [&](const VectorValue& v) { check_dimensions(h, q->using_vector, v); };
+  auto check = [&](VectorValue& v) { check_dimensions(h, q->using_vector, v); };
   if (q->kind == QueryKind::kNearest || q->kind == QueryKind::kDiscover) check(q->target);
-  for (const auto& v : q->positive) check(v);
-  for (const auto& v : q->negative) check(v);
-  for (const auto& [p, n] : q->context) check(p), check(n);
+  for (auto& v : q->positive) check(v);
+  for (auto& v : q->negative) check(v);
+  for (auto& [p, n] : q->context) check(p), check(n);
   return q;
 }
 
@@ -435,7 +533,14 @@ std::vector<Ranked> run_query(const Handle& h, const QueryNode& q) {
   std::vector<Ranked> out;
   switch (q.kind) {
     case QueryKind::kNearest:
-      out = nearest(h, q, q.target, lists);
+      if (q.mmr) {
+        QueryNode wide = q;
+        wide.limit = std::max(q.limit + q.offset, q.mmr_candidates);
+        wide.offset = 0;
+        out = diverse(h, q, nearest(h, wide, q.target, lists));
+      } else {
+        out = nearest(h, q, q.target, lists);
+      }
       break;
     case QueryKind::kRecommend:
       out = q.strategy == RecommendStrategy::kAverage ? nearest(h, q, average(q.positive, q.negative), lists)
@@ -482,19 +587,21 @@ std::vector<Ranked> run_query(const Handle& h, const QueryNode& q) {
       std::vector<RowId> rows = candidates(h, q, lists);
       Random rng(secure_random());
       for (size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[rng.below(i)]);
-      for (RowId row : rows) out.push_back({row, 0});
+      for (RowId row : rows) out.push_back({row, 1});
       break;
     }
     case QueryKind::kNone:
       h.data->for_each_by_id(nullptr, h.lsn, [&](const Collection::Found& p) {
-        if (q.filter == nullptr || h.data->matches(*q.filter, p, h.lsn)) out.push_back({p.row, 0});
+        if (q.filter == nullptr || h.data->matches(*q.filter, p, h.lsn)) out.push_back({p.row, 1});
         return out.size() < q.limit + q.offset;
       });
   }
   if (q.score_threshold) {
     const double t = *q.score_threshold;
     if (smaller_is_better(h, q)) {
-      std::erase_if(out, [t](const Ranked& r) { return r.score > t; });
+      std::erase_if(out, [t](const Ranked& r) { return r.score >= t; });
+    } else if (q.kind == QueryKind::kNearest || q.kind == QueryKind::kRecommend) {
+      std::erase_if(out, [t](const Ranked& r) { return r.score <= t; });
     } else {
       std::erase_if(out, [t](const Ranked& r) { return r.score < t; });
     }

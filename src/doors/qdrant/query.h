@@ -33,8 +33,19 @@ struct QueryNode {
   uint32_t ef = 0;
   bool exact = false;
   double rescore = 2.0;
+  // Maximal marginal relevance: so many candidates are reordered for diversity.
+  bool mmr = false;
+  double diversity = 0.5;
+  uint64_t mmr_candidates = 0;
   std::vector<std::shared_ptr<QueryNode>> prefetch;
 };
+// Similarity of a prepared vector (as it is stored) to a row's, higher is better whatever the metric (of L2 the negated square):
+// what custom scorings work with. `has`: whether the row has one.
+double vector_similarity(const Handle& h, const std::string& name, const VectorValue& prepared, vectors::RowId row, bool* has);
+// A row's vector in the form that is measured with; false when it has none.
+bool vector_of(const Handle& h, const std::string& name, vectors::RowId row, VectorValue* out);
+// The field that an order_by names.
+std::string order_key(const json::value& order_by);
 
 // Parses the body of /points/query or one of its prefetches; examples that are ids are resolved to vectors.
 std::shared_ptr<QueryNode> parse_query(Engine& engine, const Handle& h, const json::object& body, int depth = 0);

@@ -1,16 +1,17 @@
 #include "doors/qdrant/handlers.h"
+#include "doors/qdrant/strict.h"
 
 namespace stele::qdrant {
 
 using vectors::Collection;
 using vectors::PointId;
 
-vectors::FilterPtr parse_filter(const json::object& body) {
+vectors::FilterPtr parse_filter(const Handle& h, const json::object& body) {
   const json::value* v = member(body, "filter");
-  return v == nullptr ? nullptr : vectors::Filter::parse(*v);
+  return v == nullptr ? nullptr : vectors::Filter::parse(*v, object_member(h.config, "payload_schema"));
 }
 
-Shape parse_shape(const json::object& body, bool payload_default) {
+Shape parse_shape(const Handle& h, const json::object& body, bool payload_default) {
   Shape s;
   s.payload = payload_default;
   auto paths = [](const json::array& a) {
@@ -39,7 +40,11 @@ Shape parse_shape(const json::object& body, bool payload_default) {
       s.vector = v->get_bool();
     } else {
       s.vector = true;
-      for (const json::value& n : as_array(*v, "with_vector")) s.vector_names.push_back(as_string(n, "with_vector"));
+      for (const json::value& n : as_array(*v, "with_vector")) {
+        s.vector_names.push_back(as_string(n, "with_vector"));
+        const std::string& name = s.vector_names.back();
+        if (h.dense(name) == nullptr && h.sparse(name) == nullptr) bad_request(fmt::format("Not existing vector name error: {}", name));
+      }
     }
   }
   return s;
@@ -65,6 +70,17 @@ json::object render_point(const Handle& h, const Collection::Found& p, const Sha
     };
     for (const auto& [name, spec] : h.data->dense_specs()) {
       std::vector<float> v;
+      if (spec.multi) {
+        vectors::MultiVector several;
+        if (!wanted(name) || !h.data->multi(name)->vector(p.row, lsn, &several)) continue;
+        if (name.empty()) {
+          unnamed = multi_json(several);
+          has_unnamed = true;
+        } else {
+          named[name] = multi_json(several);
+        }
+        continue;
+      }
       if (!wanted(name) || !h.data->dense(name)->vector(p.row, lsn, &v)) continue;
       if (name.empty()) {
         unnamed = vector_json(v);
@@ -89,7 +105,8 @@ json::object render_point(const Handle& h, const Collection::Found& p, const Sha
 
 json::value get_point(Engine& engine, const Request& r, const std::string& id) {
   const Handle h = engine.open(r.collection);
-  const PointId point = PointId::from_text(id);
+  const std::string uuid = vectors::canonical_uuid(id);
+  const PointId point = PointId::from_text(uuid.empty() ? id : uuid);
   if (point.kind == PointId::Kind::kText && h.spec.payload_column != 0) {
     bad_request(fmt::format("Can not recognize \"{}\" as point id", id));
   }
@@ -103,7 +120,9 @@ json::value get_point(Engine& engine, const Request& r, const std::string& id) {
 json::value retrieve_points(Engine& engine, const Request& r) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
-  const Shape shape = parse_shape(body, true);
+  const Shape shape = parse_shape(h, body, true);
+  Strict(h).read();
+  Strict(h).timeout(r.http);
   json::array out;
   std::set<PointId> seen;
   for (const json::value& id : as_array(required(body, "ids"), "ids")) {
@@ -112,6 +131,21 @@ json::value retrieve_points(Engine& engine, const Request& r) {
     if (seen.insert(point).second && h.data->get(point, h.lsn, &found)) out.push_back(render_point(h, found, shape, h.lsn));
   }
   return out;
+}
+
+void need_range_index(const Handle& h, const std::string& key) {
+  if (!h.made_here()) return;
+  const json::object* schema = object_member(h.config, "payload_schema");
+  const json::value* index = schema == nullptr ? nullptr : schema->if_contains(key);
+  if (index != nullptr) {
+    const json::value& type = index->is_object() ? index->get_object().at("type") : *index;
+    const json::value* range = index->is_object() ? member(index->get_object(), "range") : nullptr;
+    for (const char* ranged : {"integer", "float", "datetime"}) {
+      if (type == ranged && (range == nullptr || *range == true)) return;
+    }
+  }
+  bad_request(fmt::format("No range index for `order_by` key: `{}`. Please create one to use `order_by`. "
+                          "Check https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload schemas support Range conditions", key));
 }
 
 namespace {
@@ -144,6 +178,7 @@ json::value scroll_ordered(const Handle& h, const json::object& body, const json
     }
   }
   if (member(body, "offset") != nullptr) bad_request("Cannot use an `offset` when using `order_by`. The alternative for paging is to use `order_by.start_from` and a filter to exclude the IDs that you've already seen for the `order_by.start_from` value");
+  need_range_index(h, key);
   const auto path = vectors::parse_path(key);
   struct Item { double value; json::value shown; Collection::Found point; };
   std::vector<Item> items;
@@ -153,7 +188,7 @@ json::value scroll_ordered(const Handle& h, const json::object& body, const json
       double x;
       if (!order_value(v, &x)) return;
       if (start && (descending ? x > *start : x < *start)) return;
-      items.push_back({x, v.is_string() ? json::value(x * 1e6) : v, p});
+      items.push_back({x, v.is_string() ? json::value(std::llround(x * 1e6)) : v, p});
     };
     vectors::visit_path(*p.payload, path, [&](const json::value& v) {
       if (const json::array* a = v.if_array()) {
@@ -184,10 +219,13 @@ json::value scroll_ordered(const Handle& h, const json::object& body, const json
 json::value scroll_points(Engine& engine, const Request& r) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
-  const Shape shape = parse_shape(body, true);
+  const Shape shape = parse_shape(h, body, true);
   const uint64_t limit = uint_member(body, "limit").value_or(10);
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
-  const auto filter = parse_filter(body);
+  Strict(h).read();
+  Strict(h).timeout(r.http);
+  Strict(h).search(body);
+  const auto filter = parse_filter(h, body);
   if (const json::value* order = member(body, "order_by")) return scroll_ordered(h, body, *order, filter.get(), limit, shape);
   std::optional<PointId> from;
   if (const json::value* offset = member(body, "offset")) from = vectors::parse_point_id(*offset);
@@ -209,7 +247,10 @@ json::value count_points(Engine& engine, const Request& r) {
   const Handle h = engine.open(r.collection);
   const json::object empty;
   const json::object& body = r.body.is_null() ? empty : as_object(r.body, "body");
-  const auto filter = parse_filter(body);
+  Strict(h).read();
+  Strict(h).timeout(r.http);
+  Strict(h).filter(body, false);
+  const auto filter = parse_filter(h, body);
   uint64_t n = 0;
   if (filter == nullptr) {
     n = h.data->count();
@@ -223,13 +264,25 @@ json::value facet(Engine& engine, const Request& r) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
   const std::string key = as_string(required(body, "key"), "key");
+  Strict(h).read();
+  Strict(h).timeout(r.http);
+  Strict(h).search(body);
   const auto path = vectors::parse_path(key);
   const uint64_t limit = uint_member(body, "limit").value_or(10);
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
-  const auto filter = parse_filter(body);
+  const auto filter = parse_filter(h, body);
   const json::object* indexes = object_member(h.config, "payload_schema");
-  if (h.spec.payload_column != 0 && (indexes == nullptr || indexes->if_contains(key) == nullptr)) {
-    bad_request(fmt::format("Index required but not found for \"{}\" of one of the following types: [keyword, integer, uuid, bool]. Help: Create an index for this key or use a different filter.", key));
+  const json::value* index = indexes == nullptr ? nullptr : indexes->if_contains(key);
+  bool countable = !h.made_here();
+  if (index != nullptr) {
+    const json::object* params = index->if_object();
+    const json::value& type = params != nullptr ? params->at("type") : *index;
+    const json::value* lookup = params == nullptr ? nullptr : member(*params, "lookup");
+    for (const char* matched : {"keyword", "integer", "uuid", "bool"}) countable = countable || (type == matched && (lookup == nullptr || *lookup == true));
+  }
+  if (!countable) {
+    bad_request(fmt::format("No appropriate index for faceting: `{}`. Please create one to facet on this field. "
+                            "Check https://qdrant.tech/documentation/concepts/indexing/#payload-index to see which payload schemas support Match conditions", key));
   }
   std::map<std::string, std::pair<json::value, uint64_t>> counts;  // by serialized value
   h.data->for_each(h.lsn, [&](const Collection::Found& p) {
@@ -255,7 +308,10 @@ json::value facet(Engine& engine, const Request& r) {
   });
   std::vector<std::pair<json::value, uint64_t>> hits;
   for (auto& [text, hit] : counts) hits.push_back(std::move(hit));
-  std::stable_sort(hits.begin(), hits.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::stable_sort(hits.begin(), hits.end(), [](const auto& a, const auto& b) {
+    if (a.second != b.second) return a.second > b.second;
+    return a.first.is_number() && b.first.is_number() && a.first.template to_number<double>() < b.first.template to_number<double>();
+  });
   json::array out;
   for (const auto& [value, count] : hits) {
     if (out.size() >= limit) break;

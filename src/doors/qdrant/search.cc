@@ -1,5 +1,6 @@
 #include "doors/qdrant/handlers.h"
 #include "doors/qdrant/query.h"
+#include "doors/qdrant/strict.h"
 
 namespace stele::qdrant {
 
@@ -44,6 +45,7 @@ json::object search_to_query(const json::object& body) {
   json::object q;
   copy(body, q, kCommon);
   const json::value& v = required(body, "vector");
+  required(body, "limit");
   const json::object* named = v.if_object();
   if (named != nullptr && named->if_contains("name") != nullptr) {
     q["using"] = required(*named, "name");
@@ -55,6 +57,7 @@ json::object search_to_query(const json::object& body) {
 }
 json::object recommend_to_query(const json::object& body) {
   json::object q, inner;
+  required(body, "limit");
   copy(body, q, kCommon);
   copy(body, inner, {"positive", "negative", "strategy"});
   q["query"] = json::object{{"recommend", std::move(inner)}};
@@ -62,6 +65,7 @@ json::object recommend_to_query(const json::object& body) {
 }
 json::object discover_to_query(const json::object& body) {
   json::object q, inner;
+  required(body, "limit");
   copy(body, q, kCommon);
   const json::value* context = member(body, "context");
   if (const json::value* target = member(body, "target")) {
@@ -69,6 +73,7 @@ json::object discover_to_query(const json::object& body) {
     inner["context"] = context == nullptr ? json::value(json::array()) : *context;
     q["query"] = json::object{{"discover", std::move(inner)}};
   } else {
+    if (context == nullptr || (context->is_array() && context->get_array().empty())) bad_request("target and/or context must be specified");
     q["query"] = json::object{{"context", context == nullptr ? json::value(json::array()) : *context}};
   }
   return q;
@@ -78,15 +83,34 @@ using Rewrite = json::object (*)(const json::object&);
 json::object unchanged(const json::object& body) { return body; }
 
 json::array run_one(Engine& engine, const Handle& h, const json::object& body, bool payload_default) {
+  Strict(h).search(body);
   const auto q = parse_query(engine, h, body);
-  return scored_points(h, run_query(h, *q), parse_shape(body, payload_default));
+  json::array points = scored_points(h, run_query(h, *q), parse_shape(h, body, payload_default));
+  if (q->kind == QueryKind::kOrderBy) {
+    const auto path = vectors::parse_path(order_key(q->order_by));
+    for (json::value& point : points) {
+      Collection::Found found;
+      if (!h.data->get(vectors::parse_point_id(point.get_object().at("id")), h.lsn, &found) || found.payload == nullptr) continue;
+      vectors::visit_path(*found.payload, path, [&](const json::value& v) {
+        double seconds;
+        if (v.is_number()) point.get_object()["order_value"] = v;
+        else if (v.is_string() && vectors::parse_datetime(view(v.get_string()), &seconds)) point.get_object()["order_value"] = std::llround(seconds * 1e6);
+        return false;
+      });
+    }
+  }
+  return points;
 }
 
 json::value batch(Engine& engine, const Request& r, Rewrite rewrite, bool wrapped) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
   json::array out;
-  for (const json::value& one : as_array(required(body, "searches"), "searches")) {
+  const json::array& searches = as_array(required(body, "searches"), "searches");
+  Strict(h).limit("search_max_batchsize", searches.size(), "search batch size");
+  Strict(h).timeout(r.http);
+  Strict(h).read(searches.size());
+  for (const json::value& one : searches) {
     json::array points = run_one(engine, h, rewrite(as_object(one, "search")), false);
     if (wrapped) {
       out.push_back(json::object{{"points", std::move(points)}});
@@ -100,13 +124,16 @@ json::value batch(Engine& engine, const Request& r, Rewrite rewrite, bool wrappe
 // Results by the value of a payload field: the best `limit` groups of at most `group_size` points.
 json::value groups(Engine& engine, const Request& r, const json::object& body) {
   const Handle h = engine.open(r.collection);
+  Strict(h).read();
+  Strict(h).timeout(r.http);
+  Strict(h).search(body);
   const std::string group_by = as_string(required(body, "group_by"), "group_by");
   const auto path = vectors::parse_path(group_by);
   const uint64_t limit = uint_member(body, "limit").value_or(10), size = uint_member(body, "group_size").value_or(3);
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
   if (size == 0) invalid("group_size: value 0 invalid, must be 1 or larger");
   const auto q = parse_query(engine, h, body);
-  const Shape shape = parse_shape(body, false);
+  const Shape shape = parse_shape(h, body, false);
   struct Group { json::value id; std::vector<Ranked> hits; };
   std::vector<Group> found;
   std::unordered_map<std::string, size_t> by_id;
@@ -150,7 +177,7 @@ json::value groups(Engine& engine, const Request& r, const json::object& body) {
     const json::object empty;
     const json::object* o = l->if_object();
     lookup = engine.open(o == nullptr ? as_string(*l, "with_lookup") : as_string(required(*o, "collection"), "collection"));
-    lookup_shape = parse_shape(o == nullptr ? empty : *o, true);
+    lookup_shape = parse_shape(*lookup, o == nullptr ? empty : *o, true);
   }
   json::array out;
   for (const Group& g : found) {
@@ -169,6 +196,8 @@ json::value groups(Engine& engine, const Request& r, const json::object& body) {
 json::value single(Engine& engine, const Request& r, Rewrite rewrite) {
   const json::object& body = as_object(r.body, "body");
   const Handle h = engine.open(r.collection);
+  Strict(h).read();
+  Strict(h).timeout(r.http);
   return run_one(engine, h, rewrite(body), false);
 }
 
@@ -195,37 +224,37 @@ json::value search_matrix(Engine& engine, const Request& r, bool offsets) {
   if (sample < 2) invalid("sample: value invalid, must be 2 or larger");
   if (limit == 0) invalid("limit: value 0 invalid, must be 1 or larger");
   const std::string name = string_member(body, "using").value_or("");
-  if (h.dense(name) == nullptr) bad_request(fmt::format("Not existing vector name error: {}", name));
+  Strict(h).read();
+  Strict(h).search(body);
+  if (h.dense(name) == nullptr && h.sparse(name) == nullptr) bad_request(fmt::format("Not existing vector name error: {}", name));
   QueryNode pick;
   pick.kind = QueryKind::kSample;
   pick.limit = h.data->count();
-  pick.filter = parse_filter(body);
-  std::vector<Collection::Found> points;
-  std::vector<vectors::RowId> rows;
+  pick.filter = parse_filter(h, body);
+  struct Sampled { Collection::Found point; VectorValue vector; };
+  std::vector<Sampled> points;
   for (const Ranked& one : run_query(h, pick)) {
-    Collection::Found p;
-    std::vector<float> v;
-    if (points.size() < sample && h.data->get(one.row, h.lsn, &p) && h.data->dense(name)->vector(p.row, h.lsn, &v)) points.push_back(p);
+    Sampled p;
+    if (points.size() < sample && h.data->get(one.row, h.lsn, &p.point) && vector_of(h, name, one.row, &p.vector)) points.push_back(std::move(p));
   }
-  std::sort(points.begin(), points.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  for (const auto& p : points) rows.push_back(p.row);
+  std::sort(points.begin(), points.end(), [](const Sampled& a, const Sampled& b) { return a.point.id < b.point.id; });
   json::array pairs, offsets_row, offsets_col, scores, ids;
-  for (const auto& p : points) ids.push_back(vectors::point_id_json(p.id));
+  for (const Sampled& p : points) ids.push_back(vectors::point_id_json(p.point.id));
   for (size_t i = 0; i < points.size(); ++i) {
-    std::vector<float> v;
-    h.data->dense(name)->vector(points[i].row, h.lsn, &v);
-    QueryNode near;
-    near.kind = QueryKind::kNearest;
-    near.using_vector = name;
-    near.target.dense = v;
-    std::vector<vectors::RowId> others = rows;
-    others.erase(others.begin() + static_cast<ptrdiff_t>(i));
-    const auto found = h.data->dense(name)->search(v.data(), {.k = static_cast<uint32_t>(limit), .lsn = h.lsn, .exact = true, .rows = &others});
-    for (const auto& n : found) {
-      const size_t j = static_cast<size_t>(std::find(rows.begin(), rows.end(), n.row) - rows.begin());
-      const vectors::Metric metric = h.dense(name)->graph.metric;
-      const double score = metric == vectors::Metric::kCosine ? 1.0 - n.distance : metric == vectors::Metric::kInnerProduct ? -n.distance
-                           : metric == vectors::Metric::kL2 ? std::sqrt(std::max(0.0f, n.distance)) : n.distance;
+    // To the nearest of the others.
+    std::vector<std::pair<double, size_t>> near;
+    for (size_t j = 0; j < points.size(); ++j) {
+      bool has = false;
+      if (j != i) near.emplace_back(vector_similarity(h, name, points[i].vector, points[j].point.row, &has), j);
+    }
+    std::stable_sort(near.begin(), near.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    if (near.size() > limit) near.resize(limit);
+    const vectors::DenseSpec* spec = h.dense(name);
+    for (const auto& [similarity, j] : near) {
+      double score = similarity;
+      if (spec != nullptr && spec->graph.metric == vectors::Metric::kL2) score = std::sqrt(std::max(0.0, -similarity));
+      if (spec != nullptr && spec->graph.metric == vectors::Metric::kL1) score = -similarity;
+      score = std::stod(fmt::format("{}", static_cast<float>(score)));
       pairs.push_back(json::object{{"a", ids[i]}, {"b", ids[j]}, {"score", score}});
       offsets_row.emplace_back(i);
       offsets_col.emplace_back(j);

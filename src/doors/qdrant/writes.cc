@@ -1,5 +1,7 @@
 #include "doors/qdrant/handlers.h"
+#include "doors/qdrant/strict.h"
 #include "segments/vectors/payload.h"
+#include "types/vector_kernels.h"
 
 namespace stele::qdrant {
 
@@ -11,21 +13,43 @@ json::value done(uint64_t operation, bool wait) {
   return json::object{{"operation_id", operation}, {"status", wait ? "completed" : "acknowledged"}};
 }
 
+// Rounds to what the field's `datatype` can hold.
+void round_to_datatype(const Handle& h, const std::string& name, std::vector<float>* v) {
+  const json::object* params = object_member(h.config, "params");
+  const json::object* all = params == nullptr ? nullptr : object_member(*params, "vectors");
+  const json::object* of = all == nullptr ? nullptr : name.empty() ? all : object_member(*all, name);
+  const auto type = of == nullptr ? std::nullopt : string_member(*of, "datatype");
+  if (!type || *type == "float32") return;
+  for (float& x : *v) x = *type == "uint8" ? std::trunc(std::clamp(x, 0.0f, 255.0f)) : half_to_float(float_to_half(x));
+}
+
 // Checks a vector against its field and files it under the field's name.
 void add_vector(const Handle& h, const std::string& name, const json::value& v, std::vector<std::pair<std::string, VectorValue>>* out) {
   VectorValue value = parse_vector(v);
-  if (value.kind == VectorValue::Kind::kDense) {
-    const vectors::DenseSpec* spec = h.dense(name);
-    if (spec == nullptr) {
-      if (h.sparse(name) != nullptr) bad_request(fmt::format("Wrong vector type: sparse vector expected for \"{}\"", name));
+  if (value.kind == VectorValue::Kind::kSparse) {
+    if (h.sparse(name) == nullptr) {
+      if (h.dense(name) != nullptr) bad_request("Conversion between sparse and regular vectors failed");
       bad_request(fmt::format("Not existing vector name error: {}", name));
     }
-    if (value.dense.size() != spec->graph.dimensions) {
-      bad_request(fmt::format("Vector dimension error: expected dim: {}, got {}", spec->graph.dimensions, value.dense.size()));
-    }
-  } else if (h.sparse(name) == nullptr) {
+    out->emplace_back(name, std::move(value));
+    return;
+  }
+  const vectors::DenseSpec* spec = h.dense(name);
+  if (spec == nullptr) {
+    if (h.sparse(name) != nullptr) bad_request("Conversion between sparse and regular vectors failed");
     bad_request(fmt::format("Not existing vector name error: {}", name));
   }
+  if (spec->multi && value.kind == VectorValue::Kind::kDense) {
+    if (value.dense.empty()) bad_request("Vector dimension error: expected dim: " + std::to_string(spec->graph.dimensions) + ", got 0");
+    value.kind = VectorValue::Kind::kMulti;
+    value.multi.push_back(std::move(value.dense));
+    value.dense.clear();
+  }
+  if (!spec->multi && value.kind == VectorValue::Kind::kMulti) bad_request("Conversion between multi and regular vectors failed");
+  const size_t have = spec->multi ? value.multi[0].size() : value.dense.size();
+  if (have != spec->graph.dimensions) bad_request(fmt::format("Vector dimension error: expected dim: {}, got {}", spec->graph.dimensions, have));
+  round_to_datatype(h, name, &value.dense);
+  for (auto& one : value.multi) round_to_datatype(h, name, &one);
   out->emplace_back(name, std::move(value));
 }
 // `vector` of a point: the unnamed vector, or an object of named ones.
@@ -45,7 +69,7 @@ std::vector<PointId> selected(const Handle& h, const json::object& body) {
     return ids;
   }
   if (object_member(body, "filter") == nullptr) bad_format("data did not match any variant of untagged enum PointsSelector");
-  const auto filter = parse_filter(body);
+  const auto filter = parse_filter(h, body);
   for (vectors::RowId row : h.data->matching_rows(*filter, h.lsn)) {
     vectors::Collection::Found found;
     if (h.data->get(row, h.lsn, &found)) ids.push_back(found.id);
@@ -53,14 +77,15 @@ std::vector<PointId> selected(const Handle& h, const json::object& body) {
   return ids;
 }
 
-json::object payload_of(const Handle& h, const PointId& id, bool* exists) {
-  vectors::Collection::Found found;
-  *exists = h.data->get(id, h.lsn, &found);
-  if (!*exists || found.payload == nullptr) return {};
-  return found.payload->get_object();
+// Whether the point, in its newest version, is still one that the operation is about.
+bool still_selected(const Handle& newest, const json::object& body, const PointId& id, vectors::Collection::Found* found) {
+  if (!newest.data->get(id, newest.lsn, found)) return false;
+  if (array_member(body, "points") != nullptr) return true;
+  const auto filter = parse_filter(newest, body);
+  return filter == nullptr || newest.data->matches(*filter, *found, newest.lsn);
 }
 
-// One operation on an open collection; the caller holds the collection's lock.
+// ---- one operation each on an open collection ----
 uint64_t do_upsert(Engine& engine, const Handle& h, const json::object& body, bool wait) {
   std::vector<PointWrite> writes;
   if (const json::object* batch = object_member(body, "batch")) {
@@ -89,33 +114,47 @@ uint64_t do_upsert(Engine& engine, const Handle& h, const json::object& body, bo
     if (body.if_contains("points") == nullptr) bad_format("data did not match any variant of untagged enum PointInsertOperations");
     for (const json::value& p : as_array(body.at("points"), "points")) {
       const json::object& o = as_object(p, "point");
-      PointWrite w;
-      w.id = vectors::parse_point_id(required(o, "id"));
-      w.replace = true;
-      if (const json::object* payload = object_member(o, "payload")) w.payload = *payload;
-      const json::value* v = o.if_contains("vector");
-      if (v == nullptr) v = o.if_contains("vectors");
-      if (v == nullptr) bad_format("missing field `vector`");
-      if (!v->is_null()) add_vectors(h, *v, &w.set);
-      writes.push_back(std::move(w));
+      writes.push_back(whole_point(h, o));
     }
   }
   if (writes.empty()) bad_request("Empty update request");
-  return engine.write(h, writes, wait);
+  Strict(h).upsert(writes.size(), writes);
+  const json::value* condition = member(body, "update_filter");
+  if (condition == nullptr) return engine.write(h, std::move(writes), wait);
+  // Points that are there are replaced only where they match.
+  const auto filter = vectors::Filter::parse(*condition, object_member(h.config, "payload_schema"));
+  std::vector<PointId> ids;
+  for (const PointWrite& w : writes) ids.push_back(w.id);
+  return engine.change(h, ids, wait, [&](const Handle& newest) {
+    std::vector<PointWrite> kept;
+    for (PointWrite& w : writes) {
+      vectors::Collection::Found found;
+      if (!newest.data->get(w.id, newest.lsn, &found) || newest.data->matches(*filter, found, newest.lsn)) kept.push_back(std::move(w));
+    }
+    return kept;
+  });
 }
 
 uint64_t do_update_vectors(Engine& engine, const Handle& h, const json::object& body, bool wait) {
   std::vector<PointWrite> writes;
+  std::vector<PointId> ids;
   for (const json::value& p : as_array(required(body, "points"), "points")) {
     const json::object& o = as_object(p, "point");
     PointWrite w;
     w.id = vectors::parse_point_id(required(o, "id"));
     add_vectors(h, required(o, "vector"), &w.set);
-    vectors::Collection::Found found;
-    if (!h.data->get(w.id, h.lsn, &found)) not_found(fmt::format("No point with id {} found", w.id.to_text()));
+    ids.push_back(w.id);
     writes.push_back(std::move(w));
   }
-  return engine.write(h, writes, wait);
+  if (writes.empty()) invalid("points: must not be empty");
+  Strict(h).upsert(writes.size(), {});
+  return engine.change(h, ids, wait, [&](const Handle& newest) {
+    for (const PointId& id : ids) {
+      vectors::Collection::Found found;
+      if (!newest.data->get(id, newest.lsn, &found)) not_found(fmt::format("No point with id {} found", id.to_text()));
+    }
+    return writes;
+  });
 }
 
 uint64_t do_delete_vectors(Engine& engine, const Handle& h, const json::object& body, bool wait) {
@@ -127,13 +166,15 @@ uint64_t do_delete_vectors(Engine& engine, const Handle& h, const json::object& 
     if (h.dense(names.back()) == nullptr && h.sparse(names.back()) == nullptr) bad_request("Not existing vector name error: " + names.back());
   }
   if (names.empty()) invalid("vector: must not be empty");
-  std::vector<PointWrite> writes;
-  for (const PointId& id : selected(h, body)) {
-    bool exists;
-    payload_of(h, id, &exists);
-    if (exists) writes.push_back({id, false, std::nullopt, {}, names});
-  }
-  return writes.empty() ? h.lsn : engine.write(h, writes, wait);
+  const auto ids = selected(h, body);
+  return engine.change(h, ids, wait, [&](const Handle& newest) {
+    std::vector<PointWrite> writes;
+    vectors::Collection::Found found;
+    for (const PointId& id : ids) {
+      if (still_selected(newest, body, id, &found)) writes.push_back({id, false, std::nullopt, {}, names});
+    }
+    return writes;
+  });
 }
 
 enum class PayloadOp : uint8_t { kSet, kOverwrite, kDelete, kClear };
@@ -146,25 +187,29 @@ uint64_t do_payload(Engine& engine, const Handle& h, const json::object& body, b
   if (op == PayloadOp::kDelete) {
     for (const json::value& k : as_array(required(body, "keys"), "keys")) paths.push_back(vectors::parse_path(as_string(k, "keys")));
   }
-  std::vector<PointWrite> writes;
-  for (const PointId& id : selected(h, body)) {
-    bool exists;
-    json::object now = payload_of(h, id, &exists);
-    if (!exists) {
-      if (op == PayloadOp::kSet || op == PayloadOp::kOverwrite) not_found(fmt::format("No point with id {} found", id.to_text()));
-      continue;
+  const auto ids = selected(h, body);
+  const bool named = array_member(body, "points") != nullptr;
+  return engine.change(h, ids, wait, [&](const Handle& newest) {
+    std::vector<PointWrite> writes;
+    for (const PointId& id : ids) {
+      vectors::Collection::Found found;
+      if (!still_selected(newest, body, id, &found)) {
+        if (named) not_found(fmt::format("No point with id {} found", id.to_text()));
+        continue;
+      }
+      json::object now = found.payload == nullptr ? json::object() : found.payload->get_object();
+      switch (op) {
+        case PayloadOp::kSet: vectors::set_payload(now, key, *payload); break;
+        case PayloadOp::kOverwrite: now = *payload; break;
+        case PayloadOp::kDelete:
+          for (const auto& path : paths) vectors::erase_path(now, path);
+          break;
+        case PayloadOp::kClear: now.clear(); break;
+      }
+      writes.push_back({id, false, std::move(now), {}, {}});
     }
-    switch (op) {
-      case PayloadOp::kSet: vectors::set_payload(now, key, *payload); break;
-      case PayloadOp::kOverwrite: now = *payload; break;
-      case PayloadOp::kDelete:
-        for (const auto& path : paths) vectors::erase_path(now, path);
-        break;
-      case PayloadOp::kClear: now.clear(); break;
-    }
-    writes.push_back({id, false, std::move(now), {}, {}});
-  }
-  return writes.empty() ? h.lsn : engine.write(h, writes, wait);
+    return writes;
+  });
 }
 
 uint64_t do_delete(Engine& engine, const Handle& h, const json::object& body, bool wait) {
@@ -175,13 +220,26 @@ uint64_t do_delete(Engine& engine, const Handle& h, const json::object& body, bo
 using Operation = uint64_t (*)(Engine&, const Handle&, const json::object&, bool);
 json::value run(Engine& engine, const Request& r, Operation op) {
   const json::object& body = as_object(r.body, "body");
-  const std::string name = engine.open(r.collection).name;
-  auto guard = engine.lock(name);
-  const Handle h = engine.open(name);
+  const Handle h = engine.open(r.collection);
+  Strict(h).write();
+  Strict(h).timeout(r.http);
+  Strict(h).filter(body, true);
   return done(op(engine, h, body, r.wait()), r.wait());
 }
 
 }  // namespace
+
+PointWrite whole_point(const Handle& h, const json::object& o) {
+  PointWrite w;
+  w.id = vectors::parse_point_id(required(o, "id"));
+  w.replace = true;
+  if (const json::object* payload = object_member(o, "payload")) w.payload = *payload;
+  const json::value* v = o.if_contains("vector");
+  if (v == nullptr) v = o.if_contains("vectors");
+  if (v == nullptr) bad_format("missing field `vector`");
+  if (!v->is_null()) add_vectors(h, *v, &w.set);
+  return w;
+}
 
 json::value upsert_points(Engine& engine, const Request& r) { return run(engine, r, do_upsert); }
 json::value delete_points(Engine& engine, const Request& r) {
@@ -207,8 +265,10 @@ json::value clear_payload(Engine& engine, const Request& r) {
 
 json::value batch_update(Engine& engine, const Request& r) {
   const json::array& operations = as_array(required(as_object(r.body, "body"), "operations"), "operations");
-  const std::string name = engine.open(r.collection).name;
-  auto guard = engine.lock(name);
+  const Handle first = engine.open(r.collection);
+  const std::string name = first.name;
+  Strict(first).write(std::max<uint64_t>(1, operations.size()));
+  Strict(first).timeout(r.http);
   json::array out;
   for (const json::value& operation : operations) {
     const json::object& o = as_object(operation, "operation");
@@ -222,6 +282,7 @@ json::value batch_update(Engine& engine, const Request& r) {
       id = do_delete(engine, h, json::object{{"points", v}}, w);
     } else {
       const json::object& b = as_object(v, kind);
+      Strict(h).filter(b, true);
       if (kind == "upsert") id = do_upsert(engine, h, b, w);
       else if (kind == "delete" || kind == "delete_points") id = do_delete(engine, h, b, w);
       else if (kind == "set_payload") id = do_payload(engine, h, b, w, PayloadOp::kSet);

@@ -39,7 +39,9 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     reactor_.add_timer(1000, [this]() -> int64_t {
       if (stopped_) return -1;
       keyspace::KeyspaceLatch latch(ks_.latch());
-      return ks_.cron() * 1000;
+      int64_t next_us = ks_.cron() * 1000;
+      trim_idle();
+      return next_us;
     });
     keyspace::KeyspaceLatch latch(ks_.latch());
     ks_.post = [this](std::function<void()> task) { reactor_.post(std::move(task)); };
@@ -109,6 +111,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     }
     ks_.connect(c->session);
     c->connection.on_input = [this, c] {
+      if (c->connection.input.capacity() < kInputBytes) c->connection.input.raw().reserve(kInputBytes);
       keyspace::KeyspaceLatch guard(ks_.latch());
       ++ks_.stats.reads;
       process(c);
@@ -131,6 +134,16 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     if (c->queued || c->dead) return;
     c->queued = true;
     round_.push_back(c);
+  }
+
+  // A client that reads and writes has a buffer for what comes; one that has been idle for two seconds has none.
+  static constexpr size_t kInputBytes = 20 << 10;
+  void trim_idle() {
+    if (ks_.now_ms() - trimmed_ms_ < 500) return;
+    trimmed_ms_ = ks_.now_ms();
+    for (auto& [session, c] : clients_)
+      if (c->connection.input.empty() && !c->busy && ks_.now_ms() - session->last_active_ms > 2000 && c->connection.input.capacity() >= kInputBytes)
+        c->connection.input.release_memory();
   }
 
   // Requests parsed ahead of their execution, so that what they will touch is on its way from memory.
@@ -299,6 +312,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
 
   void round_end() {
     if (stopped_) return;
+    bool more_to_free = false;
     {
       keyspace::KeyspaceLatch latch(ks_.latch());
       if (nested_ == 0) ks_.round_end();
@@ -310,6 +324,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
         if (nested_ > 0) break;
         ks_.round_end();
       }
+      more_to_free = ks_.lazy_pending > 0;
     }
     if (nested_ == 0) ks_.commit_round();
     else ks_.commit_before_command();
@@ -342,7 +357,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
         clients_.erase(&c->session);
       }
     }
-    if (nested_ == 0 && !again_.empty()) reactor_.post([] {});
+    if (nested_ == 0 && (!again_.empty() || more_to_free)) reactor_.post([] {});
   }
 
   keyspace::Keyspace& ks_;
@@ -360,6 +375,7 @@ struct RedisDoor::Impl : keyspace::SessionHost {
     bool wanted = false;
   };
   std::shared_ptr<Nudge> nudge_ = std::make_shared<Nudge>();
+  int64_t trimmed_ms_ = 0;
   int nested_ = 0;
   bool stopped_ = false;
   std::atomic<bool> outside_posted_{false};   // the reactor will look at changes of other doors

@@ -14,6 +14,7 @@ void getuser(Call& c, const AclUser& u) {
   flags.push_back(u.enabled ? "on" : "off");
   if (u.nopass) flags.push_back("nopass");
   if (u.sanitize_skip) flags.push_back("skip-sanitize-payload");
+  if (u.sanitize_asked) flags.push_back("sanitize-payload");
   c.reply.set(flags.size());
   for (auto* f : flags) c.reply.bulk(f);
   c.reply.bulk("passwords");
@@ -136,7 +137,7 @@ void cmd_acl(Call& c) {
     }
     c.reply.ok();
   } else if (c.is(1, "cat")) {
-    if (c.argc() > 3) { c.fail("wrong number of arguments for 'acl|cat' command"); return; }
+    if (c.argc() > 3) { c.fail(fmt::format("unknown subcommand or wrong number of arguments for '{}'. Try ACL HELP.", c[1])); return; }
     auto& cats = acl_categories();
     if (c.argc() == 2) {
       c.reply.array(cats.size());

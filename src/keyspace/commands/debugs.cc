@@ -79,7 +79,7 @@ void cmd_debug(Call& c) {
     c.reply.ok();
   } else if (c.is(1, "quicklist-packed-threshold") && c.argc() == 3) {
     int64_t n;
-    if (!parse_memory(c[2], &n) || n < 0) { c.fail("argument must be a memory value"); return; }
+    if (!parse_memory(c[2], &n) || n < 0) { c.fail("argument must be a memory value bigger than 1 and smaller than 4gb"); return; }
     g_packed_threshold = n == 0 ? (1 << 30) : static_cast<size_t>(n);
     c.reply.ok();
   } else if (c.is(1, "stringmatch-len") && c.argc() == 4) {

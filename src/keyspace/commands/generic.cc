@@ -7,6 +7,7 @@ namespace {
 void del(Call& c) {
   int64_t n = 0;
   for (size_t i = 1; i < c.argc(); ++i) {
+    if (i % Keyspace::kPrefetched == 1) c.ks.prefetch_keys(c.db, c.argv, i, 1);
     Entry* e = c.ks.lookup_write(c.db, c[i], Keyspace::kNoTouch);
     if (e == nullptr) continue;
     c.ks.remove_entry(c.db, e);

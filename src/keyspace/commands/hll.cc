@@ -148,13 +148,81 @@ void store(Entry* e, const std::string& s) {
   e->value = Object(Type::kString, Enc::kRaw, Str::make(s));
   e->value.set_lru(access);
 }
-std::string encode(Call& c, const Registers& r, bool may_be_sparse) {
-  if (may_be_sparse) {
-    std::string s = to_sparse(r);
-    if (!s.empty() && s.size() <= static_cast<size_t>(c.ks.config.s.hll_sparse_max_bytes)) return s;
+// Raises one register, in the form the sketch has; a sparse one becomes dense when it would pass `most` bytes or cannot
+// hold the count. Returns whether it changed, -1 when the sketch is corrupt. Runs are split and joined exactly where
+// Redis does it, so that both change form at the same element.
+int raise_register(std::string& s, int index, uint8_t count, size_t most) {
+  constexpr int kMostInRun = 4, kMostCount = 32;
+  auto promote = [&] {
+    Registers r{};
+    if (!merge_into(s, r)) return -1;
+    std::string card = s.substr(8, 8);
+    s = to_dense(r);
+    s.replace(8, 8, card);
+    dense_set(s.data() + kHeader, index, count);
+    return 1;
+  };
+  if (s[4] == 0) {
+    if (count <= dense_get(s.data() + kHeader, index)) return 0;
+    dense_set(s.data() + kHeader, index, count);
+    return 1;
   }
-  return to_dense(r);
+  if (count > kMostCount) return promote();
+  auto byte = [&](size_t at) { return static_cast<unsigned char>(s[at]); };
+  auto is_value = [&](size_t at) { return byte(at) >= 0x80; };
+  auto is_long = [&](size_t at) { return byte(at) >= 0x40 && byte(at) < 0x80; };
+  auto value_of = [&](size_t at) { return ((byte(at) >> 2) & 31) + 1; };
+  auto value_op = [](int v, int n) { return static_cast<char>(0x80 | (v - 1) << 2 | (n - 1)); };
+  size_t at = kHeader, before = kHeader, length = 1;
+  int first = 0, span = 0;
+  for (bool found = false; !found;) {
+    if (at >= s.size()) return -1;
+    length = is_long(at) ? 2 : 1;
+    if (at + length > s.size()) return -1;
+    span = is_value(at) ? (byte(at) & 3) + 1 : is_long(at) ? ((byte(at) & 63) << 8 | byte(at + 1)) + 1 : (byte(at) & 63) + 1;
+    found = index <= first + span - 1;
+    if (found) break;
+    before = at;
+    at += length;
+    first += span;
+  }
+  const int last = first + span - 1;
+  std::string ops;
+  auto zeros = [&](int n) {
+    if (n > 64) { ops.push_back(static_cast<char>(0x40 | ((n - 1) >> 8))); ops.push_back(static_cast<char>(n - 1)); }
+    else if (n > 0) ops.push_back(static_cast<char>(n - 1));
+  };
+  if (is_value(at)) {
+    int old = value_of(at);
+    if (old >= count) return 0;
+    if (index != first) ops.push_back(value_op(old, index - first));
+    ops.push_back(value_op(count, 1));
+    if (index != last) ops.push_back(value_op(old, last - index));
+  } else {
+    zeros(index - first);
+    ops.push_back(value_op(count, 1));
+    zeros(last - index);
+  }
+  if (ops.size() > length && s.size() + ops.size() - length > most) return promote();
+  s.replace(at, length, ops);
+  // Neighbours with the same value join.
+  at = before;
+  for (int steps = 5; at < s.size() && steps > 0; --steps) {
+    if (is_long(at)) { at += 2; continue; }
+    if (!is_value(at)) { ++at; continue; }
+    if (at + 1 < s.size() && is_value(at + 1) && value_of(at) == value_of(at + 1)) {
+      int n = (byte(at) & 3) + (byte(at + 1) & 3) + 2;
+      if (n <= kMostInRun) {
+        s[at + 1] = value_op(value_of(at), n);
+        s.erase(at, 1);
+        continue;
+      }
+    }
+    ++at;
+  }
+  return 1;
 }
+size_t most_sparse(Call& c) { return static_cast<size_t>(c.ks.config.s.hll_sparse_max_bytes); }
 
 void cmd_pfadd(Call& c) {
   bool bad;
@@ -165,41 +233,24 @@ void cmd_pfadd(Call& c) {
     e = c.ks.add(c.db, c[1], Object(Type::kString, Enc::kRaw, Str::make(to_sparse({}))));
     ++updated;
   }
-  Str* s = e->value.str();
-  if (s->data[4] == 0) {
-    for (size_t i = 2; i < c.argc(); ++i) {
-      int index;
-      uint8_t n;
-      position(c[i], &index, &n);
-      if (n > dense_get(s->data + kHeader, index)) {
-        char* p = s->data + kHeader;
-        // The last register's upper bits would fall past the end; it never has any.
-        if (index == kRegisters - 1) {
-          auto* b = reinterpret_cast<unsigned char*>(p) + index * 6 / 8;
-          b[0] = static_cast<unsigned char>((b[0] & 3) | n << 2);
-        } else {
-          dense_set(p, index, n);
-        }
-        ++updated;
-      }
+  std::string fresh;   // of a sparse one, once it changed
+  for (size_t i = 2; i < c.argc(); ++i) {
+    int index;
+    uint8_t n;
+    position(c[i], &index, &n);
+    Str* s = e->value.str();
+    if (fresh.empty() && s->data[4] == 0) {
+      if (n <= dense_get(s->data + kHeader, index)) continue;
+      dense_set(s->data + kHeader, index, n);
+      ++updated;
+      continue;
     }
-  } else {
-    Registers r{};
-    if (!merge_into(s->view(), r)) { c.fail(kInvalid); return; }
-    bool changed = false;
-    for (size_t i = 2; i < c.argc(); ++i) {
-      int index;
-      uint8_t n;
-      position(c[i], &index, &n);
-      if (n > r[static_cast<size_t>(index)]) { r[static_cast<size_t>(index)] = n; changed = true; ++updated; }
-    }
-    if (changed) {
-      std::string card(s->data + 8, 8);
-      std::string fresh = encode(c, r, true);
-      std::memcpy(fresh.data() + 8, card.data(), 8);
-      store(e, fresh);
-    }
+    if (fresh.empty()) fresh = s->view();
+    int changed = raise_register(fresh, index, n, most_sparse(c));
+    if (changed < 0) { c.fail(kInvalid); return; }
+    updated += changed;
   }
+  if (!fresh.empty() && updated > 0) store(e, fresh);
   if (updated) {
     e->value.str()->data[15] |= static_cast<char>(0x80);
     c.changed(c[1], kNotifyString, "pfadd", static_cast<uint64_t>(updated));
@@ -242,9 +293,16 @@ void cmd_pfmerge(Call& c) {
     if (e->value.str()->data[4] == 0) dense = true;
     if (!merge_into(e->value.str()->view(), r)) { c.fail(kInvalid); return; }
   }
-  std::string s = encode(c, r, !dense);
   Entry* e = c.ks.lookup_write(c.db, c[1]);
-  if (e != nullptr) std::memcpy(s.data() + 8, e->value.str()->data + 8, 8);
+  std::string s = e != nullptr ? std::string(e->value.str()->view()) : to_sparse({});
+  if (dense && s[4] != 0) {
+    std::string card = s.substr(8, 8);
+    s = to_dense(r);
+    s.replace(8, 8, card);
+  } else {
+    for (int i = 0; i < kRegisters; ++i)
+      if (r[static_cast<size_t>(i)] > 0 && raise_register(s, i, r[static_cast<size_t>(i)], most_sparse(c)) < 0) { c.fail(kInvalid); return; }
+  }
   s[15] = static_cast<char>(s[15] | 0x80);
   if (e == nullptr) c.ks.add(c.db, c[1], Object(Type::kString, Enc::kRaw, Str::make(s)));
   else store(e, s);

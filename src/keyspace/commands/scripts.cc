@@ -86,7 +86,8 @@ void cmd_function(Call& c) {
     c.ks.functions_changed = true;
     c.reply.ok();
   } else if (c.is(1, "flush")) {
-    if (c.argc() > 3 || (c.argc() == 3 && !c.is(2, "sync") && !c.is(2, "async"))) { c.fail("FUNCTION FLUSH only supports SYNC|ASYNC option"); return; }
+    if (c.argc() > 3) { c.fail("unknown subcommand or wrong number of arguments for 'FLUSH'. Try FUNCTION HELP."); return; }
+    if (c.argc() == 3 && !c.is(2, "sync") && !c.is(2, "async")) { c.fail("FUNCTION FLUSH only supports SYNC|ASYNC option"); return; }
     e.flush_functions();
     ++c.ks.dirty;
     c.ks.functions_changed = true;
@@ -157,7 +158,7 @@ void cmd_function(Call& c) {
     c.reply.bulk(dump_all(e));
   } else if (c.is(1, "restore")) {
     enum { kAppend, kReplace, kFlush } mode = kAppend;
-    if (c.argc() > 4) { c.fail("wrong number of arguments for 'function|restore' command"); return; }
+    if (c.argc() > 4) { c.fail("unknown subcommand or wrong number of arguments for 'RESTORE'. Try FUNCTION HELP."); return; }
     if (c.argc() == 4) {
       if (c.is(3, "append")) mode = kAppend;
       else if (c.is(3, "replace")) mode = kReplace;

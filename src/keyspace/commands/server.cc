@@ -159,7 +159,7 @@ void cmd_slowlog(Call& c) {
   if (help(c, {"GET [<count>]", "LEN", "RESET"})) return;
   if (c.is(1, "reset")) { c.ks.slowlog.clear(); c.reply.ok(); return; }
   if (c.is(1, "len")) { c.reply.integer(static_cast<int64_t>(c.ks.slowlog.size())); return; }
-  if (c.argc() > 3) { c.fail("wrong number of arguments for 'slowlog|get' command"); return; }
+  if (c.argc() > 3) { c.fail("unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP."); return; }
   int64_t n = 10;
   if (c.argc() == 3) {
     if (!c.get_int_range(2, -1, INT64_MAX, &n, "count should be greater than or equal to -1")) return;

@@ -56,7 +56,7 @@ void xread(Call& c, bool group_mode) {
     } else if (c.is(i, "streams") && more) {
       streams_at = i + 1;
       if ((c.argc() - streams_at) % 2 != 0) {
-        c.fail(fmt::format("Unbalanced '{}' list of streams: for each stream key an ID or '{}' must be specified.", lower(c[0]) == "xreadgroup" ? "xreadgroup" : "xread", group_mode ? ">" : "$"));
+        c.fail("Unbalanced XREAD list of streams: for each stream key an ID or '$' must be specified.");
         return;
       }
       break;

@@ -255,6 +255,7 @@ void cmd_getrange(Call& c) {
 void cmd_mget(Call& c) {
   c.reply.array(c.argc() - 1);
   for (size_t i = 1; i < c.argc(); ++i) {
+    if (i % Keyspace::kPrefetched == 1) c.ks.prefetch_keys(c.db, c.argv, i, 1);
     Entry* e = c.ks.lookup_read(c.db, c[i]);
     if (e == nullptr || e->value.type() != Type::kString) c.reply.null();
     else { char buf[24]; c.reply.bulk(e->value.text(buf)); }
@@ -266,6 +267,7 @@ void mset(Call& c, bool nx) {
     for (size_t i = 1; i < c.argc(); i += 2)
       if (c.ks.lookup_write(c.db, c[i]) != nullptr) { c.reply.integer(0); return; }
   for (size_t i = 1; i < c.argc(); i += 2) {
+    if (i / 2 % Keyspace::kPrefetched == 0) c.ks.prefetch_keys(c.db, c.argv, i, 2);
     c.ks.set_key(c.db, c[i], Object::encoded_string(c[i + 1]));
     c.changed(c[i], kNotifyString, "set");
     if (c.ks.commit_effects) {

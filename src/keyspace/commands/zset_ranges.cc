@@ -52,12 +52,9 @@ void visit(const Object& o, const Range& r, bool reverse, F f) {
   if (overlaps) zset_each(o, true, [&](std::string_view m, double s) { overlaps = at_least(m, s, r); return false; });
   if (!overlaps) return;
   if (o.enc() == Enc::kSkiplist) {
-    ZNode* n = reverse ? o.zset().last_in(r) : o.zset().first_in(r);
-    while (n != nullptr && (reverse ? at_least(n->key(), n->score, r) : at_most(n->key(), n->score, r))) {
-      ZNode* following = reverse ? n->backward : Zset::after(n);
+    auto n = reverse ? o.zset().last_in(r) : o.zset().first_in(r);
+    for (; n && (reverse ? at_least(n->key(), n->score, r) : at_most(n->key(), n->score, r)); reverse ? --n : ++n)
       if (!f(n->key(), n->score)) return;
-      n = following;
-    }
     return;
   }
   zset_each(o, reverse, [&](std::string_view m, double s) {
@@ -71,11 +68,8 @@ template <class F>
 void visit_ranks(const Object& o, int64_t from, int64_t to, bool reverse, F f) {
   int64_t n = static_cast<int64_t>(zset_size(o));
   if (o.enc() == Enc::kSkiplist) {
-    ZNode* node = o.zset().at_rank(static_cast<uint64_t>(reverse ? n - 1 - from : from));
-    for (int64_t i = from; i <= to && node != nullptr; ++i) {
-      f(node->key(), node->score);
-      node = reverse ? node->backward : Zset::after(node);
-    }
+    auto node = o.zset().at_rank(static_cast<uint64_t>(reverse ? n - 1 - from : from));
+    for (int64_t i = from; i <= to && node; ++i, reverse ? --node : ++node) f(node->key(), node->score);
     return;
   }
   int64_t i = 0;
@@ -181,9 +175,8 @@ void count_range(Call& c, const Range& r) {
   int64_t n = 0;
   if (e->value.enc() == Enc::kSkiplist) {
     Zset& z = e->value.zset();
-    ZNode* first = empty(r) ? nullptr : z.first_in(r);
-    ZNode* last = first == nullptr ? nullptr : z.last_in(r);
-    if (last != nullptr) n = std::max<int64_t>(0, static_cast<int64_t>(z.rank(last)) - static_cast<int64_t>(z.rank(first)) + 1);
+    auto first = empty(r) ? Zset::Place() : z.first_in(r), last = first ? z.last_in(r) : first;
+    if (last) n = std::max<int64_t>(0, static_cast<int64_t>(z.rank(*last)) - static_cast<int64_t>(z.rank(*first)) + 1);
   } else {
     visit(e->value, r, false, [&](std::string_view, double) { ++n; return true; });
   }

@@ -31,9 +31,11 @@ bool zset_score(const Object& o, std::string_view member, double* out) {
   *out = n->score;
   return true;
 }
+// Scores in a listpack are integers where they can be, which zero with a sign is too.
+static std::string lp_score_text(double score) { return score == 0 ? "0" : format_double(score); }
 static void lp_insert(Object& o, std::string_view member, double score) {
   Listpack lp = o.listpack();
-  std::string text = format_double(score);
+  std::string text = lp_score_text(score);
   char buf[24];
   for (auto at = lp.first(); at != Listpack::kNone;) {
     auto sp = lp.next(at);
@@ -67,12 +69,12 @@ void zset_convert(Object& o) {
 // Back to the compact form for freshly built results.
 void zset_maybe_convert(Keyspace& ks, Object& o) {
   if (o.enc() != Enc::kSkiplist || o.zset().size() > static_cast<uint64_t>(ks.config.s.zset_max_listpack_entries)) return;
-  for (ZNode* n = o.zset().first(); n != nullptr; n = Zset::after(n))
+  for (auto n = o.zset().first(); n; ++n)
     if (n->len > static_cast<uint64_t>(ks.config.s.zset_max_listpack_value)) return;
   Listpack lp = Listpack::create();
-  for (ZNode* n = o.zset().first(); n != nullptr; n = Zset::after(n)) {
+  for (auto n = o.zset().first(); n; ++n) {
     lp.append(n->key());
-    lp.append(format_double(n->score));
+    lp.append(lp_score_text(n->score));
   }
   Object z(Type::kZset, Enc::kListpack, lp.raw());
   o = std::move(z);
@@ -153,11 +155,8 @@ void zset_each(const Object& o, bool reverse, const std::function<bool(std::stri
     }
     return;
   }
-  for (ZNode* n = reverse ? o.zset().last() : o.zset().first(); n != nullptr;) {
-    ZNode* following = reverse ? n->backward : Zset::after(n);
+  for (auto n = reverse ? o.zset().last() : o.zset().first(); n; reverse ? --n : ++n)
     if (!f(n->key(), n->score)) return;
-    n = following;
-  }
 }
 int64_t zset_rank(const Object& o, std::string_view member, bool reverse) {
   int64_t n = static_cast<int64_t>(zset_size(o)), rank = -1;
@@ -208,7 +207,9 @@ void zadd(Call& c, uint32_t flags) {
     return;
   }
   if ((flags & kZaddIncr) && elements > 1) { c.fail("INCR option supports a single increment-element pair"); return; }
-  std::vector<double> scores(elements);
+  double few[8];
+  std::vector<double> many(elements > 8 ? elements : 0);
+  double* scores = elements > 8 ? many.data() : few;
   for (size_t k = 0; k < elements; ++k)
     if (!c.get_double(i + 2 * k, &scores[k])) return;
   bool bad;
@@ -532,7 +533,7 @@ void algebra(Call& c, Op op, bool store, bool cardinality) {
   }
   bool nested = with && c.reply.resp() >= 3;
   c.reply.array(with && !nested ? z.size() * 2 : z.size());
-  for (ZNode* node = z.first(); node != nullptr; node = Zset::after(node)) {
+  for (auto node = z.first(); node; ++node) {
     if (nested) c.reply.array(2);
     c.reply.bulk(node->key());
     if (with) c.reply.number(node->score);

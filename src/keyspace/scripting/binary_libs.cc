@@ -230,7 +230,7 @@ void control(lua_State* l, char opt, const char** fmt, Format* f) {
       f->align = a;
       return;
     }
-    default: luaL_error(l, "invalid format option '%c'", opt);
+    default: luaL_argerror(l, 1, lua_pushfstring(l, "invalid format option '%c'", opt));
   }
 }
 int s_pack(lua_State* l) {
@@ -353,7 +353,7 @@ int s_size(lua_State* l) {
     char opt = *fmt++;
     size_t size = option_size(l, opt, &fmt);
     at += padding(size, opt, f, at);
-    if (opt == 's') luaL_argerror(l, 1, "variable-size format in 'size'");
+    if (opt == 's') luaL_argerror(l, 1, "option 's' has no fixed size");
     if (opt == 'c' && size == 0) luaL_argerror(l, 1, "variable-length format");
     if (!isalnum(static_cast<unsigned char>(opt))) control(l, opt, &fmt, &f);
     at += size;

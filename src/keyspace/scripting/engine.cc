@@ -110,9 +110,9 @@ int l_sha1(lua_State* l) {
 }
 int l_true(lua_State* l) { lua_pushboolean(l, 1); return 1; }
 int l_set_repl(lua_State* l) {
-  if (lua_gettop(l) != 1) return raise(l, "redis.set_repl() requires one argument.");
+  if (lua_gettop(l) != 1) return raise(l, "redis.set_repl() requires two arguments.");
   int flags = static_cast<int>(lua_tonumber(l, 1));
-  if (flags & ~3) return raise(l, "Invalid replication flags. Please use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
+  if (flags & ~3) return raise(l, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.");
   return 0;
 }
 int l_nothing(lua_State*) { return 0; }
@@ -144,7 +144,7 @@ int l_acl_check(lua_State* l) {
     }
     if (bad) push_error_table(l, "Invalid command passed to redis.acl_check_cmd()");
   } else {
-    push_error_table(l, "Please specify at least one argument for this redis.acl_check_cmd() call");
+    push_error_table(l, "Please specify at least one argument for this redis lib call");
   }
   if (bad) return lua_error(l);
   lua_pushboolean(l, result);
@@ -153,7 +153,7 @@ int l_acl_check(lua_State* l) {
 
 // ---- register_function ----
 int l_register(lua_State* l) {
-  if (engine_of(l)->loading == nullptr) return luaL_error(l, "attempt to call field 'register_function' (a nil value)");
+  if (engine_of(l)->loading == nullptr) return raise(l, "redis.register_function can only be called on FUNCTION LOAD command");
   const char* error = nullptr;
   {
     ScriptEngine* e = engine_of(l);
@@ -176,8 +176,8 @@ int l_register(lua_State* l) {
       while (error == nullptr && lua_next(l, 1) != 0) {
         std::string key = lua_type(l, -2) == LUA_TSTRING ? lua_tostring(l, -2) : "";
         if (key.empty()) error = "named argument key given to redis.register_function is not a string";
-        else if (key == "function_name") { if (lua_type(l, -1) == LUA_TSTRING) f.name = lua_tostring(l, -1); else error = "function_name argument given to redis.register_function must be a string"; }
-        else if (key == "description") { if (lua_type(l, -1) == LUA_TSTRING) f.description = lua_tostring(l, -1); else error = "description argument given to redis.register_function must be a string"; }
+        else if (key == "function_name") { if (lua_isstring(l, -1)) { lua_pushvalue(l, -1); f.name = lua_tostring(l, -1); lua_pop(l, 1); } else error = "function_name argument given to redis.register_function must be a string"; }
+        else if (key == "description") { if (lua_isstring(l, -1)) { lua_pushvalue(l, -1); f.description = lua_tostring(l, -1); lua_pop(l, 1); } else error = "description argument given to redis.register_function must be a string"; }
         else if (key == "callback") {
           if (lua_isfunction(l, -1)) { lua_pushvalue(l, -1); f.ref = luaL_ref(l, LUA_REGISTRYINDEX); }
           else error = "callback argument given to redis.register_function must be a function";
@@ -218,9 +218,12 @@ int l_register(lua_State* l) {
 }
 
 // Globals are reached through an empty table whose metatable refuses writes and unknown names.
+// While a library is loaded they are others: it sees nothing but what registers functions.
 int global_index(lua_State* l) {
+  if (lua_toboolean(l, lua_upvalueindex(2)) && engine_of(l)->loading != nullptr) lua_getfield(l, LUA_REGISTRYINDEX, "stele.load_env");
+  else lua_pushvalue(l, lua_upvalueindex(1));
   lua_pushvalue(l, 2);
-  lua_rawget(l, lua_upvalueindex(1));
+  lua_rawget(l, -2);
   if (!lua_isnil(l, -1)) return 1;
   const char* name = lua_tostring(l, 2);
   return luaL_error(l, "Script attempted to access nonexistent global variable '%s'", name == nullptr ? "?" : name);
@@ -228,11 +231,15 @@ int global_index(lua_State* l) {
 int read_only(lua_State* l) { return luaL_error(l, "Attempt to modify a readonly table"); }
 
 // Replaces the table on top of the stack by a read-only view of it.
-void protect(lua_State* l, bool globals) {
+enum Protected { kTable, kStrictTable, kGlobals };
+void protect(lua_State* l, Protected globals) {
   lua_newtable(l);                 // view
   lua_newtable(l);                 // metatable
   lua_pushvalue(l, -3);
-  if (globals) lua_pushcclosure(l, global_index, 1);
+  if (globals != kTable) {
+    lua_pushboolean(l, globals == kGlobals);
+    lua_pushcclosure(l, global_index, 2);
+  }
   lua_setfield(l, -2, "__index");
   lua_pushcfunction(l, read_only);
   lua_setfield(l, -2, "__newindex");
@@ -360,10 +367,7 @@ lua_State* ScriptEngine::new_state(bool functions) {
     lua_pushcfunction(l, r->func);
     lua_setfield(l, -2, r->name);
   }
-  if (functions) {
-    lua_pushcfunction(l, l_register);
-    lua_setfield(l, -2, "register_function");
-  } else {
+  if (!functions) {
     lua_pushcfunction(l, l_true);
     lua_setfield(l, -2, "replicate_commands");
     lua_pushcfunction(l, l_nothing);
@@ -382,11 +386,29 @@ lua_State* ScriptEngine::new_state(bool functions) {
   lua_setglobal(l, "redis");
   for (const char* name : {"redis", "cjson", "cmsgpack", "struct", "bit", "string", "table", "math"}) {
     lua_getglobal(l, name);
-    protect(l, false);
+    protect(l, kTable);
     lua_setglobal(l, name);
   }
+  if (functions) {
+    lua_newtable(l);   // what a library sees while it is loaded
+    lua_newtable(l);
+    lua_pushcfunction(l, l_register);
+    lua_setfield(l, -2, "register_function");
+    lua_pushcfunction(l, l_log);
+    lua_setfield(l, -2, "log");
+    for (auto& [constant, v] : constants) {
+      if (std::string_view(constant).starts_with("REPL")) continue;
+      lua_pushinteger(l, v);
+      lua_setfield(l, -2, constant);
+    }
+    lua_pushstring(l, "7.0.15");
+    lua_setfield(l, -2, "REDIS_VERSION");
+    protect(l, kStrictTable);
+    lua_setfield(l, -2, "redis");
+    lua_setfield(l, LUA_REGISTRYINDEX, "stele.load_env");
+  }
   lua_pushvalue(l, LUA_GLOBALSINDEX);
-  protect(l, true);
+  protect(l, kGlobals);
   lua_pushvalue(l, -1);
   lua_setfield(l, LUA_REGISTRYINDEX, "stele.env");
   lua_pushvalue(l, -1);
@@ -412,10 +434,12 @@ std::string parse_shebang(std::string_view body, std::string* name, uint32_t* fl
   *flags = 0;
   if (parts.empty() || (!library && parts[0] != "#!lua")) return "Unexpected engine in script shebang: " + (parts.empty() ? std::string() : parts[0]);
   if (library && lower(parts[0]) != "#!lua") return fmt::format("Engine '{}' not found", parts[0].substr(2));
+  bool named = false;
   for (size_t i = 1; i < parts.size(); ++i) {
     if (library) {
       if (lower(parts[i].substr(0, 5)) != "name=") return "Invalid metadata value given: " + parts[i];
-      if (!name->empty()) return "Invalid metadata value, name argument was given multiple times";
+      if (named) return "Invalid metadata value, name argument was given multiple times";
+      named = true;
       *name = parts[i].substr(5);
       continue;
     }
@@ -430,13 +454,14 @@ std::string parse_shebang(std::string_view body, std::string* name, uint32_t* fl
       else if (f == "allow-stale") *flags |= kScriptAllowStale;
       else if (f == "no-cluster") *flags |= kScriptNoCluster;
       else if (f == "allow-cross-slot-keys") *flags |= kScriptAllowCross;
-      else if (!f.empty()) return "Unexpected flag in script shebang: " + f;
+      else if (!list.empty()) return "Unexpected flag in script shebang: " + f;
       if (comma == std::string::npos) break;
       from = comma + 1;
     }
   }
   if (library) {
-    if (name->empty()) return "Library name was not given";
+    if (!named) return "Library name was not given";
+    if (name->empty()) return "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
     for (char ch : *name)
       if (!isalnum(static_cast<unsigned char>(ch)) && ch != '_') return "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
   }
@@ -491,7 +516,7 @@ void ScriptEngine::eval(Call& c, bool by_sha, bool ro) {
 }
 
 void ScriptEngine::fcall(Call& c, bool ro) {
-  auto it = functions_.find(c[1]);
+  auto it = functions_.find(lower(c[1]));
   if (it == functions_.end()) { c.fail("Function not found"); return; }
   int64_t keys;
   if (!parse_i64(c[2], &keys)) { c.fail("Bad number of keys provided"); return; }
@@ -505,6 +530,10 @@ void ScriptEngine::run(Call& c, lua_State* l, int ref, const std::string& name, 
   if (!(flags & kScriptCompat)) {
     if (ro && !(flags & kScriptNoWrites)) {
       c.fail("Can not execute a script with write flag using *_ro command.");
+      return;
+    }
+    if (ks_.config.s.min_replicas_to_write > 0 && !ro && !(flags & kScriptNoWrites)) {
+      c.fail("-NOREPLICAS Not enough good replicas to write.");
       return;
     }
     if (oom_ && !(flags & (kScriptAllowOom | kScriptNoWrites)) && ks_.config.s.maxmemory > 0) {
@@ -647,6 +676,7 @@ int ScriptEngine::redis_call(lua_State* l, bool raise) {
   }
   if (spec->is(kCmdWrite)) {
     if (read_only_) { count("ERR"); return counted(refuse("Write commands are not allowed from read-only scripts.")); }
+    if (ks_.config.s.min_replicas_to_write > 0) { count("NOREPLICAS"); return counted(refuse("-NOREPLICAS Not enough good replicas to write.")); }
     wrote_ = true;
   }
   if (oom_ && spec->is(kCmdDenyOom) && !allow_oom_ && ks_.config.s.maxmemory > 0) {
@@ -657,7 +687,7 @@ int ScriptEngine::redis_call(lua_State* l, bool raise) {
   session_out_.clear();
   s.in_exec = ks_.in_exec;
   uint64_t dirty = ks_.dirty;
-  ks_.call(s, spec, argv, Keyspace::kCallStats | Keyspace::kCallPropagate);
+  ks_.call(s, spec, argv, Keyspace::kCallAll);
   if (ks_.dirty != dirty) wrote_ = true;
   push_reply(l, session_out_.data());
   bool error = !session_out_.empty() && session_out_[0] == '-';
@@ -673,7 +703,7 @@ void ScriptEngine::hook(lua_State* l) {
   }
   if (killed_) {
     lua_sethook(l, hook_trampoline, LUA_MASKLINE, 0);
-    push_error_table(l, running_function_ ? "Script killed by user with FUNCTION KILL." : "Script killed by user with SCRIPT KILL.");
+    push_error_table(l, "Script killed by user with SCRIPT KILL...");
   } else {
     lua_pushboolean(l, 0);
   }
@@ -744,11 +774,11 @@ std::string ScriptEngine::load_library(std::string code, bool replace, std::stri
   lua_pop(l, 1);
   if (lib->functions.empty()) return "No functions registered";
   for (auto& [fn, f] : lib->functions) {
-    auto it = functions_.find(fn);
+    auto it = functions_.find(lower(fn));
     if (it != functions_.end() && it->second->library != *name) return fmt::format("Function {} already exists", fn);
   }
   if (existing != libraries_.end()) delete_library(*name);
-  for (auto& [fn, f] : lib->functions) functions_[fn] = &f;
+  for (auto& [fn, f] : lib->functions) functions_[lower(fn)] = &f;
   libraries_[*name] = std::move(lib);
   return "";
 }
@@ -756,7 +786,7 @@ bool ScriptEngine::delete_library(std::string_view name) {
   auto it = libraries_.find(name);
   if (it == libraries_.end()) return false;
   for (auto& [fn, f] : it->second->functions) {
-    functions_.erase(fn);
+    functions_.erase(lower(fn));
     luaL_unref(function_lua_, LUA_REGISTRYINDEX, f.ref);
   }
   libraries_.erase(it);

@@ -71,7 +71,7 @@ class ScriptEngine {
   lua_State* function_lua_ = nullptr;
   std::map<std::string, Script, std::less<>> scripts_;
   std::map<std::string, std::unique_ptr<ScriptLibrary>, std::less<>> libraries_;
-  std::map<std::string, ScriptFunction*, std::less<>> functions_;
+  std::map<std::string, ScriptFunction*, std::less<>> functions_;   // by lower-case name
   std::string session_out_;
   std::unique_ptr<Session> session_;
   bool oom_ = false, timed_out_ = false, running_ = false, running_function_ = false, killed_ = false, wrote_ = false, read_only_ = false, allow_oom_ = false;

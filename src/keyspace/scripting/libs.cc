@@ -57,7 +57,7 @@ bool json_encode(lua_State* l, std::string& out, int depth, std::string* error) 
     case LUA_TTABLE: break;
     default: *error = fmt::format("Cannot serialise {}: type not supported", luaL_typename(l, -1)); return false;
   }
-  if (depth + 1 > kMaxDepth || !lua_checkstack(l, 3)) { *error = fmt::format("Cannot serialise, excessive depth ({})", depth + 1); return false; }
+  if (depth + 1 > kMaxDepth || !lua_checkstack(l, 3)) { *error = fmt::format("Cannot serialise, excessive nesting ({})", depth + 1); return false; }
   double max = 0;
   int64_t items = 0;
   bool array = true;
@@ -297,7 +297,7 @@ int b_tohex(lua_State* l) {
   uint32_t v = ub(l, 1);
   int n = lua_isnone(l, 2) ? 8 : bits_of(l, 2);
   const char* digits = n < 0 ? "0123456789ABCDEF" : "0123456789abcdef";
-  n = std::clamp(n < 0 ? -n : n, 0, 8);
+  n = std::clamp(std::abs(std::max(n, -8)), 0, 8);
   char buf[8];
   for (int i = n; i-- > 0; v >>= 4) buf[i] = digits[v & 15];
   lua_pushlstring(l, buf, static_cast<size_t>(n));

@@ -198,7 +198,8 @@ class ModifyOp final : public Operator {
       }
     }
     for (auto& [oid, w] : writers_) w->finish();
-    for (int e : {kInsertEvent, kUpdateEvent, kDeleteEvent}) if (events & e) main.fire_statement(e);
+    // The update of ON CONFLICT is told before the insert.
+    for (int e : {kUpdateEvent, kInsertEvent, kDeleteEvent}) if (events & e) main.fire_statement(e);
     if (info_.can_set_tag) state.processed += processed_;
   }
   void emit(const std::vector<NullableDatum>& row, uint64_t row_id, Oid relation, const Batch& in, int r) {

@@ -85,7 +85,7 @@ ExprPtr make_column_var(int rti, const catalog::Column& c) {
 }
 bool writable(const catalog::Relation& r, const rows::Table& t, const catalog::State& s) {
   if (r.relkind != 'r' || !r.triggers.empty() || !r.rules.empty() || !t.observers().empty() || r.row_security) return false;
-  for (auto& c : r.constraints) if (c.kind == catalog::ConstraintKind::kForeignKey || c.kind == catalog::ConstraintKind::kCheck || c.deferrable) return false;
+  for (auto& c : r.constraints) if (c.kind == catalog::ConstraintKind::kForeignKey || c.kind == catalog::ConstraintKind::kCheck || c.kind == catalog::ConstraintKind::kExclusion || c.deferrable) return false;
   for (auto& c : r.columns) if (c.generated) return false;
   for (auto& ix : t.indexes()) if (ix.partial || ix.has_expressions || ix.deferrable) return false;
   return referencing(s, r.oid).empty();

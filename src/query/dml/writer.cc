@@ -78,7 +78,12 @@ ExprPtr column_default(const catalog::Relation& table, const catalog::Column& co
     cast->args = {next};
     return cast;
   }
-  if (column.default_sql.empty() || column.generated) return nullptr;
+  if (column.generated) return nullptr;
+  if (column.default_sql.empty()) {
+    // A domain or a base type may bring a default of its own.
+    auto t = column.type >= oid::kFirstUserOid ? ctx.catalog->state()->type(column.type) : nullptr;
+    return t && (t->typtype == 'd' || t->like != 0) && !t->default_sql.empty() ? ctx.bind_expression(table, t->default_sql, column.type) : nullptr;
+  }
   return ctx.bind_expression(table, column.default_sql, column.type);
 }
 
@@ -89,6 +94,7 @@ struct WriterImpl::Pending {
   std::vector<Reference> references;
   std::vector<Action> actions;
   std::vector<AfterTrigger> triggers;
+  std::vector<std::function<void()>> checks;   // of deferrable exclusion constraints
 };
 
 std::unique_ptr<TableWriter> TableWriter::open(Oid relation, ExecContext& ctx) {
@@ -114,7 +120,7 @@ void WriterImpl::start_bulk_if_new() {
 }
 
 bool WriterImpl::start_bulk() {
-  if (trigger_bits_ != 0 || !foreign_.empty()) return false;
+  if (trigger_bits_ != 0 || !foreign_.empty() || !exclusions_.empty()) return false;
   loader_ = rows::make_bulk_loader(*access_, *ctx_.txn);
   return true;
 }
@@ -136,6 +142,7 @@ WriterImpl::WriterImpl(std::shared_ptr<const catalog::Relation> table, ExecConte
   }
   for (auto& c : table_->constraints)
     if (c.kind == catalog::ConstraintKind::kForeignKey) foreign_.push_back(&c);
+    else if (c.kind == catalog::ConstraintKind::kExclusion) exclusions_.push_back(std::make_shared<ExclusionCheck>(table_, c, ctx));
   incoming_ = referencing(*catalog_, table_->oid);
   for (auto& ix : access_->table().indexes())
     if (ix.unique && !ix.partial && !ix.has_expressions) for (auto& k : ix.keys) key_columns_[static_cast<size_t>(k.column)] = true;
@@ -202,7 +209,7 @@ void WriterImpl::compile_exprs() {
     } else if (ctx_.eval->catalog != nullptr && c.type >= oid::kFirstUserOid) {
       // A domain may bring a default of its own.
       auto t = catalog_->type(c.type);
-      if (t && t->typtype == 'd' && !t->default_sql.empty()) defaults_[i] = add(ctx_.bind_expression(*table_, t->default_sql, c.type));
+      if (t && (t->typtype == 'd' || t->like != 0) && !t->default_sql.empty()) defaults_[i] = add(ctx_.bind_expression(*table_, t->default_sql, c.type));
     }
   }
   for (auto& c : table_->constraints)
@@ -213,7 +220,7 @@ void WriterImpl::compile_exprs() {
   std::sort(checks_.begin(), checks_.end(), [](auto& a, auto& b) { return a.name < b.name; });
 }
 
-bool WriterImpl::plain() const { return trigger_bits_ == 0 && foreign_.empty() && incoming_.empty(); }
+bool WriterImpl::plain() const { return trigger_bits_ == 0 && exclusions_.empty() && foreign_.empty() && incoming_.empty(); }
 
 void WriterImpl::load(std::span<const NullableDatum> row) {
   for (size_t i = 0; i < values_.size(); ++i) {
@@ -362,6 +369,12 @@ std::optional<rows::UniqueConflict> WriterImpl::insert_prepared(const std::vecto
     *row_id = loader_->add(row);
     return std::nullopt;
   }
+  if (on_conflict) {
+    std::vector<NullableDatum> other;
+    for (auto& x : exclusions_)
+      if (!x->constraint().deferrable)
+        if (auto id = x->find(row, 0, *access_, &other)) return rows::UniqueConflict{nullptr, *id};
+  }
   try {
     if (on_conflict) {
       auto conflict = access_->insert_unless_conflict(row, arbiters, row_id, ctx_.wait);
@@ -373,6 +386,7 @@ std::optional<rows::UniqueConflict> WriterImpl::insert_prepared(const std::vecto
     if (e.code() == ErrorCode::kUniqueViolation && e.schema_name().empty()) rethrow_unique(e, *table_, ctx_);
     throw;
   }
+  if (!exclusions_.empty()) check_exclusions(*row_id, row, {});
   if (!foreign_.empty()) queue_foreign_keys(row, nullptr);
   note_change(kInsertEvent, {}, row);
   return std::nullopt;
@@ -410,6 +424,7 @@ bool WriterImpl::update_or_move(uint64_t row_id, std::span<const NullableDatum> 
     if (e.code() == ErrorCode::kUniqueViolation && e.schema_name().empty()) rethrow_unique(e, *table_, ctx_);
     throw;
   }
+  if (!exclusions_.empty()) check_exclusions(row_id, row, old_row);
   if (!foreign_.empty()) queue_foreign_keys(row, old_row.data());
   if (!incoming_.empty()) queue_references(old_row, row.data());
   note_change(kUpdateEvent, old_row, row);
@@ -451,6 +466,29 @@ storage::LockMode WriterImpl::key_strength(const std::vector<int16_t>& assigned)
 storage::LockMode WriterImpl::update_strength(std::span<const NullableDatum> old_row, std::span<const NullableDatum> new_row) const {
   for (size_t i = 0; i < old_row.size(); ++i) if (key_columns_[i + 1] && !same(i, old_row[i], new_row[i])) return storage::LockMode::kKeyWrite;
   return storage::LockMode::kNoKeyWrite;
+}
+
+void WriterImpl::check_exclusions(uint64_t row_id, const std::vector<NullableDatum>& row, std::span<const NullableDatum> old_row) {
+  for (auto& x : exclusions_) {
+    if (!old_row.empty() && !x->concerned(old_row, row, types_)) continue;
+    if (!x->constraint().deferrable) {
+      x->check(row, row_id, *access_);
+      continue;
+    }
+    // Checked when the statement or the transaction ends, against what the row is by then.
+    auto later = [x, table = table_, row_id, ctx = &ctx_] {
+      auto state = ctx->catalog->state();
+      rows::TableAccess access(shared_table(table, *state), *ctx->txn, nullptr, ctx->eval);
+      std::string bytes;
+      if (!access.fetch(row_id, storage::ReadView{nullptr, UINT32_MAX}, &bytes)) return;
+      Arena arena;
+      std::vector<NullableDatum> now(table->columns.size());
+      access.table().format().decode_all(bytes, now.data(), arena);
+      ExclusionCheck(table, x->constraint(), *ctx).check(now, row_id, access);
+    };
+    if (constraint_deferred(x->constraint(), ctx_)) defer_check(x->constraint().oid, later, ctx_);
+    else pending_->checks.push_back(later);
+  }
 }
 
 void WriterImpl::queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row) {
@@ -544,6 +582,7 @@ void WriterImpl::finish() {
   }
   auto work = std::move(pending_);
   pending_ = std::make_unique<Pending>();
+  for (auto& check : work->checks) check();
   if (!work->references.empty() || !work->actions.empty() || !work->triggers.empty()) {
     // What follows sees the statement's effects.
     ctx_.txn->next_command();

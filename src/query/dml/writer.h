@@ -1,6 +1,7 @@
 // TableWriter's implementation, for ModifyTable and point statements.
 #pragma once
 
+#include "query/dml/exclusion.h"
 #include "query/dml/partitions.h"
 #include "query/exec/table_cache.h"
 #include "rows/build.h"
@@ -73,6 +74,7 @@ class WriterImpl final : public TableWriter {
   NullableDatum eval(EvalNode& node, Arena& arena);
   void compute_generated(std::vector<NullableDatum>& row);
   void check_row(std::span<const NullableDatum> row);
+  void check_exclusions(uint64_t row_id, const std::vector<NullableDatum>& row, std::span<const NullableDatum> old_row);
   void queue_foreign_keys(std::span<const NullableDatum> row, const NullableDatum* old_row);
   void queue_references(std::span<const NullableDatum> old_row, const NullableDatum* new_row);
   bool fire(int bits, const std::vector<NullableDatum>* old_row, std::vector<NullableDatum>* new_row);
@@ -95,6 +97,7 @@ class WriterImpl final : public TableWriter {
   std::vector<int16_t> not_null_;
   std::vector<bool> key_columns_;
   std::vector<const catalog::Constraint*> foreign_;
+  std::vector<std::shared_ptr<ExclusionCheck>> exclusions_;
   std::vector<ForeignKeyRef> incoming_;
   int trigger_bits_ = 0;
   bool row_triggers_ = false, transitions_ = false;

@@ -43,8 +43,8 @@ TypeInfo type_info(Oid type, ExecContext& ctx) {
   if (ctx.catalog != nullptr) {
     if (auto user = ctx.catalog->state()->type(type)) {
       t.kind = user->typtype;
-      if (user->typtype == 'd') {
-        TypeInfo base = type_info(user->base, ctx);
+      if (user->typtype == 'd' || user->like != 0) {
+        TypeInfo base = type_info(user->like != 0 ? user->like : user->base, ctx);
         base.type = type;
         return base;
       }

@@ -1,6 +1,7 @@
 #include "base/error.h"
 #include "query/eval/nodes.h"
 #include "query/exec/state.h"
+#include "types/text.h"
 #include "types/oids.h"
 #include "types/type_io.h"
 
@@ -413,7 +414,8 @@ EvalPtr compile_call(Oid func, std::vector<EvalPtr> args, std::vector<Oid> arg_t
   if (!info.source.empty()) {
     if (args.size() == 2) {
       if (ArenaKernel k = find_arena_kernel(info.source)) return std::make_unique<ArenaKernelNode>(k, std::move(args[0]), std::move(args[1]));
-      if (BinaryKernel k = find_binary_kernel(info.source)) return std::make_unique<BinaryKernelNode>(k, std::move(args[0]), std::move(args[1]));
+      // Text kernels compare bytes.
+      if (BinaryKernel k = collation < oid::kFirstUserOid || collation_is_deterministic(collation) ? find_binary_kernel(info.source) : nullptr) return std::make_unique<BinaryKernelNode>(k, std::move(args[0]), std::move(args[1]));
     } else if (args.size() == 1) {
       if (UnaryKernel k = find_unary_kernel(info.source)) return std::make_unique<UnaryKernelNode>(k, std::move(args[0]));
     }

@@ -191,7 +191,7 @@ EvalPtr compile_sql_value(const SqlValueExpr& e, CompileEnv& env) {
           if (auto role = x.catalog->state()->get(catalog::ObjectKind::kRole, x.current_user)) return NullableDatum{make_bytes(*f.arena, role->name), false};
         return setting("role");
       }
-      case SqlValue::kSessionUser: return setting("session_authorization");
+      case SqlValue::kSessionUser: return call("session_user", {}, 0);
       case SqlValue::kCurrentCatalog: return call("current_database", {}, 0);
       case SqlValue::kCurrentSchema: return call("current_schema", {}, 0);
     }

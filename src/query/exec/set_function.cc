@@ -87,6 +87,9 @@ SetCall::SetCall(const RangeFunction& f, const Layout& layout, ExecState& state,
     call_.collation = fn.input_collation;
     call_.context = state.eval;
     call_.cache = &cache_;
+    // unnest() hands out elements as they are, composite ones too; other native functions fill columns.
+    if (auto* p = builtin::proc(func_); composite_ && info_.native_set != nullptr && p != nullptr)
+      element_ = p->result == oid::kAnyElement && !p->args.empty() && p->args[0] == oid::kAnyArray;
     if (record_function_ == nullptr && info_.native_set == nullptr && !(state.ctx->call_set_function && (info_.source.empty() || info_.source.starts_with("sql:")))) throw_no_native(info_);
   } else {
     scalar_ = compile(f.call, env);
@@ -170,7 +173,7 @@ bool SetCall::next(NullableDatum* out, Arena& arena) {
   if (strict_null_) return false;
   if (rows_) {
     std::vector<TypeInfo> infos;
-    size_t width = composite_ ? (single_ ? record_infos_.size() : static_cast<size_t>(columns_)) : 1;
+    size_t width = element_ ? 1 : composite_ ? (single_ ? record_infos_.size() : static_cast<size_t>(columns_)) : 1;
     Datum values[64];
     bool nulls[64];
     if (width > 64) throw Error(ErrorCode::kTooManyColumns, "a function may return at most 64 columns here");
@@ -178,6 +181,10 @@ bool SetCall::next(NullableDatum* out, Arena& arena) {
     call_.arena = &arena;
     std::fill_n(nulls, width, false);
     if (!rows_->next(call_, values, nulls)) return false;
+    if (element_) {
+      spread({values[0], nulls[0]}, out);
+      return true;
+    }
     if (composite_ && single_) {
       std::vector<NullableDatum> cols;
       for (size_t i = 0; i < width; ++i) cols.push_back({values[i], nulls[i]});

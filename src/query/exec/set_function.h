@@ -26,6 +26,7 @@ class SetCall {
   bool single_;
   int columns_ = 1;
   bool composite_ = false;        // the result is spread over several columns
+  bool element_ = false;          // a native function of which each row is one value, a whole composite where it is one
   bool native_record_ = false;    // the native function itself fills all columns
   FunctionInfo info_;
   Oid func_ = 0;

@@ -63,10 +63,13 @@ void Level::set_base_paths(RelInfo& rel) {
     case RteKind::kRelation: {
       rel.table = planner_.relation(rte.relation);
       rel.stats = planner_.state->statistics(rte.relation);
-      bool system = !rel.table || rte.relation < oid::kFirstUserOid;
+      // A sequence is read as the system catalogues are: one row, made by the session.
+      const bool sequence = rel.table && rel.table->sequence.has_value();
+      bool system = !rel.table || rte.relation < oid::kFirstUserOid || sequence;
       rel.tuples = rel.stats && rel.stats->rows >= 0 ? rel.stats->rows : system ? 100 : 1000;
       rel.pages = rel.stats && rel.stats->pages > 0 ? rel.stats->pages : std::max(1.0, std::ceil(rel.tuples * 80 / 8192));
-      if (system && planner_.ctx.system_relation) {
+      if (sequence) rel.tuples = 1;
+      else if (system && planner_.ctx.system_relation) {
         rel.system = planner_.ctx.system_relation(rte.relation);
         rel.tuples = static_cast<double>(CatalogRows::estimate(rte.relation, planner_.ctx).rows);
       }

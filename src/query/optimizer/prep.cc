@@ -50,6 +50,13 @@ void Level::adopt(Query q) {
 void Level::expand_views() {
   for (size_t i = 0; i < q_.range_table.size(); ++i) {
     auto& rte = q_.range_table[i];
+    if (rte->kind == RteKind::kRelation && rte->relkind == 'f') {
+      // No wrapper can fetch rows.
+      auto table = planner_.relation(rte->relation);
+      auto server = table != nullptr && table->extra.contains("server") ? planner_.state->get_as<catalog::Entry>(catalog::ObjectKind::kForeignServer, static_cast<Oid>(std::stoul(table->extra.at("server")))) : nullptr;
+      auto wrapper = server != nullptr ? planner_.state->get(catalog::ObjectKind::kForeignWrapper, server->ref(0)) : nullptr;
+      throw Error(ErrorCode::kObjectNotInPrerequisiteState, fmt::format("foreign-data wrapper \"{}\" has no handler", wrapper == nullptr ? "?" : wrapper->name));
+    }
     if (rte->kind != RteKind::kRelation || rte->relkind != 'v' || rtis_[i] == q_.result_relation) continue;
     auto view = planner_.relation(rte->relation);
     if (!view || !planner_.ctx.bind_view) continue;
@@ -434,16 +441,19 @@ bool Level::is_simple_subquery(const Query& sub, const RangeTableEntry& rte, boo
   return true;
 }
 
-void Level::replace_vars(int rti, const std::vector<ExprPtr>& replacement) {
-  rewrite_all([&](const ExprPtr& e, int level) -> ExprPtr {
+// What stands for the columns of relation `rti`.
+static std::function<ExprPtr(const ExprPtr&, int)> var_replacer(int rti, const std::vector<ExprPtr>& replacement) {
+  return [rti, &replacement](const ExprPtr& e, int level) -> ExprPtr {
     if (e->kind != ExprKind::kVar) return nullptr;
     auto& v = static_cast<const VarExpr&>(*e);
     if (v.relation != rti || v.levels_up != level) return nullptr;
     if (v.column < 1 || v.column > static_cast<int>(replacement.size())) throw Error(ErrorCode::kInternalError, "reference to a column that the subquery does not have");
     const ExprPtr& r = replacement[v.column - 1];
     return level > 0 ? shift_levels(r, level, 0) : r;
-  });
+  };
 }
+
+void Level::replace_vars(int rti, const std::vector<ExprPtr>& replacement) { rewrite_all(var_replacer(rti, replacement)); }
 
 FromPtr Level::pull_up_from(const FromPtr& item, bool nullable) {
   if (item->is_join) {
@@ -489,10 +499,16 @@ void Level::pull_up_subqueries() {
     for (auto& item : q_.from) from.push_back(pull_up_from(item, false));
     if (pending_.empty()) return;
     q_.from = std::move(from);
-    // Outer subqueries first: their replacements may mention inner ones.
+    // Outer subqueries first: their replacements may mention inner ones. Those of a LATERAL one may mention its
+    // neighbours to the left, which come before it.
     auto pending = std::move(pending_);
     pending_.clear();
-    for (auto& [rti, targets] : pending) replace_vars(rti, targets);
+    for (size_t i = 0; i < pending.size(); ++i) {
+      const auto& [rti, targets] = pending[i];
+      replace_vars(rti, targets);
+      for (size_t j = i + 1; j < pending.size(); ++j)
+        for (ExprPtr& e : pending[j].second) e = rewrite(e, var_replacer(rti, targets));
+    }
     flatten_join_vars();
   }
 }

@@ -87,6 +87,10 @@ class HnswScan : public ProviderScan {
     std::vector<std::pair<std::string, std::string>> out;
     if (path_ == nullptr) return out;
     out.emplace_back("Path", fmt::format("{}, ef {}, {} distances", path_, used_ef_, distances_));
+    if (field_.contract() > 0) {
+      out.emplace_back("Recall Contract", field_.measured_recall() < 0 ? fmt::format("{:.3f}, not audited yet", field_.contract())
+                                                                       : fmt::format("{:.3f}, audited {:.3f}", field_.contract(), field_.measured_recall()));
+    }
     // The same question asked exactly: what share of its answer did the scan find?
     const uint64_t k = std::min<uint64_t>(searched_k_, 1000);
     auto want = ranked(k, true, nullptr);

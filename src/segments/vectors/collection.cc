@@ -16,7 +16,13 @@ const json::value& empty_payload() {
 
 Collection::Collection(std::map<std::string, DenseSpec> dense, std::map<std::string, SparseSpec> sparse)
     : dense_specs_(std::move(dense)), sparse_specs_(std::move(sparse)) {
-  for (const auto& [name, spec] : dense_specs_) dense_[name] = std::make_unique<VectorField>(spec.graph, spec.default_ef, spec.recall);
+  for (const auto& [name, spec] : dense_specs_) {
+    if (spec.multi) {
+      multi_[name] = std::make_unique<MultiField>(spec.graph);
+    } else {
+      dense_[name] = std::make_unique<VectorField>(spec.graph, spec.default_ef, spec.recall);
+    }
+  }
   for (const auto& [name, spec] : sparse_specs_) sparse_[name] = std::make_unique<SparseField>();
   chunks_ = std::make_unique<std::atomic<std::array<Point, kChunk>*>[]>(kMaxChunks);
   for (size_t i = 0; i < kMaxChunks; ++i) chunks_[i].store(nullptr, std::memory_order_relaxed);
@@ -30,6 +36,7 @@ Collection::~Collection() {
 }
 
 void Collection::apply(Lsn lsn, const PointChange& change, Lsn horizon) {
+  changed_.store(std::max(lsn, changed_.load(std::memory_order_relaxed)));
   uint32_t ordinal = UINT32_MAX;
   {
     std::shared_lock lock(mutex_);
@@ -80,7 +87,13 @@ void Collection::apply(Lsn lsn, const PointChange& change, Lsn horizon) {
     if (field == nullptr) continue;
     v.indexes.empty() ? field->clear(lsn, change.row) : field->set(lsn, change.row, v);
   }
+  for (const auto& [name, v] : change.multi) {
+    MultiField* field = this->multi(name);
+    if (field == nullptr) continue;
+    v.empty() ? field->clear(lsn, change.row) : field->set(lsn, change.row, v, horizon);
+  }
   if (change.erased) {
+    for (auto& [name, field] : multi_) field->clear(lsn, change.row);
     for (auto& [name, field] : dense_) field->clear(lsn, change.row);
     for (auto& [name, field] : sparse_) field->clear(lsn, change.row);
   }
@@ -149,12 +162,29 @@ bool Collection::get(RowId row, Lsn lsn, Found* out) const {
   return false;
 }
 
-void Collection::add_index(const std::string& key) {
-  auto index = std::make_shared<PayloadIndex>(key);
-  std::unique_lock lock(indexes_mutex_);   // no commit adds points meanwhile
-  for (const auto& other : indexes_) {
-    if (other->key() == key) return;
+uint64_t Collection::counted(const std::string& what, Lsn lsn, const std::function<uint64_t()>& count) const {
+  const Lsn changed = changed_.load();
+  if (lsn < changed) return count();
+  {
+    std::lock_guard lock(asked_mutex_);
+    auto it = counts_.find(what);
+    if (it != counts_.end() && it->second.first == changed) return it->second.second;
   }
+  const uint64_t n = count();
+  std::lock_guard lock(asked_mutex_);
+  if (counts_.size() > 1000) counts_.clear();
+  counts_[what] = {changed, n};
+  return n;
+}
+void Collection::forget_asked() const {
+  std::lock_guard lock(asked_mutex_);
+  asked_.clear();
+}
+void Collection::add_index(const std::string& key, const json::value& schema) {
+  auto index = std::make_shared<PayloadIndex>(key, schema);
+  forget_asked();
+  std::unique_lock lock(indexes_mutex_);   // no commit adds points meanwhile
+  std::erase_if(indexes_, [&](const auto& other) { return other->key() == key; });
   const uint32_t n = size_.load(std::memory_order_acquire);
   for (uint32_t i = 0; i < n; ++i) {
     for (auto v = point(i).newest.load(); v != nullptr; v = v->previous) {
@@ -164,6 +194,7 @@ void Collection::add_index(const std::string& key) {
   indexes_.push_back(std::move(index));
 }
 void Collection::remove_index(const std::string& key) {
+  forget_asked();
   std::unique_lock lock(indexes_mutex_);
   std::erase_if(indexes_, [&](const auto& index) { return index->key() == key; });
 }
@@ -179,9 +210,9 @@ std::optional<std::vector<uint32_t>> Collection::by_index(const Filter& filter, 
   for (const FilterProbe& probe : probes) {
     for (const auto& index : indexes_) {
       if (index->key() != probe.key) continue;
-      const uint64_t n = index->estimate(probe);
-      if (n < fewest) {
-        fewest = n;
+      const auto n = index->estimate(probe);
+      if (n && *n < fewest) {
+        fewest = *n;
         best = index.get();
         with = &probe;
       }
@@ -237,6 +268,8 @@ bool Collection::matches(const Filter& filter, const Found& p, Lsn lsn) const {
     SparseVector s;
     const VectorField* field = dense(key);
     if (field != nullptr) return field->has(row, lsn);
+    float ignored;
+    if (const MultiField* m = multi(key)) return m->similarity({}, row, lsn, &ignored);
     const SparseField* sf = sparse(key);
     return sf != nullptr && sf->vector(row, lsn, &s);
   };
@@ -272,9 +305,38 @@ VectorField* Collection::dense(const std::string& name) const {
   auto it = dense_.find(name);
   return it == dense_.end() ? nullptr : it->second.get();
 }
+MultiField* Collection::multi(const std::string& name) const {
+  auto it = multi_.find(name);
+  return it == multi_.end() ? nullptr : it->second.get();
+}
 SparseField* Collection::sparse(const std::string& name) const {
   auto it = sparse_.find(name);
   return it == sparse_.end() ? nullptr : it->second.get();
+}
+
+std::shared_ptr<const RowBitmap> Collection::known_rows(const Filter& filter, Lsn lsn) const {
+  constexpr size_t kKept = 16;
+  const Lsn changed = changed_.load();
+  if (filter.source().empty() || filter.source().size() > 4096 || lsn < changed) return nullptr;
+  {
+    std::lock_guard lock(asked_mutex_);
+    auto it = std::find_if(asked_.begin(), asked_.end(), [&](const Asked& a) { return a.source == filter.source(); });
+    if (it == asked_.end() || it->lsn < changed) {
+      if (it != asked_.end()) asked_.erase(it);
+      if (asked_.size() >= kKept) asked_.erase(asked_.begin());
+      asked_.push_back({filter.source(), lsn, nullptr});
+      return nullptr;
+    }
+    if (it->rows != nullptr) return it->rows;
+  }
+  // Asked again with nothing changed since: worth knowing in full.
+  auto rows = std::make_shared<RowBitmap>();
+  for (RowId row : matching_rows(filter, lsn)) rows->add(row);
+  std::lock_guard lock(asked_mutex_);
+  for (Asked& a : asked_) {
+    if (a.source == filter.source()) a = {a.source, lsn, rows};
+  }
+  return rows;
 }
 
 std::vector<RowNeighbor> Collection::nearest(const std::string& name, const float* query, uint32_t k, uint32_t ef, bool exact,
@@ -283,6 +345,10 @@ std::vector<RowNeighbor> Collection::nearest(const std::string& name, const floa
   STELE_CHECK(field != nullptr);
   FieldSearch options{.k = k, .ef = ef, .lsn = lsn, .exact = exact, .rescore_factor = rescore};
   if (filter == nullptr) return field->search(query, options);
+  if (const auto known = known_rows(*filter, lsn)) {
+    options.bitmap = known.get();
+    return field->search(query, options);
+  }
 
   // Estimate the selectivity from a sample; a filter that leaves little is resolved to its rows first, one
   // that leaves much is asked during the traversal only.
@@ -336,10 +402,16 @@ uint64_t Collection::indexed() const {
   for (const auto& [name, field] : dense_) n += std::min<uint64_t>(field->indexed(), field->live());
   return n;
 }
+uint64_t Collection::waiting() const {
+  uint64_t n = 0;
+  for (const auto& [name, field] : dense_) n += field->waiting();
+  return n;
+}
 uint64_t Collection::vectors() const {
   uint64_t n = 0;
   for (const auto& [name, field] : dense_) n += field->live();
   for (const auto& [name, field] : sparse_) n += field->live();
+  for (const auto& [name, field] : multi_) n += field->live();
   return n;
 }
 

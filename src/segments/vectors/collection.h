@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <unordered_map>
@@ -15,6 +16,7 @@
 
 #include "base/json.h"
 #include "segments/vectors/filter.h"
+#include "segments/vectors/multi_field.h"
 #include "segments/vectors/payload_index.h"
 #include "segments/vectors/point.h"
 #include "segments/vectors/sparse_field.h"
@@ -22,7 +24,7 @@
 
 namespace stele::segments::vectors {
 
-struct DenseSpec { HnswParams graph; uint32_t default_ef = 64; double recall = 0; bool on_disk = false; };
+struct DenseSpec { HnswParams graph; uint32_t default_ef = 64; double recall = 0; bool on_disk = false; bool multi = false; };
 struct SparseSpec { bool idf = false; };
 
 using PayloadPtr = std::shared_ptr<const json::value>;
@@ -35,6 +37,7 @@ struct PointChange {
   PayloadPtr payload;             // null: unchanged
   std::vector<std::pair<std::string, std::vector<float>>> dense;
   std::vector<std::pair<std::string, SparseVector>> sparse;
+  std::vector<std::pair<std::string, MultiVector>> multi;
 };
 
 struct PointVersion {
@@ -65,12 +68,17 @@ class Collection {
 
   VectorField* dense(const std::string& name) const;
   SparseField* sparse(const std::string& name) const;
+  MultiField* multi(const std::string& name) const;
+  // Of dense and multi-vector fields (`multi` in the spec).
   const std::map<std::string, DenseSpec>& dense_specs() const { return dense_specs_; }
   const std::map<std::string, SparseSpec>& sparse_specs() const { return sparse_specs_; }
 
-  // Indexes over payload fields; adding one that is there, or removing one that is not, does nothing.
-  void add_index(const std::string& key);
+  // Indexes over payload fields; one over the same field takes the place of an earlier one.
+  void add_index(const std::string& key, const json::value& schema);
   void remove_index(const std::string& key);
+
+  // What `count` says of the points at lsn, asked again only when something has changed. `what` names the question.
+  uint64_t counted(const std::string& what, Lsn lsn, const std::function<uint64_t()>& count) const;
 
   // Nearest rows of a dense field under a payload filter, planned by the filter's selectivity.
   std::vector<RowNeighbor> nearest(const std::string& field, const float* query, uint32_t k, uint32_t ef, bool exact,
@@ -81,6 +89,7 @@ class Collection {
   bool tend(Lsn lsn, Lsn horizon);
   const std::map<std::string, std::unique_ptr<VectorField>>& fields() const { return dense_; }
   uint64_t indexed() const;
+  uint64_t waiting() const;       // vectors to be linked yet
   uint64_t vectors() const;
 
  private:
@@ -102,12 +111,25 @@ class Collection {
   std::map<std::string, SparseSpec> sparse_specs_;
   std::map<std::string, std::unique_ptr<VectorField>> dense_;
   std::map<std::string, std::unique_ptr<SparseField>> sparse_;
+  std::map<std::string, std::unique_ptr<MultiField>> multi_;
   mutable std::shared_mutex mutex_;   // the two maps
   std::unordered_map<RowId, uint32_t> by_row_;
   std::map<PointId, uint32_t> by_id_;
   std::unique_ptr<std::atomic<std::array<Point, kChunk>*>[]> chunks_;
   std::atomic<uint32_t> size_{0};
   std::atomic<uint64_t> live_{0};
+  // The rows of filters asked before, good for readers at or after the last change.
+  struct Asked {
+    std::string source;
+    Lsn lsn = 0;
+    std::shared_ptr<const RowBitmap> rows;   // null: asked once
+  };
+  std::shared_ptr<const RowBitmap> known_rows(const Filter& filter, Lsn lsn) const;
+  void forget_asked() const;   // a text index changes what filters mean
+  std::atomic<Lsn> changed_{0};
+  mutable std::mutex asked_mutex_;
+  mutable std::vector<Asked> asked_;         // newest last
+  mutable std::map<std::string, std::pair<Lsn, uint64_t>> counts_;   // by question, with the last change they know
   mutable std::shared_mutex indexes_mutex_;
   std::vector<std::shared_ptr<PayloadIndex>> indexes_;
 

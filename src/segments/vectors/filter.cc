@@ -1,12 +1,10 @@
 #include "segments/vectors/filter.h"
 
-#include <unicode/uchar.h>
-#include <unicode/utf8.h>
-
 #include <boost/json.hpp>
 
 #include "base/error.h"
 #include "segments/vectors/payload.h"
+#include "segments/vectors/text_analysis.h"
 
 namespace stele::segments::vectors {
 
@@ -59,12 +57,12 @@ class MatchValue : public FieldCondition {
   MatchValue(std::string_view key, std::vector<json::value> values, bool except)
       : FieldCondition(key), values_(std::move(values)), except_(except) {}
   void probes(std::vector<FilterProbe>* out) const override {
-    if (!except_) out->push_back({key_, false, values_, 0, 0});
+    if (!except_) out->push_back({.key = key_, .values = values_});
   }
 
  protected:
   bool test(const json::value& v) const override {
-    if (except_ && !v.is_string() && !v.is_int64() && !v.is_uint64()) return false;
+    if (except_ && v.is_null()) return false;
     for (const json::value& wanted : values_) {
       if (same(v, wanted)) return !except_;
     }
@@ -89,25 +87,44 @@ class MatchValue : public FieldCondition {
 enum class TextMode : uint8_t { kAll, kAny, kPhrase };
 class MatchText : public FieldCondition {
  public:
-  MatchText(std::string_view key, std::string_view text, TextMode mode)
-      : FieldCondition(key), text_(text), words_(word_tokens(text)), mode_(mode) {}
+  MatchText(std::string_view key, std::string_view text, TextMode mode, std::shared_ptr<const TextAnalysis> analysis)
+      : FieldCondition(key), text_(text), mode_(mode), analysis_(std::move(analysis)) {
+    if (analysis_ != nullptr) {
+      words_ = analysis_->query(text);
+    } else if (mode_ == TextMode::kAny) {
+      for (size_t at = 0; at < text_.size();) {
+        const size_t end = std::min(text_.find(' ', at), text_.size());
+        if (end > at) words_.push_back(text_.substr(at, end - at));
+        at = end + 1;
+      }
+    }
+  }
+  void probes(std::vector<FilterProbe>* out) const override {
+    if (analysis_ != nullptr && !words_.empty()) {
+      out->push_back({.key = key_, .kind = FilterProbe::Kind::kTokens, .tokens = words_, .any_token = mode_ == TextMode::kAny});
+    }
+  }
 
  protected:
   bool test(const json::value& v) const override {
     const json::string* s = v.if_string();
     if (s == nullptr) return false;
+    if (analysis_ == nullptr) {
+      auto inside = [&](const std::string& w) { return view(*s).find(w) != std::string_view::npos; };
+      return mode_ == TextMode::kAny ? std::any_of(words_.begin(), words_.end(), inside) : inside(text_);
+    }
     if (words_.empty()) return false;
-    const std::vector<std::string> have = word_tokens(view(*s));
+    const std::vector<std::string> have = analysis_->document(view(*s));
     if (mode_ == TextMode::kPhrase) return std::search(have.begin(), have.end(), words_.begin(), words_.end()) != have.end();
     auto contains = [&](const std::string& w) { return std::find(have.begin(), have.end(), w) != have.end(); };
-    return mode_ == TextMode::kAny ? std::any_of(words_.begin(), words_.end(), contains)
-                                   : std::all_of(words_.begin(), words_.end(), contains) || view(*s).find(text_) != std::string_view::npos;
+    return mode_ == TextMode::kAny ? std::any_of(words_.begin(), words_.end(), contains) : std::all_of(words_.begin(), words_.end(), contains);
   }
 
  private:
-  std::string text_;
+  const std::string text_;
+  const TextMode mode_;
+  const std::shared_ptr<const TextAnalysis> analysis_;
   std::vector<std::string> words_;
-  TextMode mode_;
 };
 
 struct Bounds {
@@ -122,8 +139,8 @@ class RangeCondition : public FieldCondition {
       : FieldCondition(key), bounds_(bounds), datetime_(datetime) {}
   void probes(std::vector<FilterProbe>* out) const override {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    out->push_back({key_, true, {}, std::max(bounds_.gt.value_or(-kInfinity), bounds_.gte.value_or(-kInfinity)),
-                    std::min(bounds_.lt.value_or(kInfinity), bounds_.lte.value_or(kInfinity))});
+    out->push_back({.key = key_, .kind = FilterProbe::Kind::kRange, .low = std::max(bounds_.gt.value_or(-kInfinity), bounds_.gte.value_or(-kInfinity)),
+                    .high = std::min(bounds_.lt.value_or(kInfinity), bounds_.lte.value_or(kInfinity))});
   }
 
  protected:
@@ -173,9 +190,15 @@ bool inside_ring(GeoPoint p, const Ring& ring) {
   }
   return in;
 }
+struct GeoBox { double west, south, east, north; };
 class GeoCondition : public FieldCondition {
  public:
-  GeoCondition(std::string_view key, std::function<bool(GeoPoint)> inside) : FieldCondition(key), inside_(std::move(inside)) {}
+  // `box`: what lies outside of it fails.
+  GeoCondition(std::string_view key, GeoBox box, std::function<bool(GeoPoint)> inside)
+      : FieldCondition(key), box_(box), inside_(std::move(inside)) {}
+  void probes(std::vector<FilterProbe>* out) const override {
+    out->push_back({.key = key_, .kind = FilterProbe::Kind::kBox, .west = box_.west, .south = box_.south, .east = box_.east, .north = box_.north});
+  }
 
  protected:
   bool test(const json::value& v) const override {
@@ -184,6 +207,7 @@ class GeoCondition : public FieldCondition {
   }
 
  private:
+  const GeoBox box_;
   std::function<bool(GeoPoint)> inside_;
 };
 
@@ -260,21 +284,15 @@ class HasVector : public Filter {
 // The inner filter holds for one and the same element of an array of objects.
 class Nested : public Filter {
  public:
-  Nested(std::string_view key, FilterPtr inner) : path_(parse_path(key)), inner_(std::move(inner)) {}
+  Nested(std::string_view key, FilterPtr inner)
+      : path_(parse_path(key.ends_with("[]") ? std::string(key) : std::string(key) + "[]")), inner_(std::move(inner)) {}
   bool matches(const PointView& p) const override {
     bool found = false;
-    auto test = [&](const json::value& v) {
-      if (!v.is_object()) return false;
+    visit_path(*p.payload, path_, [&](const json::value& v) {
+      if (!v.is_object()) return true;
       PointView element = p;
       element.payload = &v;
-      return inner_->matches(element);
-    };
-    visit_path(*p.payload, path_, [&](const json::value& v) {
-      if (const json::array* a = v.if_array()) {
-        found = std::any_of(a->begin(), a->end(), test);
-      } else {
-        found = test(v);
-      }
+      found = inner_->matches(element);
       return !found;
     });
     return found;
@@ -290,6 +308,7 @@ class BoolFilter : public Filter {
   std::vector<FilterPtr> must, should, must_not, min_should;
   size_t min_count = 0;
   bool has_min_should = false;
+  void set_source(std::string source) { source_ = std::move(source); }
   bool matches(const PointView& p) const override {
     for (const auto& f : must) {
       if (!f->matches(p)) return false;
@@ -359,7 +378,21 @@ Ring parse_ring(const json::value& v) {
   return ring;
 }
 
-FilterPtr parse_match(const std::string& key, const json::value& match) {
+// Where in a filter a condition stands: how deep, under which field, over which indexes.
+struct Place {
+  const json::object* schema = nullptr;
+  std::string prefix;
+  int depth = 0;
+  Place deeper() const { return {schema, prefix, depth + 1}; }
+  std::shared_ptr<const TextAnalysis> analysis(const std::string& key) const {
+    const json::value* v = schema == nullptr ? nullptr : schema->if_contains(prefix + key);
+    if (v == nullptr) return nullptr;
+    const json::value* type = v->is_object() ? v->get_object().if_contains("type") : v;
+    return type != nullptr && *type == "text" ? std::make_shared<const TextAnalysis>(*v) : nullptr;
+  }
+};
+
+FilterPtr parse_match(const std::string& key, const json::value& match, const Place& place) {
   const json::object& m = object_of(match, "match");
   if (m.size() != 1) bad("data did not match any variant of untagged enum Match");
   const std::string kind(m.begin()->key());
@@ -370,13 +403,18 @@ FilterPtr parse_match(const std::string& key, const json::value& match) {
   }
   if (kind == "any" || kind == "except") {
     const json::array* a = v.if_array();
-    if (a == nullptr) bad("data did not match any variant of untagged enum Match");
+    auto whole = [](const json::value& x) { return x.is_int64() || x.is_uint64(); };
+    auto text = [](const json::value& x) { return x.is_string(); };
+    if (a == nullptr || !(std::all_of(a->begin(), a->end(), whole) || std::all_of(a->begin(), a->end(), text))) {
+      bad("data did not match any variant of untagged enum Match");
+    }
     return std::make_shared<MatchValue>(key, std::vector<json::value>(a->begin(), a->end()), kind == "except");
   }
   if (kind == "text" || kind == "text_any" || kind == "phrase") {
     const json::string* s = v.if_string();
     if (s == nullptr) bad("data did not match any variant of untagged enum Match");
-    return std::make_shared<MatchText>(key, view(*s), kind == "text" ? TextMode::kAll : kind == "phrase" ? TextMode::kPhrase : TextMode::kAny);
+    return std::make_shared<MatchText>(key, view(*s), kind == "text" ? TextMode::kAll : kind == "phrase" ? TextMode::kPhrase : TextMode::kAny,
+                                       place.analysis(key));
   }
   bad("data did not match any variant of untagged enum Match");
 }
@@ -390,7 +428,7 @@ FilterPtr parse_geo_condition(const std::string& key, const std::string& kind, c
   };
   if (kind == "geo_bounding_box") {
     const GeoPoint tl = parse_geo(need("top_left")), br = parse_geo(need("bottom_right"));
-    return std::make_shared<GeoCondition>(key, [tl, br](GeoPoint p) {
+    return std::make_shared<GeoCondition>(key, GeoBox{tl.lon, br.lat, br.lon, tl.lat}, [tl, br](GeoPoint p) {
       const bool lat = p.lat <= tl.lat && p.lat >= br.lat;
       const bool lon = tl.lon <= br.lon ? p.lon >= tl.lon && p.lon <= br.lon : p.lon >= tl.lon || p.lon <= br.lon;
       return lat && lon;
@@ -399,22 +437,35 @@ FilterPtr parse_geo_condition(const std::string& key, const std::string& kind, c
   if (kind == "geo_radius") {
     const GeoPoint center = parse_geo(need("center"));
     const double radius = number_of(need("radius"), "radius");
-    return std::make_shared<GeoCondition>(key, [center, radius](GeoPoint p) { return haversine_m(center, p) <= radius; });
+    // The box around a circle on the sphere; one that holds a pole holds every longitude.
+    const double angle = std::max(0.0, radius) / 6371008.8, degree = 180 / M_PI;
+    GeoBox box{-180, center.lat - angle * degree - 1e-6, 180, center.lat + angle * degree + 1e-6};
+    if (box.south > -90 && box.north < 90) {
+      const double wide = std::asin(std::min(1.0, std::sin(angle) / std::cos(center.lat / degree))) * degree + 1e-6;
+      box.west = center.lon - wide < -180 ? center.lon - wide + 360 : center.lon - wide;
+      box.east = center.lon + wide > 180 ? center.lon + wide - 360 : center.lon + wide;
+      if (wide >= 180) box.west = -180, box.east = 180;
+    }
+    return std::make_shared<GeoCondition>(key, box, [center, radius](GeoPoint p) { return haversine_m(center, p) <= radius; });
   }
   Ring exterior = parse_ring(need("exterior"));
   std::vector<Ring> interiors;
   if (const json::value* list = o.if_contains("interiors"); list != nullptr && list->is_array()) {
     for (const json::value& r : list->get_array()) interiors.push_back(parse_ring(r));
   }
-  return std::make_shared<GeoCondition>(key, [exterior, interiors](GeoPoint p) {
+  GeoBox box{180, 90, -180, -90};
+  for (const GeoPoint& p : exterior) {
+    box = {std::min(box.west, p.lon), std::min(box.south, p.lat), std::max(box.east, p.lon), std::max(box.north, p.lat)};
+  }
+  return std::make_shared<GeoCondition>(key, box, [exterior, interiors](GeoPoint p) {
     return inside_ring(p, exterior) && std::none_of(interiors.begin(), interiors.end(), [&](const Ring& r) { return inside_ring(p, r); });
   });
 }
 
-FilterPtr parse_condition(const json::value& spec, int depth);
+FilterPtr parse_condition(const json::value& spec, const Place& place);
 
-FilterPtr parse_bool(const json::object& o, int depth) {
-  if (depth > 64) bad("filter is nested too deeply");
+std::shared_ptr<BoolFilter> parse_bool(const json::object& o, const Place& place) {
+  if (place.depth > 64) bad("filter is nested too deeply");
   auto out = std::make_shared<BoolFilter>();
   for (const auto& [name, v] : o) {
     std::vector<FilterPtr>* to = name == "must" ? &out->must : name == "should" ? &out->should : name == "must_not" ? &out->must_not : nullptr;
@@ -427,21 +478,21 @@ FilterPtr parse_bool(const json::object& o, int depth) {
       if (count == nullptr) bad("missing field `min_count`");
       out->has_min_should = true;
       out->min_count = static_cast<size_t>(std::max(0.0, number_of(*count, "min_count")));
-      for (const json::value& c : conditions->get_array()) out->min_should.push_back(parse_condition(c, depth + 1));
+      for (const json::value& c : conditions->get_array()) out->min_should.push_back(parse_condition(c, place.deeper()));
       continue;
     }
     if (to == nullptr) bad(fmt::format("unknown field `{}`, expected one of `should`, `min_should`, `must`, `must_not`", view(json::string(name))));
     if (v.is_null()) continue;
     if (const json::array* a = v.if_array()) {
-      for (const json::value& c : *a) to->push_back(parse_condition(c, depth + 1));
+      for (const json::value& c : *a) to->push_back(parse_condition(c, place.deeper()));
     } else {
-      to->push_back(parse_condition(v, depth + 1));
+      to->push_back(parse_condition(v, place.deeper()));
     }
   }
   return out;
 }
 
-FilterPtr parse_condition(const json::value& spec, int depth) {
+FilterPtr parse_condition(const json::value& spec, const Place& place) {
   const json::object& o = object_of(spec, "condition");
   if (const json::value* v = o.if_contains("has_id")) {
     const json::array* a = v->if_array();
@@ -456,7 +507,9 @@ FilterPtr parse_condition(const json::value& spec, int depth) {
     const json::value* key = n.if_contains("key");
     const json::value* inner = n.if_contains("filter");
     if (key == nullptr || inner == nullptr) bad("a nested condition needs `key` and `filter`");
-    return std::make_shared<Nested>(key_of(*key), parse_bool(object_of(*inner, "filter"), depth + 1));
+    Place within = place.deeper();
+    within.prefix += key_of(*key) + (key_of(*key).ends_with("[]") ? "." : "[].");
+    return std::make_shared<Nested>(key_of(*key), parse_bool(object_of(*inner, "filter"), within));
   }
   for (const char* kind : {"is_empty", "is_null"}) {
     const json::value* v = o.if_contains(kind);
@@ -473,7 +526,7 @@ FilterPtr parse_condition(const json::value& spec, int depth) {
       if (name == "key" || v.is_null()) continue;
       bool datetime;
       if (name == "match") {
-        all->must.push_back(parse_match(key, v));
+        all->must.push_back(parse_match(key, v, place));
       } else if (name == "range") {
         const Bounds b = parse_bounds(object_of(v, "range"), &datetime);
         all->must.push_back(std::make_shared<RangeCondition>(key, b, datetime));
@@ -494,12 +547,16 @@ FilterPtr parse_condition(const json::value& spec, int depth) {
     if (all->must.empty() && all->must_not.empty()) bad("Validation error: At least one field condition must be specified");
     return all->must.size() == 1 && all->must_not.empty() ? all->must[0] : all;
   }
-  return parse_bool(o, depth);
+  return parse_bool(o, place);
 }
 
 }  // namespace
 
-FilterPtr Filter::parse(const json::value& spec) { return parse_bool(object_of(spec, "filter"), 0); }
+FilterPtr Filter::parse(const json::value& spec, const json::object* schema) {
+  auto filter = parse_bool(object_of(spec, "filter"), {.schema = schema, .prefix = {}});
+  filter->set_source(json::serialize(spec));
+  return filter;
+}
 
 PointId parse_point_id(const json::value& v) {
   if (const auto* i = v.if_int64(); i != nullptr && *i >= 0) return PointId::from_number(static_cast<uint64_t>(*i));
@@ -567,28 +624,6 @@ bool parse_datetime(std::string_view s, double* seconds) {
   const int yoe = yy - era * 400, doy = (153 * (mo + (mo > 2 ? -3 : 9)) + 2) / 5 + d - 1, doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
   *seconds = (static_cast<double>(era) * 146097 + doe - 719468) * 86400.0 + h * 3600 + mi * 60 + sec - offset;
   return true;
-}
-
-std::vector<std::string> word_tokens(std::string_view text) {
-  std::vector<std::string> out;
-  std::string word;
-  int32_t i = 0;
-  const auto n = static_cast<int32_t>(text.size());
-  while (i < n) {
-    UChar32 c;
-    U8_NEXT(text.data(), i, n, c);
-    if (c >= 0 && u_isalnum(c)) {
-      char buffer[4];
-      int32_t length = 0;
-      U8_APPEND_UNSAFE(buffer, length, u_tolower(c));
-      word.append(buffer, static_cast<size_t>(length));
-    } else if (!word.empty()) {
-      out.push_back(std::move(word));
-      word.clear();
-    }
-  }
-  if (!word.empty()) out.push_back(std::move(word));
-  return out;
 }
 
 }  // namespace stele::segments::vectors

@@ -20,25 +20,36 @@ struct PointView {
   std::function<bool(std::string_view vector_name)> has_vector;
 };
 
-// A condition that every match must satisfy and that an index over the field can answer: one of `values`, or a number
-// (or date-time, in seconds) from low to high.
+// A condition that every match must satisfy and that an index over the field can answer.
 struct FilterProbe {
+  enum class Kind : uint8_t { kValues /* one of them */, kRange /* a number, or a date-time in seconds, from low to high */,
+                              kTokens /* of a text index: all, or any */, kBox /* a geo point */ };
   std::string key;
-  bool range = false;
+  Kind kind = Kind::kValues;
   std::vector<json::value> values;
   double low = 0, high = 0;
+  std::vector<std::string> tokens;
+  bool any_token = false;
+  double west = 0, south = 0, east = 0, north = 0;   // west > east: over the date line
 };
 
 class Filter {
  public:
   // Throws parsing errors (unknown fields, wrong types) with Qdrant's words where clients look at them.
-  static std::shared_ptr<const Filter> parse(const json::value& spec);
+  // `schema`: the payload indexes of the collection (field to type or parameters): text matches go by the tokens of a text
+  // index, by substrings without one.
+  static std::shared_ptr<const Filter> parse(const json::value& spec, const json::object* schema = nullptr);
   virtual ~Filter() = default;
   virtual bool matches(const PointView& point) const = 0;
   // The ids of a has_id condition that every match must satisfy, if the filter says so: a short cut for the caller.
   virtual const std::vector<PointId>* required_ids() const { return nullptr; }
+  // The text it was parsed from, to know it again; empty for parts of a filter.
+  const std::string& source() const { return source_; }
   // Conditions that every match satisfies, for indexes.
   virtual void probes(std::vector<FilterProbe>* out) const { static_cast<void>(out); }
+
+ protected:
+  std::string source_;
 };
 using FilterPtr = std::shared_ptr<const Filter>;
 
@@ -47,8 +58,5 @@ json::value point_id_json(const PointId& id);
 
 // Seconds (with fraction) since 1970 of RFC 3339 and Qdrant's laxer forms; false when it is none.
 bool parse_datetime(std::string_view text, double* seconds);
-
-// Lower-cased word tokens, for full-text match conditions.
-std::vector<std::string> word_tokens(std::string_view text);
 
 }  // namespace stele::segments::vectors

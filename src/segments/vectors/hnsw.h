@@ -25,6 +25,7 @@ struct HnswParams {
   Metric metric = Metric::kL2;
   uint32_t m = 16;                // links a node on upper layers; twice as many on layer 0
   uint32_t ef_construction = 100;
+  bool graph = true;              // false: nothing is linked, everything is measured (asked of the owner)
   bool quantize = false;          // traverse int8 codes, rescore with the full vectors
   uint64_t seed = 42;
 };

@@ -81,8 +81,15 @@ bool visit(const json::value& v, const PayloadPath& path, size_t at, const std::
   return true;
 }
 
+// A null takes the member away.
 void merge(json::object& into, const json::object& patch) {
-  for (const auto& [key, value] : patch) into[key] = value;
+  for (const auto& [key, value] : patch) {
+    if (value.is_null()) {
+      if (auto it = into.find(key); it != into.end()) into.stable_erase(it);
+    } else {
+      into[key] = value;
+    }
+  }
 }
 
 void set_at(json::value& v, const PayloadPath& path, size_t at, const json::object& patch) {

@@ -24,7 +24,8 @@ PayloadPath parse_path(std::string_view text);
 // Calls f for every value the path leads to; arrays met by "[]" are walked. f returns false to stop.
 void visit_path(const json::value& root, const PayloadPath& path, const std::function<bool(const json::value&)>& f);
 
-// Merges the members of `patch` into the object that `path` leads to (the root for an empty path; made where missing).
+// Merges the members of `patch` into the object that `path` leads to (the root for an empty path; made where missing); nulls
+// remove members.
 void set_payload(json::object& root, const PayloadPath& path, const json::object& patch);
 // Removes what the path leads to.
 void erase_path(json::object& root, const PayloadPath& path);

@@ -27,7 +27,7 @@ PointId PointId::from_text(std::string_view s) {
     return from_number(n);
   }
   std::string uuid = canonical_uuid(s);
-  if (!uuid.empty()) return {Kind::kUuid, 0, std::move(uuid)};
+  if (uuid == s) return {Kind::kUuid, 0, std::move(uuid)};
   return {Kind::kText, 0, std::string(s)};
 }
 

@@ -20,7 +20,8 @@ struct PointId {
   uint64_t number = 0;
   std::string text;  // canonical UUID, or the text
   static PointId from_number(uint64_t n) { return {Kind::kNumber, n, {}}; }
-  // From the key column's text: digits are a number, a UUID in any of its forms a UUID.
+  // From the key column's text, so that to_text() gives it back: digits without leading zeros are a number, a UUID in its
+  // canonical form a UUID.
   static PointId from_text(std::string_view s);
   std::string to_text() const { return kind == Kind::kNumber ? std::to_string(number) : text; }
   auto operator<=>(const PointId&) const = default;

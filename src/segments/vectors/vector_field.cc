@@ -33,7 +33,7 @@ void VectorField::State::linked(uint32_t s) {
 }
 
 VectorField::VectorField(const HnswParams& params, uint32_t default_ef, double recall)
-    : params_(params), ef_(default_ef), recall_(recall), state_(std::make_shared<State>(params)), costs_(params.dimensions) {}
+    : params_(params), shape_(params), ef_(default_ef), recall_(recall), state_(std::make_shared<State>(params)), costs_(params.dimensions) {}
 VectorField::~VectorField() = default;
 
 void VectorField::set(Lsn lsn, RowId row, const float* vector) {
@@ -115,6 +115,7 @@ bool VectorField::has(RowId row, Lsn lsn) const { return state()->find(row, lsn)
 size_t VectorField::link_some(size_t n) {
   const auto state = this->state();
   size_t done = 0;
+  if (!state->graph->params().graph) return 0;
   while (done < n) {
     uint32_t s = state->next_to_link.load(std::memory_order_relaxed);
     do {
@@ -129,6 +130,7 @@ size_t VectorField::link_some(size_t n) {
 
 size_t VectorField::waiting() const {
   const auto st = state();
+  if (!st->graph->params().graph) return 0;
   return st->graph->size() - std::min(st->graph->size(), st->linked_prefix.load(std::memory_order_acquire));
 }
 uint64_t VectorField::memory_bytes() const {
@@ -139,12 +141,27 @@ uint64_t VectorField::memory_bytes() const {
 bool VectorField::worth_compacting() const {
   const uint64_t dead = dead_.load(std::memory_order_relaxed);
   const uint64_t kept = std::min(dead, kept_dead_.load(std::memory_order_relaxed));
-  return dead - kept > 1000 && (dead - kept) * 3 > live();
+  if (dead - kept > 1000 && (dead - kept) * 3 > live()) return true;
+  const HnswParams wanted = shape(), now = state()->graph->params();
+  return wanted.m != now.m || wanted.ef_construction != now.ef_construction || (wanted.quantize && wanted.metric != Metric::kL1) != now.quantize || wanted.graph != now.graph;
+}
+
+HnswParams VectorField::shape() const {
+  std::lock_guard lock(shape_mutex_);
+  return shape_;
+}
+void VectorField::reshape(const HnswParams& params, uint32_t default_ef) {
+  std::lock_guard lock(shape_mutex_);
+  shape_ = params;
+  shape_.dimensions = params_.dimensions;
+  shape_.metric = params_.metric;
+  ef_.store(default_ef, std::memory_order_relaxed);
 }
 
 void VectorField::compact(Lsn horizon) {
   const auto old = state();
-  auto fresh = std::make_shared<State>(params_);
+  const HnswParams shape = this->shape();
+  auto fresh = std::make_shared<State>(shape);
   const uint32_t size = old->graph->size();
   std::vector<uint32_t> from;   // the old slot of each new one
   auto copy = [&](uint32_t s) {
@@ -159,7 +176,7 @@ void VectorField::compact(Lsn horizon) {
     return true;
   };
   for (uint32_t s = 0; s < size; ++s) {
-    if (!copy(s)) continue;
+    if (!copy(s) || !shape.graph) continue;
     const auto to = static_cast<uint32_t>(from.size() - 1);
     fresh->graph->link(to);
     fresh->linked(to);

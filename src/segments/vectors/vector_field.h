@@ -82,7 +82,10 @@ class VectorField {
   const HnswParams& params() const { return params_; }
   uint64_t memory_bytes() const;
 
-  // True when so many slots are dead that compact() is worth its work.
+  // The graph's parameters from now on (dimensions and metric are those they were): what stands is rebuilt by compact().
+  void reshape(const HnswParams& params, uint32_t default_ef);
+  HnswParams shape() const;
+  // True when so many slots are dead, or the graph's parameters changed so, that compact() is worth its work.
   bool worth_compacting() const;
   // Rebuilds the graph from what readers at or after `horizon` may see. One thread at a time; beside everything.
   void compact(Lsn horizon);
@@ -91,6 +94,7 @@ class VectorField {
   // nothing to do. Only with a contract.
   bool audit(Lsn lsn);
   uint32_t default_ef() const { return ef_.load(std::memory_order_relaxed); }
+  double contract() const { return recall_; }   // 0: none
   // Of the last audits; negative when there was none.
   double measured_recall() const { return measured_.load(std::memory_order_relaxed); }
 
@@ -130,6 +134,8 @@ class VectorField {
                                 const Passing& passing, SearchOptions how, FieldSearchStats* stats, bool* gave_up) const;
 
   const HnswParams params_;
+  mutable std::mutex shape_mutex_;
+  HnswParams shape_;                 // guarded by shape_mutex_
   std::atomic<uint32_t> ef_;
   const double recall_;
   std::atomic<std::shared_ptr<State>> state_;

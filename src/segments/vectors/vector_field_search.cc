@@ -82,7 +82,12 @@ struct VectorField::Passing {
 
 namespace {
 using SteadyClock = std::chrono::steady_clock;
-double ns_since(SteadyClock::time_point t) { return std::chrono::duration<double, std::nano>(SteadyClock::now() - t).count(); }
+// What this thread has worked, in nanoseconds: costs are learned from it, so that a busy machine does not count.
+double worked_ns() {
+  timespec t;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) * 1e9 + static_cast<double>(t.tv_nsec);
+}
 
 // Below this an exact scan is not worth a thought, and small relations answer exactly.
 constexpr uint64_t kAlwaysExact = 1000;
@@ -126,7 +131,7 @@ VectorField::Passing VectorField::resolve(const State& st, const FieldSearch& op
 
 std::vector<RowNeighbor> VectorField::exact(const State& st, const std::vector<float>& q, const FieldSearch& options, const Passing& p,
                                             FieldSearchStats* stats) const {
-  const auto started = SteadyClock::now();
+  const double started = worked_ns();
   Nearest nearest(options.k);
   const HnswGraph& graph = *st.graph;
   auto measure = [&](const uint32_t* slots, size_t n) {
@@ -167,7 +172,7 @@ std::vector<RowNeighbor> VectorField::exact(const State& st, const std::vector<f
     measure(batch.data(), n);
     measured += n;
   }
-  if (p.known) costs_.measured_exact(measured, ns_since(started));
+  if (p.known) costs_.measured_exact(measured, worked_ns() - started);
   if (stats != nullptr) stats->distances += static_cast<uint32_t>(measured);
   return nearest.take();
 }
@@ -220,13 +225,13 @@ std::vector<RowNeighbor> VectorField::search(const float* query, const FieldSear
     std::sort(sample.begin(), sample.end());
     for (size_t i = 0; i < std::min<size_t>(sample.size(), 12); ++i) how.starts.push_back(sample[i].slot);
   } else {
-    const auto started = SteadyClock::now();
+    const double started = worked_ns();
     int asked = 0;
     for (; asked < 400 && how.starts.size() < 16; ++asked) {
       const auto s = static_cast<uint32_t>(random.below(size));
       if (st.slots.visible(s, options.lsn) && (*options.filter)(st.slots.at(s).row)) how.starts.push_back(s);
     }
-    filter_ns = ns_since(started) / std::max(1, asked);
+    filter_ns = (worked_ns() - started) / std::max(1, asked);
   }
   double give_up_ns;
   if (!costs_.prefer_graph(p.matches, size, ef, filter_ns, &give_up_ns)) return exact(st, q, options, p, stats);
@@ -243,7 +248,7 @@ std::vector<RowNeighbor> VectorField::search(const float* query, const FieldSear
 
 std::vector<RowNeighbor> VectorField::walk(const State& st, const float* query, const std::vector<float>& q, const FieldSearch& options,
                                            const Passing& p, SearchOptions how, FieldSearchStats* stats, bool* gave_up) const {
-  const auto started = SteadyClock::now();
+  const double started = worked_ns();
   const uint32_t size = st.graph->size();
   std::optional<MemoLease> lease;
   if (!p.known && options.filter != nullptr) lease.emplace(size);
@@ -270,7 +275,7 @@ std::vector<RowNeighbor> VectorField::walk(const State& st, const float* query, 
     const RowId row = st.slots.at(n.slot).row;
     if (taken.insert(row).second) nearest.offer(n.distance, row);
   }
-  if (p.known) costs_.measured_graph(static_cast<double>(p.matches) / std::max(1u, size), how.ef, ns_since(started), !walked.gave_up);
+  if (p.known) costs_.measured_graph(static_cast<double>(p.matches) / std::max(1u, size), how.ef, worked_ns() - started, !walked.gave_up);
   // What is not linked yet is measured exactly.
   if (!walked.gave_up) {
     for (uint32_t s = st.linked_prefix.load(std::memory_order_acquire); s < size; ++s) {

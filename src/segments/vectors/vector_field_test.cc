@@ -105,6 +105,56 @@ TEST(VectorField, AgreesWithAModelAtEveryLsnAndSelectivity) {
 }
 
 // Rows in order, some dead, some newer than the reader: whatever way the bits are made, they are those of the definition.
+// New parameters build a new graph of the same vectors; without a graph everything is measured.
+TEST(VectorField, TakesOnAnotherShape) {
+  Random rng(3);
+  HnswParams params{.dimensions = kDimensions, .metric = Metric::kL2, .m = 8, .ef_construction = 40};
+  VectorField field(params, 60);
+  Model model;
+  Lsn lsn = 0;
+  auto add = [&](int n) {
+    for (int i = 0; i < n; ++i) {
+      auto v = point(rng);
+      ++lsn;
+      field.set(lsn, static_cast<RowId>(lsn), v.data());
+      model.set(lsn, static_cast<RowId>(lsn), std::move(v));
+    }
+  };
+  add(2500);
+  field.link_some(SIZE_MAX);
+  EXPECT_FALSE(field.worth_compacting());
+  struct Step { uint32_t m; bool quantize, graph; };
+  for (const Step& step : {Step{16, false, true}, Step{16, true, true}, Step{16, true, false}, Step{8, false, true}}) {
+    params.m = step.m;
+    params.quantize = step.quantize;
+    params.graph = step.graph;
+    field.reshape(params, 60);
+    ASSERT_TRUE(field.worth_compacting());
+    field.compact(lsn);
+    EXPECT_FALSE(field.worth_compacting());
+    EXPECT_EQ(field.waiting(), 0u);
+    EXPECT_EQ(field.indexed(), step.graph ? field.live() : 0u);
+    add(100);
+    field.link_some(SIZE_MAX);
+    EXPECT_EQ(field.live(), static_cast<uint64_t>(lsn));
+    size_t hits = 0;
+    for (int q = 0; q < 20; ++q) {
+      const auto query = point(rng);
+      const auto want = model.nearest(query, lsn, 10, [](RowId) { return true; });
+      for (const auto& n : field.search(query.data(), {.k = 10, .lsn = lsn})) hits += std::find(want.begin(), want.end(), n.row) != want.end();
+    }
+    if (step.graph) {
+      EXPECT_GE(hits, 190u);
+    } else {
+      EXPECT_EQ(hits, 200u);
+    }
+  }
+  // Codes of sums of absolute differences there are none: asking for them changes nothing, and is done at once.
+  VectorField taxi({.dimensions = kDimensions, .metric = Metric::kL1}, 60);
+  taxi.reshape({.dimensions = kDimensions, .metric = Metric::kL1, .quantize = true}, 60);
+  EXPECT_FALSE(taxi.worth_compacting());
+}
+
 TEST(SlotTable, SelectsWhatIsVisibleAndWanted) {
   const uint64_t seed = 5;
   SCOPED_TRACE(testing::Message() << "seed " << seed);

@@ -51,7 +51,7 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
   const json::object* hnsw = nullptr;
   if (const json::value* h = config.if_contains("hnsw_config"); h != nullptr) hnsw = h->if_object();
   auto dense = [&](const std::string& name, const json::object& v) {
-    const catalog::Column* column = relation.column(name.empty() ? "vector" : name);
+    const catalog::Column* column = relation.column(vector_column(name));
     if (column == nullptr) return;
     DenseSpec d;
     d.graph.dimensions = static_cast<uint32_t>(number(v, "size", 0));
@@ -59,13 +59,17 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
     d.graph.metric = metric_of_distance(distance == nullptr || !distance->is_string() ? "Euclid" : std::string_view(distance->get_string()));
     for (const json::object* h : {hnsw, v.if_contains("hnsw_config") == nullptr ? nullptr : v.at("hnsw_config").if_object()}) {
       if (h == nullptr) continue;
-      d.graph.m = static_cast<uint32_t>(std::max<uint64_t>(4, number(*h, "m", d.graph.m)));
+      const uint64_t m = number(*h, "m", d.graph.graph ? d.graph.m : 0);
+      d.graph.graph = m > 0;
+      d.graph.m = static_cast<uint32_t>(m == 0 ? 16 : std::clamp<uint64_t>(m, 4, 512));
       d.graph.ef_construction = static_cast<uint32_t>(std::max<uint64_t>(4, number(*h, "ef_construct", d.graph.ef_construction)));
     }
     for (const json::value* q : {config.if_contains("quantization_config"), v.if_contains("quantization_config")}) {
       if (q != nullptr && q->is_object()) d.graph.quantize = true;
     }
     d.default_ef = d.graph.ef_construction;
+    const json::value* multi = v.if_contains("multivector_config");
+    d.multi = multi != nullptr && multi->is_object();
     const json::value* on_disk = v.if_contains("on_disk");
     d.on_disk = on_disk != nullptr && on_disk->is_bool() && on_disk->get_bool();
     spec->dense[name] = d;
@@ -80,12 +84,12 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
     }
   }
   if (const json::value* v = config.if_contains("payload_schema"); v != nullptr && v->is_object()) {
-    for (const auto& [field, type] : v->get_object()) spec->payload_indexes.emplace_back(field);
+    for (const auto& [field, type] : v->get_object()) spec->payload_indexes.emplace_back(std::string(field), type);
   }
   if (const json::value* v = params.if_contains("sparse_vectors"); v != nullptr && v->is_object()) {
     for (const auto& [key, one] : v->get_object()) {
       const std::string name(key);
-      const catalog::Column* column = relation.column(name);
+      const catalog::Column* column = relation.column(vector_column(name));
       if (column == nullptr) continue;
       SparseSpec sparse;
       if (const json::object* o = one.if_object()) {
@@ -96,6 +100,67 @@ void read_qdrant_config(const json::object& config, const catalog::Relation& rel
       spec->sparse_columns.push_back({name, column->number});
     }
   }
+}
+
+// The dense_vector fields of an Elasticsearch mapping that are indexed, by their dotted names.
+void read_mapping(const json::object& properties, const std::string& prefix, int depth, CollectionSpec* spec) {
+  for (const auto& [key, v] : properties) {
+    const json::object* field = v.if_object();
+    if (field == nullptr || depth > 20) continue;
+    const std::string name = prefix + std::string(key);
+    if (const json::value* inner = field->if_contains("properties"); inner != nullptr && inner->is_object()) {
+      const json::value* type = field->if_contains("type");
+      if (type == nullptr || *type != "nested") read_mapping(inner->get_object(), name + ".", depth + 1, spec);
+      continue;
+    }
+    const json::value* type = field->if_contains("type");
+    const json::value* index = field->if_contains("index");
+    const json::value* element = field->if_contains("element_type");
+    const auto dims = number(*field, "dims", 0);
+    if (type == nullptr || *type != "dense_vector" || dims == 0 || dims > 16000 || (index != nullptr && index->is_bool() && !index->get_bool()) ||
+        (element != nullptr && *element == "bit")) {
+      continue;
+    }
+    DenseSpec d;
+    d.graph.dimensions = static_cast<uint32_t>(dims);
+    const json::value* similarity = field->if_contains("similarity");
+    d.graph.metric = similarity == nullptr || *similarity == "cosine" ? Metric::kCosine : *similarity == "l2_norm" ? Metric::kL2 : Metric::kInnerProduct;
+    if (const json::value* o = field->if_contains("index_options"); o != nullptr && o->is_object()) {
+      const json::object& options = o->get_object();
+      const json::value* kind = options.if_contains("type");
+      if (kind != nullptr && kind->is_string() && kind->get_string().ends_with("flat")) continue;   // asked to be measured
+      d.graph.quantize = kind != nullptr && *kind == "int8_hnsw";
+      d.graph.m = static_cast<uint32_t>(std::clamp<uint64_t>(number(options, "m", 16), 4, 512));
+      d.graph.ef_construction = static_cast<uint32_t>(std::clamp<uint64_t>(number(options, "ef_construction", 100), 4, 3200));
+    }
+    spec->dense[name] = d;
+    spec->document_fields.push_back(name);
+  }
+}
+
+// The vector at a dotted name of a document; empty when there is none of that length.
+std::vector<float> document_vector(const json::value& document, std::string_view name, uint32_t dimensions) {
+  const json::object* o = document.if_object();
+  if (o == nullptr) return {};
+  const json::value* v = o->if_contains({name.data(), name.size()});
+  if (v == nullptr) {
+    for (size_t dot = name.find('.'); dot != std::string_view::npos; dot = name.find('.', dot + 1)) {
+      const json::value* child = o->if_contains({name.data(), dot});
+      if (child == nullptr) continue;
+      auto found = document_vector(*child, name.substr(dot + 1), dimensions);
+      if (!found.empty()) return found;
+    }
+    return {};
+  }
+  const json::array* a = v->if_array();
+  if (a == nullptr || a->size() != dimensions) return {};
+  std::vector<float> out;
+  for (const json::value& x : *a) {
+    if (!x.is_number()) return {};
+    out.push_back(x.to_number<float>());
+    if (!std::isfinite(out.back())) return {};
+  }
+  return out;
 }
 
 // A column's value as JSON, for payloads made from columns.
@@ -158,6 +223,15 @@ PointChange make_change(const CollectionSpec& spec, const catalog::Relation& rel
     if (old_row == nullptr || !same_bytes(value(old_row, spec.payload_column), payload)) {
       json::value v = column_json(*relation.column(spec.payload_column), payload);
       if (!v.is_object()) v.emplace_object();
+      // What did not change is left alone.
+      json::value before;
+      if (old_row != nullptr && !spec.document_fields.empty()) before = column_json(*relation.column(spec.payload_column), value(old_row, spec.payload_column));
+      for (const auto& name : spec.document_fields) {
+        const uint32_t dimensions = spec.dense.at(name).graph.dimensions;
+        auto now = document_vector(v, name, dimensions);
+        if (old_row == nullptr ? now.empty() : now == document_vector(before, name, dimensions)) continue;
+        c.dense.emplace_back(name, std::move(now));
+      }
       c.payload = std::make_shared<const json::value>(std::move(v));
     }
   } else {
@@ -174,6 +248,22 @@ PointChange make_change(const CollectionSpec& spec, const catalog::Relation& rel
   for (const auto& v : spec.dense_columns) {
     const NullableDatum& now = value(new_row, v.column);
     if (old_row != nullptr && same_bytes(value(old_row, v.column), now)) continue;
+    if (spec.dense.at(v.name).multi) {
+      MultiVector several;
+      if (!now.is_null) {
+        const ArrayView array(now.value);
+        for (int i = 0; i < array.count(); ++i) {
+          if (array.is_null(i)) continue;
+          const auto one = vector_values(array.get(i).as_varlena());
+          if (one.size() != spec.dense.at(v.name).graph.dimensions) {
+            throw Error(ErrorCode::kDataException, fmt::format("expected {} dimensions, not {}", spec.dense.at(v.name).graph.dimensions, one.size()));
+          }
+          several.emplace_back(one.begin(), one.end());
+        }
+      }
+      if (old_row != nullptr || !several.empty()) c.multi.emplace_back(v.name, std::move(several));
+      continue;
+    }
     std::vector<float> floats;
     if (!now.is_null) {
       if (relation.column(v.column)->type == oid::kHalfvec) {
@@ -217,6 +307,19 @@ std::optional<CollectionSpec> collection_spec(const catalog::Relation& relation,
     const catalog::Column* payload = relation.column("payload");
     spec.payload_column = payload == nullptr ? 0 : payload->number;
     read_qdrant_config(json::parse(config->second).as_object(), relation, &spec);
+    return spec;
+  }
+  // Documents of an Elasticsearch index hold their vectors themselves.
+  auto elastic = relation.extra.find("elastic");
+  const catalog::Column* source = elastic == relation.extra.end() ? nullptr : relation.column("_source");
+  if (source != nullptr && elastic->second.find("\"dense_vector\"") != std::string::npos) {
+    boost::system::error_code ec;
+    const json::value v = json::parse(elastic->second, ec);
+    const json::value* mappings = ec || !v.is_object() ? nullptr : v.get_object().if_contains("mappings");
+    const json::value* properties = mappings == nullptr || !mappings->is_object() ? nullptr : mappings->get_object().if_contains("properties");
+    if (properties != nullptr && properties->is_object()) read_mapping(properties->get_object(), "", 0, &spec);
+    if (spec.dense.empty()) return std::nullopt;
+    spec.payload_column = source->number;
     return spec;
   }
   for (Oid oid : relation.indexes) {
@@ -275,7 +378,7 @@ bool VectorStore::checkpoint_one(bool all) {
   for (const auto& e : entries) {
     for (const auto& [name, field] : e->data->fields()) {
       const uint64_t unsaved = field->unsaved(), waiting = field->waiting(), size = field->live();
-      if (unsaved <= waiting || size < 500) continue;
+      if (unsaved <= waiting || size < 500 || !field->shape().graph) continue;
       const uint64_t fresh = unsaved - waiting;
       if (all ? fresh < 100 : waiting > 0 || fresh < 2000 || fresh * 5 < size) continue;
       if (field->save(checkpoint_path(e->storage_id, name))) return true;
@@ -296,7 +399,7 @@ std::shared_ptr<VectorStore::Entry> VectorStore::entry(const catalog::Relation& 
   e->spec = std::move(*spec);
   e->storage_id = relation.storage_id;
   e->data = std::make_shared<Collection>(e->spec.dense, e->spec.sparse);
-  for (const auto& key : e->spec.payload_indexes) e->data->add_index(key);
+  for (const auto& [key, schema] : e->spec.payload_indexes) e->data->add_index(key, schema);
   if (restore && !directory_.empty()) {
     for (const auto& [name, field] : e->data->fields()) {
       field->restore(checkpoint_path(relation.storage_id, name), e->spec.dense.at(name).on_disk);
@@ -311,6 +414,17 @@ std::shared_ptr<Collection> VectorStore::collection(const catalog::Relation& rel
   if (!collection_spec(relation, state)) return nullptr;
   auto e = entry(relation, state);
   return e == nullptr ? nullptr : e->data;
+}
+
+void VectorStore::reconfigure(const catalog::Relation& relation, const catalog::State& state) {
+  const auto spec = collection_spec(relation, state);
+  const auto e = spec ? entry(relation, state) : nullptr;
+  if (e == nullptr) return;
+  for (const auto& [name, field] : e->data->fields()) {
+    auto it = spec->dense.find(name);
+    if (it != spec->dense.end()) field->reshape(it->second.graph, it->second.default_ef);
+  }
+  wake();
 }
 
 void VectorStore::build(const catalog::Relation& relation, const catalog::State& state, storage::Transaction& txn) {

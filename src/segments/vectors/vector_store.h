@@ -20,15 +20,20 @@
 
 namespace stele::segments::vectors {
 
+// The column of a vector of a collection that the Qdrant door made. The two other columns keep their names to themselves.
+inline std::string vector_column(const std::string& vector) {
+  return vector.empty() ? "vector" : vector == "id" || vector == "payload" ? "vector:" + vector : vector;
+}
 // How a relation reads as a collection.
 struct CollectionSpec {
   int16_t id_column = 0;                       // the single-column primary key
   int16_t payload_column = 0;                  // jsonb; 0: the payload is made from the other columns
   struct Vector { std::string name; int16_t column = 0; };
   std::vector<Vector> dense_columns, sparse_columns;
+  std::vector<std::string> document_fields;    // dense ones in the payload itself: dense_vector fields of an Elasticsearch index
   std::map<std::string, DenseSpec> dense;
   std::map<std::string, SparseSpec> sparse;
-  std::vector<std::string> payload_indexes;
+  std::vector<std::pair<std::string, json::value>> payload_indexes;   // field, type or parameters
 };
 // nullopt: the relation has no vectors, or no key to name its points by.
 std::optional<CollectionSpec> collection_spec(const catalog::Relation& relation, const catalog::State& state);
@@ -43,6 +48,8 @@ class VectorStore : public storage::Participant, public rows::RowObserver {
   std::shared_ptr<Collection> collection(const catalog::Relation& relation, const catalog::State& state);
   // Builds every relation's reflection from its rows (after recovery), then starts the linkers.
   void load(catalog::Catalog& catalog);
+  // Gives running graphs the parameters that the catalogue says now; what differs is rebuilt by the linker.
+  void reconfigure(const catalog::Relation& relation, const catalog::State& state);
   // Fills one relation's reflection from its rows as `txn` sees them: CREATE INDEX on a filled table. The caller
   // holds a lock that keeps writers out.
   void build(const catalog::Relation& relation, const catalog::State& state, storage::Transaction& txn);

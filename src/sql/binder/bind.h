@@ -26,6 +26,7 @@ struct BindContext {
   EvalContext* eval = nullptr;
   std::string_view text;               // for error positions
   ParamTypes* params = nullptr;        // null: $n is an error
+  bool allow_shell_types = false;      // CREATE FUNCTION may name a type that is only declared
   Oid user = 0;                        // whose row security policies apply; 0: none do
   // Names of variables and function arguments: asked when no column matches (or first, if
   // variables_first). Null result: not a variable.

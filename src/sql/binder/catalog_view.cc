@@ -164,11 +164,19 @@ const TypeRow* CatalogView::user_type(const catalog::Ptr<catalog::Type>& t) {
   switch (t->typtype) {
     case 'b':
       r->element = r->raw_element = t->element;
-      r->category = t->element != 0 ? 'A' : 'U';
+      r->category = t->element != 0 ? 'A' : t->category;
       r->input = t->element != 0 ? "array_in" : "";
+      if (t->element == 0) {
+        r->preferred = t->preferred;
+        r->len = t->length;
+        r->delimiter = t->delimiter;
+        r->like = t->like;
+        if (const BuiltinType* like = builtin::type(t->like); like != nullptr && t->modin != 0) r->modin = like->modin == "-" ? "" : like->modin;
+      }
       if (t->element != 0)
         if (const TypeRow* e = find_type(t->element)) r->collation = e->collation;
       break;
+    case 'p': r->defined = t->defined; r->category = 'P'; break;
     case 'c': r->category = 'C'; break;
     case 'e': r->category = 'E'; r->len = 4; break;
     case 'r': r->category = 'R'; break;
@@ -364,7 +372,7 @@ Oid CatalogView::default_opclass(Oid t, Oid method) {
   const auto& map = builtins().default_opclasses;
   auto get = [&](Oid x) {
     auto it = map.find(static_cast<uint64_t>(method) << 32 | x);
-    return it == map.end() ? Oid{0} : it->second;
+    return it == map.end() ? user_default_opclass(x, method) : it->second;
   };
   if (Oid found = get(t)) return found;
   const TypeRow* r = find_type(t);
@@ -380,20 +388,54 @@ Oid CatalogView::default_opclass(Oid t, Oid method) {
   return 0;
 }
 
-const OpclassRow* CatalogView::opclass(Oid oid) {
-  auto it = builtins().opclasses.find(oid);
-  return it == builtins().opclasses.end() ? nullptr : &it->second;
+Oid CatalogView::user_default_opclass(Oid type, Oid method) {
+  Oid found = 0;
+  state_->for_each(ObjectKind::kOpclass, [&](const catalog::Ptr<catalog::Object>& o) {
+    auto& e = static_cast<const catalog::Entry&>(*o);
+    if (e.fact("default") == "t" && e.ref(1) == type && e.ref(3) == method) found = e.oid;
+  });
+  return found;
 }
 
-const OpclassRow* CatalogView::find_opclass(std::string_view name, Oid method) {
+Oid CatalogView::default_opclass_exact(Oid type, Oid method) {
+  auto it = builtins().default_opclasses.find(static_cast<uint64_t>(method) << 32 | type);
+  return it == builtins().default_opclasses.end() ? user_default_opclass(type, method) : it->second;
+}
+
+const OpclassRow* CatalogView::opclass(Oid oid) {
+  auto it = builtins().opclasses.find(oid);
+  if (it != builtins().opclasses.end()) return &it->second;
+  auto e = state_->get_as<catalog::Entry>(ObjectKind::kOpclass, oid);
+  if (e == nullptr) return nullptr;
+  auto& slot = opclasses_[oid];
+  if (!slot) slot = std::make_unique<OpclassRow>(OpclassRow{oid, e->name, e->ref(3), e->ref(0), e->ref(1), e->ref(2), e->fact("default") == "t"});
+  return slot.get();
+}
+
+const OpclassRow* CatalogView::find_opclass(std::string_view name, Oid method, Oid schema) {
   for (auto& [oid, r] : builtins().opclasses)
     if (r.method == method && r.name == name) return &r;
-  return nullptr;
+  Oid found = 0;
+  state_->for_each(ObjectKind::kOpclass, [&](const catalog::Ptr<catalog::Object>& o) {
+    auto& e = static_cast<const catalog::Entry&>(*o);
+    if (e.name == name && e.ref(3) == method && (schema == 0 ? std::find(path_.begin(), path_.end(), e.schema) != path_.end() : e.schema == schema)) found = e.oid;
+  });
+  return found == 0 ? nullptr : opclass(found);
 }
 
 Oid CatalogView::family_operator(Oid family, Oid left, Oid right, int strategy) {
   auto it = builtins().amops.find({family, left, right, strategy});
-  return it == builtins().amops.end() ? 0 : it->second;
+  if (it != builtins().amops.end() || family < oid::kFirstUserOid) return it == builtins().amops.end() ? 0 : it->second;
+  Oid found = 0;
+  auto look = [&](const catalog::Entry& e) {
+    for (const auto& m : e.members)
+      if (m.kind == 'o' && m.left == left && m.right == right && m.number == strategy) found = m.object;
+  };
+  if (auto f = state_->get_as<catalog::Entry>(ObjectKind::kOpfamily, family)) look(*f);
+  state_->for_each(ObjectKind::kOpclass, [&](const catalog::Ptr<catalog::Object>& o) {
+    if (static_cast<const catalog::Entry&>(*o).ref(0) == family) look(static_cast<const catalog::Entry&>(*o));
+  });
+  return found;
 }
 
 std::vector<std::pair<Oid, int>> CatalogView::btree_memberships(Oid op) {
@@ -465,7 +507,33 @@ catalog::Ptr<catalog::Relation> CatalogView::find_relation(std::string_view name
 Oid CatalogView::schema(std::string_view name) {
   if (name == "pg_temp") return temp_schema_;
   auto s = state_->find(ObjectKind::kSchema, 0, name);
-  return s == nullptr ? 0 : s->oid;
+  if (s == nullptr) return 0;
+  if (user_ != 0 && stored_ == 0 && !may_use_schema(*state_, *s, user_))
+    throw Error(ErrorCode::kInsufficientPrivilege, "permission denied for schema " + s->name);
+  return s->oid;
+}
+
+bool member_of(const catalog::State& state, Oid user, Oid role) {
+  std::set<Oid> seen;
+  std::function<bool(Oid)> find = [&](Oid r) {
+    if (r == role) return true;
+    auto o = state.get_as<catalog::Role>(catalog::ObjectKind::kRole, r);
+    if (o == nullptr || !seen.insert(r).second) return false;
+    for (const auto& m : o->member_of)
+      if (find(m.role)) return true;
+    return false;
+  };
+  return find(user);
+}
+
+bool may_use_schema(const catalog::State& state, const catalog::Object& schema, Oid user) {
+  if (schema.oid == catalog::kPgCatalog || schema.oid == catalog::kInformationSchema) return true;
+  const auto role = state.get_as<catalog::Role>(ObjectKind::kRole, user);
+  if (role == nullptr || role->superuser || member_of(state, user, schema.owner)) return true;
+  if (!schema.acl) return false;
+  for (const catalog::AclItem& i : *schema.acl)
+    if ((i.privileges & catalog::kUsage) != 0 && (i.grantee == 0 || member_of(state, user, i.grantee))) return true;
+  return false;
 }
 
 std::string CatalogView::schema_name(Oid oid) {

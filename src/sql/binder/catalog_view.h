@@ -27,6 +27,8 @@ struct TypeRow {
   Oid array = 0, relation = 0, base = 0, collation = 0, subtype = 0, multirange = 0, range = 0;
   int32_t base_typmod = -1;
   int16_t len = -1;
+  bool defined = true;     // false: only a shell
+  Oid like = 0;            // of a user's base type: the built-in type whose values it holds
   char delimiter = ',';
   std::string modin, input;
   Oid owner = catalog::kBootstrapRole;
@@ -58,6 +60,11 @@ struct OperatorRow {
 struct CastRow { Oid func = 0; char context = 'e', method = 'f'; };
 struct SortOps { Oid lt = 0, eq = 0, gt = 0; bool hashable = false; };
 struct OpclassRow { Oid oid; std::string name; Oid method, family, type, key_type; bool is_default; };
+
+// Whether `user` is `role` or its member, directly or not (superusers are not members of everything here).
+bool member_of(const catalog::State& state, Oid user, Oid role);
+// Whether `user` may look up names in the schema.
+bool may_use_schema(const catalog::State& state, const catalog::Object& schema, Oid user);
 
 class CatalogView {
  public:
@@ -94,8 +101,10 @@ class CatalogView {
   SortOps sort_ops(Oid type);
   // Default opclass of a type for an access method (403 btree, 405 hash ...); 0: none.
   Oid default_opclass(Oid type, Oid method);
+  // Of exactly this type.
+  Oid default_opclass_exact(Oid type, Oid method);
   const OpclassRow* opclass(Oid oid);
-  const OpclassRow* find_opclass(std::string_view name, Oid method);
+  const OpclassRow* find_opclass(std::string_view name, Oid method, Oid schema = 0);
   // pg_amop: operator of a family for two types and a strategy.
   Oid family_operator(Oid family, Oid left, Oid right, int strategy);
   // All (family, strategy) pairs of btree that an operator belongs to.
@@ -109,7 +118,18 @@ class CatalogView {
   catalog::Ptr<catalog::Relation> relation(Oid oid);
   catalog::Ptr<catalog::Relation> find_relation(std::string_view name, Oid schema = 0);
   // 0: no such schema. "pg_temp" is the session's own.
+  // A schema by name, 0: none. Throws when set_user() named one who may not use it, but not while stored SQL is bound.
   Oid schema(std::string_view name);
+  void set_user(Oid user) { user_ = user; }
+  class StoredSql {   // names in stored SQL were checked when it was stored
+   public:
+    explicit StoredSql(CatalogView& v) : view_(v) { ++view_.stored_; }
+    ~StoredSql() { --view_.stored_; }
+    StoredSql(const StoredSql&) = delete;
+
+   private:
+    CatalogView& view_;
+  };
   std::string schema_name(Oid oid);
   bool relation_visible(const catalog::Relation& r);
   bool type_visible(Oid oid);
@@ -118,6 +138,8 @@ class CatalogView {
   std::string role_name(Oid oid);
 
  private:
+  Oid user_default_opclass(Oid type, Oid method);
+  std::unordered_map<Oid, std::unique_ptr<OpclassRow>> opclasses_;
   const TypeRow* user_type(const catalog::Ptr<catalog::Type>& t);
   const ProcRow* user_proc(const catalog::Ptr<catalog::Function>& f);
   const OperatorRow* user_operator(const catalog::Ptr<catalog::Operator>& o);
@@ -125,6 +147,8 @@ class CatalogView {
   catalog::StatePtr state_;
   std::vector<Oid> path_;
   std::string database_ = "stele";
+  Oid user_ = 0;
+  int stored_ = 0;
   Oid creation_schema_, temp_schema_;
   std::unordered_map<Oid, std::unique_ptr<TypeRow>> types_;
   std::unordered_map<Oid, std::unique_ptr<ProcRow>> procs_;

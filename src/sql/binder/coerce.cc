@@ -22,7 +22,7 @@ ExprPtr Binder::make_const(Oid type, int32_t typmod, Oid collation, Datum value,
   c->is_null = is_null;
   c->location = location;
   const TypeRow* t = cat.find_type(cat.base_type(type));
-  bool by_value = t == nullptr || passed_by_value(t->oid) || t->typtype == 'e';
+  bool by_value = t == nullptr || passed_by_value(t->like != 0 ? t->like : t->oid) || t->typtype == 'e';
   if (!is_null && !by_value) {
     const Varlena* v = value.as_varlena();
     size_t bytes = sizeof(Varlena) + v->size;
@@ -676,7 +676,7 @@ Oid Binder::enforce_generics(const std::vector<Oid>& actual, std::vector<Oid>& d
         elem = oid::kAnyElement;
         array = array != 0 ? array : oid::kAnyArray;
       } else if (poly_unknown) {
-        fail(ErrorCode::kDatatypeMismatch, "could not determine polymorphic type because input has type unknown");
+        throw Error(ErrorCode::kDatatypeMismatch, "could not determine polymorphic type because input has type unknown").position(0);
       }
     }
     if (nonarray && elem != 0 && elem != oid::kAnyElement && cat.is_array(cat.base_type(elem)))

@@ -362,6 +362,8 @@ void Binder::on_conflict(Scope& s, Query& q, const pg::OnConflictClause* c) {
             fail(ErrorCode::kWrongObjectType, "constraint in ON CONFLICT clause has no associated index");
           if (k.deferrable)
             fail(ErrorCode::kObjectNotInPrerequisiteState, "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters");
+          if (k.kind == catalog::ConstraintKind::kExclusion && oc.do_update)
+            fail(ErrorCode::kWrongObjectType, "ON CONFLICT DO UPDATE not supported with exclusion constraints");
           oc.arbiter_indexes = {k.index};
         }
     } else {

@@ -39,7 +39,13 @@ catalog::Ptr<catalog::Relation> Binder::open_relation(const pg::RangeVar* rv, bo
       fail(ErrorCode::kUndefinedTable, "relation \"" + name + "\" does not exist", rv->location);
     return r;
   }
-  Oid s = cat.schema(schema);
+  Oid s = 0;
+  try {
+    s = cat.schema(schema);
+  } catch (Error& e) {
+    e.set_position(position(rv->location));
+    throw;
+  }
   auto r = s == 0 ? nullptr : cat.find_relation(name, s);
   if (r == nullptr && !missing_ok)
     fail(ErrorCode::kUndefinedTable, "relation \"" + schema + "." + name + "\" does not exist", rv->location);
@@ -296,7 +302,6 @@ ExprPtr Binder::column_named(Scope& s, std::string_view name, bool local_only, i
 }
 
 void Binder::missing_relation(Scope& s, const std::string& schema, const std::string& name, int location) {
-  std::string shown = schema.empty() ? name : schema + "." + name;
   // An entry that exists but cannot be seen from here, or a table hidden behind its alias.
   const RangeTableEntry* hidden = nullptr;
   for (Scope* p = &s; p != nullptr && hidden == nullptr; p = p->parent)
@@ -316,7 +321,7 @@ void Binder::missing_relation(Scope& s, const std::string& schema, const std::st
       hint = "There is an entry for table \"" + name + "\", but it cannot be referenced from this part of the query.";
     fail(ErrorCode::kUndefinedTable, "invalid reference to FROM-clause entry for table \"" + name + "\"", location, {}, hint);
   }
-  fail(ErrorCode::kUndefinedTable, "missing FROM-clause entry for table \"" + shown + "\"", location);
+  fail(ErrorCode::kUndefinedTable, "missing FROM-clause entry for table \"" + name + "\"", location);
 }
 
 void Binder::missing_column(Scope& s, const std::string& qualifier, const std::string& column, int location) {

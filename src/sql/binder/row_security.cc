@@ -10,19 +10,6 @@ namespace {
 // Relations whose policies are being expanded: a policy that reads its own table would never end.
 thread_local std::vector<Oid> expanding;
 
-bool member_of(const catalog::State& state, Oid user, Oid role) {
-  std::set<Oid> seen;
-  std::function<bool(Oid)> find = [&](Oid r) {
-    if (r == role) return true;
-    auto o = state.get_as<catalog::Role>(catalog::ObjectKind::kRole, r);
-    if (o == nullptr || !seen.insert(r).second) return false;
-    for (const auto& m : o->member_of)
-      if (find(m.role)) return true;
-    return false;
-  };
-  return find(user);
-}
-
 ExprPtr combine(BoolOp op, std::vector<ExprPtr> list) {
   if (list.size() == 1) return list[0];
   auto b = std::make_shared<BoolExpr>();

@@ -104,6 +104,7 @@ ResolvedType Binder::type_name_or_missing(const pg::TypeName* t, bool missing_ok
     if (missing_ok) return {};
     fail(ErrorCode::kUndefinedObject, "type \"" + typename_text(t) + "\" does not exist", t->location);
   }
+  if (!row->defined && !ctx.allow_shell_types) fail(ErrorCode::kUndefinedObject, "type \"" + typename_text(t) + "\" is only a shell", t->location);
   if (row->oid >= oid::kFirstUserOid) dependencies.push_back({ObjectKind::kType, row->oid, 0});
   Oid found = row->oid;
   return {found, typmod_of(t, *row)};

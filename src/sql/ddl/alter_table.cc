@@ -3,6 +3,7 @@
 #include "rows/codec.h"
 #include "rows/sequences.h"
 #include "sql/ddl/ddl.h"
+#include "sql/ddl/table_options.h"
 #include "sql/redis/row_keys.h"
 
 namespace stele::sql {
@@ -30,7 +31,9 @@ std::vector<ExprPtr> columns_with(const Relation& r, int16_t column, const ExprP
 
 std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   const char* tag = s->objtype == pg::OBJECT_INDEX ? "ALTER INDEX" : s->objtype == pg::OBJECT_VIEW ? "ALTER VIEW" : s->objtype == pg::OBJECT_MATVIEW ? "ALTER MATERIALIZED VIEW"
-                    : s->objtype == pg::OBJECT_SEQUENCE ? "ALTER SEQUENCE" : s->objtype == pg::OBJECT_TYPE ? "ALTER TYPE" : "ALTER TABLE";
+                    : s->objtype == pg::OBJECT_SEQUENCE ? "ALTER SEQUENCE" : s->objtype == pg::OBJECT_TYPE ? "ALTER TYPE" : s->objtype == pg::OBJECT_FOREIGN_TABLE ? "ALTER FOREIGN TABLE" : "ALTER TABLE";
+  if (s->objtype == pg::OBJECT_FOREIGN_TABLE)
+    if (auto r = relation(s->relation, true); r != nullptr && r->relkind != 'f') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a foreign table");
   bool light = true;
   for (const Node* n : PG_LIST(s, cmds)) {
     auto t = n->alter_table_cmd->subtype;
@@ -46,6 +49,8 @@ std::string Ddl::alter_table(const pg::AlterTableStmt* s) {
   if (s->objtype == pg::OBJECT_VIEW && found->relkind != 'v') wrong("a view");
   if (s->objtype == pg::OBJECT_SEQUENCE && found->relkind != 'S') wrong("a sequence");
   if (s->objtype == pg::OBJECT_TYPE && found->relkind != 'c') wrong("a composite type");
+  if (s->objtype == pg::OBJECT_TABLE && found->relkind == 'c')
+    fail(ErrorCode::kWrongObjectType, "\"" + found->name + "\" is a composite type", -1, {}, "Use ALTER TYPE instead.");
   auto r = edit(found);
   if (r->relkind == 'c')
     state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
@@ -463,7 +468,18 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
     case pg::AT_ReplaceRelOptions: r->options = options(PG_LIST(c->def->list, items)); break;
     case pg::AT_SetLogged: r->persistence = 'p'; break;
     case pg::AT_SetUnLogged: r->persistence = 'u'; break;
-    case pg::AT_ClusterOn: case pg::AT_DropCluster: case pg::AT_SetTableSpace: case pg::AT_DropOids: case pg::AT_SetAccessMethod: return;
+    case pg::AT_ClusterOn: case pg::AT_DropCluster: {
+      if (r->partitioning) fail(ErrorCode::kFeatureNotSupported, "cannot mark index clustered in partitioned table");
+      mark_clustered(*this, *r, c->subtype == pg::AT_ClusterOn ? c->name : nullptr);
+      return;
+    }
+    case pg::AT_SetTableSpace: {
+      set_tablespace(*r, c->name);
+      break;
+    }
+    case pg::AT_GenericOptions: case pg::AT_AlterColumnGenericOptions: alter_foreign_options(*this, *r, c); break;
+    case pg::AT_DropOids: return;
+    case pg::AT_SetAccessMethod: check_table_method(c->name); return;
     case pg::AT_EnableRowSecurity: r->row_security = true; break;
     case pg::AT_DisableRowSecurity: r->row_security = false; break;
     case pg::AT_ForceRowSecurity: r->force_row_security = true; break;
@@ -532,6 +548,8 @@ void Ddl::alter_command(std::shared_ptr<Relation>& r, const pg::AlterTableCmd* c
     case pg::AT_DropInherit: drop_inherit(r, c->def->range_var); return;
     case pg::AT_AddIdentity: {
       Column& col = column();
+      if (col.type != oid::kInt2 && col.type != oid::kInt4 && col.type != oid::kInt8)
+        fail(ErrorCode::kInvalidParameterValue, "identity column type must be smallint, integer, or bigint");
       if (!col.not_null) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" must be declared NOT NULL before identity can be added");
       if (col.identity != catalog::Identity::kNone) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" is already an identity column");
       if (!col.default_sql.empty()) fail(ErrorCode::kObjectNotInPrerequisiteState, "column \"" + col.name + "\" of relation \"" + r->name + "\" already has a default value");

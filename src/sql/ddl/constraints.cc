@@ -73,7 +73,7 @@ void Ddl::add_check(std::shared_ptr<Relation>& r, const pg::Constraint* c, const
 
 void Ddl::add_index_constraint(std::shared_ptr<Relation>& r, const pg::Constraint* c, const std::string& column, bool existing_rows) {
   bool primary = c->contype == pg::CONSTR_PRIMARY;
-  if (c->contype == pg::CONSTR_EXCLUSION) fail(ErrorCode::kFeatureNotSupported, "exclusion constraints are not supported");
+  if (c->contype == pg::CONSTR_EXCLUSION) return add_exclusion(r, c, existing_rows);
   if (primary)
     for (const Constraint& k : r->constraints)
       if (k.kind == ConstraintKind::kPrimary)

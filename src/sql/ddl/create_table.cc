@@ -269,14 +269,16 @@ void Ddl::set_default(Relation& r, int16_t number, const Node* n, bool generated
   BindContext b = bind();
   ExprPtr e = bind_expression(n, generated ? &r : nullptr, generated ? ExprContext::kGeneratedColumn : ExprContext::kColumnDefault, b, c.type, c.typmod, c.name);
   if (generated) {
-    bool self_ref = false, generated_ref = false, is_volatile = false;
-    std::string other;
+    bool is_volatile = false;
+    auto refuse = [&](const std::string& what, int location, const char* detail) {
+      fail(ErrorCode::kInvalidObjectDefinition, what + " in column generation expression", location, detail);
+    };
     walk(e, [&](const Expr& x, int) {
       if (x.kind == ExprKind::kVar) {
         const auto& v = static_cast<const VarExpr&>(x);
-        if (v.column == number) self_ref = true;
-        if (v.column == 0) self_ref = true;
-        if (v.column > 0 && r.columns[v.column - 1].generated) { generated_ref = true; other = r.columns[v.column - 1].name; }
+        if (v.column == 0) refuse("cannot use whole-row variable", v.location, "This would cause the generated column to depend on its own value.");
+        if (v.column > 0 && (v.column == number || r.columns[v.column - 1].generated))
+          refuse("cannot use generated column \"" + r.columns[v.column - 1].name + "\"", v.location, "A generated column cannot reference another generated column.");
       }
       Oid func = x.kind == ExprKind::kFunc ? static_cast<const FuncExpr&>(x).func : x.kind == ExprKind::kOp ? static_cast<const OpExpr&>(x).func : 0;
       if (func != 0)
@@ -284,11 +286,6 @@ void Ddl::set_default(Relation& r, int16_t number, const Node* n, bool generated
       if (x.kind == ExprKind::kSqlValue) is_volatile = true;
       return false;
     });
-    if (generated_ref)
-      fail(ErrorCode::kInvalidObjectDefinition, "cannot use generated column \"" + other + "\" in column generation expression", -1,
-           "A generated column cannot reference another generated column.");
-    if (self_ref) fail(ErrorCode::kInvalidObjectDefinition, "cannot use generated column \"" + c.name + "\" in column generation expression", -1,
-                       "A generated column cannot reference another generated column.");
     if (is_volatile) fail(ErrorCode::kInvalidObjectDefinition, "generation expression is not immutable");
     c.generated = true;
   }
@@ -320,7 +317,7 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   r.name = target.name;
   r.schema = target.schema;
   r.owner = host.current_user();
-  r.relkind = 'r';
+  r.relkind = table_kind_ == 'f' ? 'f' : 'r';
   r.acl = default_acl('r', r.owner, r.schema);
   r.persistence = target.temporary ? 't' : std::string_view(s->relation->relpersistence) == "u" ? 'u' : 'p';
   r.temp_session = target.temporary ? host.temp_session() : 0;
@@ -441,7 +438,7 @@ void Ddl::create_table(const pg::CreateStmt* s) {
   if (r.partitioning || s->partspec != nullptr)
     if (!r.options.empty() && !r.options.contains("oids"))
       fail(ErrorCode::kWrongObjectType, "cannot specify storage parameters for a partitioned table", -1, {}, "Specify storage parameters for its leaf partitions instead.");
-  check_tablespace(s->tablespacename);
+  set_tablespace(r, s->tablespacename);
   check_options(r.options, "table");
   if (s->partspec != nullptr && pg::has(s->access_method)) fail(ErrorCode::kFeatureNotSupported, "specifying a table access method is not supported on a partitioned table");
   check_table_method(s->access_method);

@@ -51,11 +51,11 @@ class Ddl {
               ErrorCode code = ErrorCode::kSuccessfulCompletion) {
     host.notice(severity, Error(code, std::move(message)).detail(std::move(detail)).hint(std::move(hint)));
   }
-  void put(std::shared_ptr<const catalog::Object> o) { changes().put(std::move(o)); }
+  void put(std::shared_ptr<const catalog::Object> o);
   // A new object of a kind without a schema: the database's own.
   void put_new(std::shared_ptr<catalog::Object> o) {
     o->database = changes().database();
-    changes().put(std::move(o));
+    put(std::move(o));
   }
   template <typename T> std::shared_ptr<T> edit(const Ptr<T>& o) { return std::make_shared<T>(*o); }
   void depend(ObjectAddress dependent, ObjectAddress referenced, DependencyKind kind = DependencyKind::kNormal);
@@ -205,6 +205,7 @@ class Ddl {
   // options.cc
   void check_options(std::map<std::string, std::string>& options, const std::string& kind);
   void check_tablespace(const char* name);
+  void set_tablespace(Relation& r, const char* name);
   void check_table_method(const char* name);
   // default_privileges.cc
   void alter_default_privileges(const pg::AlterDefaultPrivilegesStmt* s);
@@ -257,6 +258,67 @@ class Ddl {
   void drop_inherited_constraint(const Relation& parent, const Constraint& constraint);
   void add_inherit(std::shared_ptr<Relation>& r, const pg::RangeVar* parent);
   void drop_inherit(std::shared_ptr<Relation>& r, const pg::RangeVar* parent);
+
+  // entries.cc: objects held as catalog::Entry
+  struct EntryKind { int object_type; ObjectKind kind; const char *word, *owned_word, *tag; bool in_schema; };
+  struct EntryName { std::vector<std::string> parts; std::string method; };   // method: of operator classes and families
+  static const EntryKind* entry_kind(int object_type);
+  static const EntryKind* entry_kind(ObjectKind kind);
+  static EntryName entry_name(const Node* n, int object_type);
+  // Null: none. Built-in ones come as entries with their own oid.
+  Ptr<catalog::Entry> find_entry(ObjectKind kind, const EntryName& name);
+  Ptr<catalog::Entry> entry(ObjectKind kind, const EntryName& name);       // throws undefined_object
+  Ptr<catalog::Entry> own_entry(ObjectKind kind, const EntryName& name);   // and must belong to the user
+  std::shared_ptr<catalog::Entry> new_entry(ObjectKind kind, const EntryName& name);
+  void put_entry(const std::shared_ptr<catalog::Entry>& e);
+  bool entry_exists(const catalog::Entry& e);
+  void check_entry_taken(const catalog::Entry& e, bool in_schema);
+  void check_method(const EntryName& name);
+  std::string entry_text(ObjectKind kind, const EntryName& name);
+  // Each false when the statement is about another kind of object.
+  bool rename_entry(const pg::RenameStmt* s, const std::string& to);
+  bool entry_set_schema(const pg::AlterObjectSchemaStmt* s, Oid schema);
+  bool entry_set_owner(const pg::AlterOwnerStmt* s, Oid owner);
+  bool comment_entry(const pg::CommentStmt* s, const std::optional<std::string>& text);
+  bool drop_entry(const pg::DropStmt* s, const Node* object, std::vector<ObjectAddress>& targets);
+  std::string describe_entry(const ObjectAddress& a);
+  // The function with exactly these arguments; result 0: any.
+  const ProcRow* function_of(const std::vector<std::string>& name, const std::vector<Oid>& args, Oid result, const char* result_name);
+
+  // exclusion.cc
+  void add_exclusion(std::shared_ptr<Relation>& r, const pg::Constraint* c, bool existing_rows);
+
+  // foreign.cc
+  std::string foreign(const Node* n);
+  void validate_options(Oid wrapper, const std::vector<std::pair<std::string, std::string>>& options, Oid context);
+  char table_kind_ = 0;   // 'f': create_table makes a foreign table
+  void change_options(std::vector<std::pair<std::string, std::string>>& options, std::span<Node* const> list);
+  void create_foreign_table(const pg::CreateForeignTableStmt* s);
+  // publications.cc
+  std::string publication(const Node* n);
+  std::string subscription(const Node* n);
+  // operator_classes.cc
+  std::string operator_class(const Node* n);
+  // event_triggers.cc
+  void create_event_trigger(const pg::CreateEventTrigStmt* s);
+  void alter_event_trigger(const pg::AlterEventTrigStmt* s);
+  std::string run_with_events(const Node* n);
+  static std::string command_tag(const Node* n);   // empty: no event trigger follows it
+  void note_dropped(const ObjectAddress& a, bool original, bool normal);
+  void note_commands(const std::string& tag);
+  bool noting_ = false;
+  std::vector<std::pair<ObjectAddress, bool>> noted_;   // objects put, and whether they are new
+  // text_search.cc
+  void create_text_search(const pg::DefineStmt* s, ObjectKind kind);
+  void check_text_search_name(const catalog::Entry& e);
+  void alter_dictionary(const pg::AlterTSDictionaryStmt* s);
+  void alter_configuration(const pg::AlterTSConfigurationStmt* s);
+  // base_types.cc
+  void create_shell_type(const Target& t);
+  void create_base_type(const pg::DefineStmt* s);
+  void create_collation(const pg::DefineStmt* s);
+  // kinds.cc: access methods, conversions, transforms, languages, statistics, tablespaces
+  std::string create_kind(const Node* n);
 
   // misc.cc
   void create_schema(const pg::CreateSchemaStmt* s);

@@ -1,4 +1,5 @@
 // DROP: what goes with an object, what forbids it, and taking it away.
+#include "rows/codec.h"
 #include "rows/keys.h"
 #include "sql/ddl/ddl.h"
 #include "sql/index_methods.h"
@@ -84,6 +85,8 @@ void Ddl::drop(const std::vector<ObjectAddress>& targets, bool cascade, bool rep
     if (reports.size() == 1) notice(reports[0]);
     else notice("drop cascades to " + std::to_string(reports.size()) + " other objects", joined());
   }
+  for (const ObjectAddress& t : targets) note_dropped(t, true, false);
+  for (const Found& f : order) note_dropped(f.address, false, !f.silent);
   for (auto it = order.rbegin(); it != order.rend(); ++it) drop_now(it->address);
   for (const ObjectAddress& t : targets) drop_now(t);
 }
@@ -104,6 +107,11 @@ void Ddl::drop_now(const ObjectAddress& a) {
         Column& c = m->columns[a.sub - 1];
         if (c.dropped) return;
         c.dropped = true;
+        // Its type may go too: what is stored keeps its width.
+        if (c.type >= oid::kFirstUserOid) {
+          const rows::ColumnType stored = rows::resolve_type(c.type, *s);
+          c.type = stored.width == 8 ? Oid{oid::kInt8} : stored.width == 4 ? Oid{oid::kInt4} : stored.width == 2 ? Oid{oid::kInt2} : stored.width == 1 ? Oid{oid::kBool} : Oid{oid::kText};
+        }
         c.name = "........pg.dropped." + std::to_string(a.sub) + "........";
         c.default_sql.clear();
         c.not_null = false;
@@ -228,7 +236,7 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
       }
       auto r = view().find_relation(names.back(), schema);
       if (r == nullptr) {
-        if (!s->missing_ok) fail(w.kinds[0] == 'i' ? ErrorCode::kUndefinedObject : ErrorCode::kUndefinedTable, std::string(w.word) + " \"" + (names.size() > 1 ? shown : names.back()) + "\" does not exist");
+        if (!s->missing_ok) fail(w.kinds[0] == 'i' || w.kinds[0] == 'f' ? ErrorCode::kUndefinedObject : ErrorCode::kUndefinedTable, std::string(w.word) + " \"" + (names.size() > 1 ? shown : names.back()) + "\" does not exist");
         notice(std::string(w.word) + " \"" + (names.size() > 1 ? shown : names.back()) + "\" does not exist, skipping");
         continue;
       }
@@ -416,31 +424,8 @@ void Ddl::drop_statement(const pg::DropStmt* s) {
         targets.push_back({ObjectKind::kCollation, c, 0});
         break;
       }
-      case pg::OBJECT_STATISTIC_EXT: missing(ErrorCode::kUndefinedObject, "statistics object \"" + shown + "\""); break;
-      // Kinds of which there are none but the built-in ones.
-      case pg::OBJECT_OPCLASS: case pg::OBJECT_OPFAMILY:
-        missing(ErrorCode::kUndefinedObject, std::string(s->remove_type == pg::OBJECT_OPCLASS ? "operator class" : "operator family") + " \"" + names.back() + "\"", " for access method \"" + names.front() + "\"");
-        break;
-      case pg::OBJECT_TRANSFORM: {
-        BindContext b = bind();
-        const auto parts = PG_LIST(n->list, items);
-        std::string type;
-        for (const std::string& part : pg::strings(PG_LIST(parts[0]->type_name, names))) type += (type.empty() ? "" : ".") + part;
-        if (!s->missing_ok) type = view().format_type(resolve_type(parts[0]->type_name, b).type);
-        missing(ErrorCode::kUndefinedObject, "transform for type " + type + " language \"" + std::string(pg::str(parts[1])) + "\"");
-        break;
-      }
-      default: {
-        static const std::pair<int, const char*> kNone[] = {{static_cast<int>(pg::OBJECT_LANGUAGE), "language"}, {static_cast<int>(pg::OBJECT_CONVERSION), "conversion"},
-          {static_cast<int>(pg::OBJECT_TSPARSER), "text search parser"}, {static_cast<int>(pg::OBJECT_TSDICTIONARY), "text search dictionary"}, {static_cast<int>(pg::OBJECT_TSTEMPLATE), "text search template"},
-          {static_cast<int>(pg::OBJECT_TSCONFIGURATION), "text search configuration"}, {static_cast<int>(pg::OBJECT_ACCESS_METHOD), "access method"}, {static_cast<int>(pg::OBJECT_FDW), "foreign-data wrapper"},
-          {static_cast<int>(pg::OBJECT_FOREIGN_SERVER), "server"}, {static_cast<int>(pg::OBJECT_EVENT_TRIGGER), "event trigger"}, {static_cast<int>(pg::OBJECT_PUBLICATION), "publication"}};
-        const char* word = nullptr;
-        for (auto& [kind, w] : kNone)
-          if (kind == static_cast<int>(s->remove_type)) word = w;
-        if (word == nullptr) fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be dropped");
-        missing(ErrorCode::kUndefinedObject, std::string(word) + " \"" + shown + "\"");
-      }
+      default:
+        if (!drop_entry(s, n, targets)) fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be dropped");
     }
   }
   if (!targets.empty()) drop(targets, cascade);

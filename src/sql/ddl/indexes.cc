@@ -67,6 +67,8 @@ std::shared_ptr<Relation> Ddl::make_index(Relation& table, const std::string& na
     if (k.column != 0) changes().add_dependency({self, {ObjectKind::kRelation, table.oid, k.column}, DependencyKind::kAuto});
   for (int16_t n : info.included) changes().add_dependency({self, {ObjectKind::kRelation, table.oid, n}, DependencyKind::kAuto});
   changes().add_dependency({self, {ObjectKind::kRelation, table.oid, 0}, DependencyKind::kAuto});
+  for (const auto& k : info.keys)
+    if (k.opclass >= oid::kFirstUserOid) depend(self, {ObjectKind::kOpclass, k.opclass, 0});
   return i;
 }
 
@@ -116,10 +118,12 @@ catalog::IndexColumn Ddl::index_key(const Relation& table, const pg::IndexElem* 
   }
   if (e->n_collation > 0) k.collation = resolve_collation(pg::strings(PG_LIST(e, collation)), b);
   Oid am = method == "hash" ? 405 : method == "gin" ? 2742 : method == "gist" ? 783 : method == "brin" ? 3580 : method == "spgist" ? 4000 : method == "hnsw" || method == "ivfflat" ? 15900 : 403;
+  if (am == 403 && method != "btree")
+    if (auto own = state()->find(ObjectKind::kAccessMethod, 0, method)) am = own->oid;
   bool ours = method == "search" || method == "hnsw" || method == "columns" || method == "ivfflat";
   if (e->n_opclass > 0) {
     std::string name(pg::str(e->opclass[e->n_opclass - 1]));
-    const OpclassRow* oc = view().find_opclass(name, am);
+    const OpclassRow* oc = view().find_opclass(name, am, e->n_opclass > 1 ? view().schema(pg::str(e->opclass[e->n_opclass - 2])) : 0);
     if (oc == nullptr) {
       if (!ours) fail(ErrorCode::kUndefinedObject, "operator class \"" + name + "\" does not exist for access method \"" + method + "\"");
       k.opclass_options["opclass"] = name;
@@ -151,7 +155,7 @@ void Ddl::create_index(const pg::IndexStmt* s) {
   Ptr<Relation> found = relation(s->relation);
   if (found->relkind != 'r' && found->relkind != 'm' && found->relkind != 'p')
     fail(ErrorCode::kWrongObjectType, "cannot create index on relation \"" + found->name + "\"", -1,
-         std::string("This operation is not supported for ") + (found->relkind == 'v' ? "views." : found->relkind == 'S' ? "sequences." : "this relation."));
+         std::string("This operation is not supported for ") + (found->relkind == 'v' ? "views." : found->relkind == 'S' ? "sequences." : found->relkind == 'f' ? "foreign tables." : found->index ? "indexes." : found->relkind == 'c' ? "composite types." : "this relation."));
   if (found->oid < oid::kFirstUserOid) fail(ErrorCode::kInsufficientPrivilege, "permission denied: \"" + found->name + "\" is a system catalog");
   check_owner(*found, relkind_word(found->relkind));
   host.lock_relation(found->oid, LockMode::kShare);
@@ -162,7 +166,7 @@ void Ddl::create_index(const pg::IndexStmt* s) {
   catalog::IndexInfo info;
   info.method = pg::has(s->access_method) ? s->access_method : "btree";
   static const char* const kMethods[] = {"btree", "hash", "gin", "gist", "brin", "spgist", "search", "columns", "hnsw", "ivfflat"};
-  if (std::find_if(std::begin(kMethods), std::end(kMethods), [&](const char* m) { return info.method == m; }) == std::end(kMethods) && index_method(info.method) == nullptr)
+  if (std::find_if(std::begin(kMethods), std::end(kMethods), [&](const char* m) { return info.method == m; }) == std::end(kMethods) && index_method(info.method) == nullptr && find_entry(ObjectKind::kAccessMethod, {{info.method}, {}}) == nullptr)
     fail(ErrorCode::kUndefinedObject, "access method \"" + info.method + "\" does not exist");
   info.unique = s->unique;
   info.nulls_not_distinct = s->nulls_not_distinct;
@@ -184,7 +188,6 @@ void Ddl::create_index(const pg::IndexStmt* s) {
   }
   if (s->n_index_including_params > 0 && (info.method == "hash" || info.method == "gin" || info.method == "brin"))
     fail(ErrorCode::kFeatureNotSupported, "access method \"" + info.method + "\" does not support included columns");
-  check_tablespace(s->table_space);
   for (const Node* n : PG_LIST(s, index_including_params)) {
     if (!pg::has(n->index_elem->name)) fail(ErrorCode::kFeatureNotSupported, "expressions are not supported in included columns");
     const Column* c = table->column(std::string_view(n->index_elem->name));
@@ -230,6 +233,7 @@ void Ddl::create_index(const pg::IndexStmt* s) {
   auto index = make_index(*table, name, info);
   auto with_options = edit(state()->relation(index->oid));
   with_options->options = std::move(given);
+  set_tablespace(*with_options, s->table_space);
   put(with_options);
   if (found->partitioning) {
     const auto children = direct_children(*state(), found->oid);

@@ -6,6 +6,7 @@
 #include "rows/sequences.h"
 #include "rows/table.h"
 #include "sql/ddl/ddl.h"
+#include "sql/ddl/table_options.h"
 #include "sql/index_methods.h"
 #include "sql/plpgsql/call.h"
 
@@ -162,7 +163,57 @@ std::string Ddl::comment(const pg::CommentStmt* s) {
       }
       break;
     }
-    default: break;
+    case pg::OBJECT_OPERATOR: {
+      BindContext b = bind();
+      auto o = state()->get_as<catalog::Operator>(ObjectKind::kOperator, find_operator(object->object_with_args, b, false));
+      if (o == nullptr) break;
+      check_owner(*o, "operator");
+      set(edit(o));
+      break;
+    }
+    case pg::OBJECT_COLLATION: {
+      auto o = state()->get_as<catalog::Collation>(ObjectKind::kCollation, resolve_collation(names, bind()));
+      if (o == nullptr) break;
+      check_owner(*o, "collation");
+      set(edit(o));
+      break;
+    }
+    case pg::OBJECT_CAST: {
+      BindContext b = bind();
+      const auto types = PG_LIST(object->list, items);
+      const Oid from = type_without_position(types[0]->type_name, b).type, to = type_without_position(types[1]->type_name, b).type;
+      Ptr<catalog::Cast> found;
+      state()->for_each(ObjectKind::kCast, [&](const Ptr<catalog::Object>& o) {
+        auto c = std::static_pointer_cast<const catalog::Cast>(o);
+        if (c->source == from && c->target == to) found = c;
+      });
+      if (found != nullptr) set(edit(found));
+      else if (!view().find_cast(from, to)) fail(ErrorCode::kUndefinedObject, "cast from type " + view().format_type(from) + " to type " + view().format_type(to) + " does not exist");
+      break;
+    }
+    case pg::OBJECT_RULE: {
+      auto r = find_relation(names.size() - 1);
+      auto rule = std::find_if(r->rules.begin(), r->rules.end(), [&](const auto& x) { return x.name == names.back(); });
+      if (rule == r->rules.end()) fail(ErrorCode::kUndefinedObject, "rule \"" + names.back() + "\" for relation \"" + r->name + "\" does not exist");
+      rule->comment = text;
+      put(r);
+      break;
+    }
+    case pg::OBJECT_DOMCONSTRAINT: {
+      const auto items = PG_LIST(object->list, items);
+      BindContext b = bind();
+      auto t = state()->type(type_without_position(items[0]->type_name, b).type);
+      if (t == nullptr) break;
+      check_owner(*t, "type");
+      auto m = edit(t);
+      const std::string constraint(pg::str(items[1]));
+      auto k = std::find_if(m->constraints.begin(), m->constraints.end(), [&](const Constraint& c) { return c.name == constraint; });
+      if (k == m->constraints.end()) fail(ErrorCode::kUndefinedObject, "constraint \"" + constraint + "\" for domain " + view().format_type(t->oid) + " does not exist");
+      k->comment = text;
+      put(m);
+      break;
+    }
+    default: comment_entry(s, text); break;
   }
   return "COMMENT";
 }
@@ -277,19 +328,44 @@ void Ddl::lock_table(const pg::LockStmt* s) {
 }
 
 std::string Ddl::vacuum(const pg::VacuumStmt* s) {
-  bool analyze = !s->is_vacuumcmd;
+  bool analyze = !s->is_vacuumcmd, full = false, parallel = false, every_page = false;
   for (const Node* n : PG_LIST(s, options)) {
     std::string_view name = n->def_elem->defname;
-    if (name == "analyze") analyze = def_bool(n->def_elem);
+    static const std::set<std::string_view> kVacuum = {"verbose", "skip_locked", "analyze", "freeze", "full", "disable_page_skipping", "index_cleanup", "process_toast", "truncate", "parallel"};
+    if (name != "verbose" && name != "skip_locked" && !(s->is_vacuumcmd && kVacuum.contains(name)))
+      fail(ErrorCode::kSyntaxError, std::string("unrecognized ") + (s->is_vacuumcmd ? "VACUUM" : "ANALYZE") + " option \"" + std::string(name) + "\"", n->def_elem->location);
+    if (name == "parallel") {
+      if (n->def_elem->arg == nullptr) fail(ErrorCode::kSyntaxError, "parallel option requires a value between 0 and 1024", n->def_elem->location);
+      if (const int64_t workers = def_int(n->def_elem); workers < 0 || workers > 1024)
+        fail(ErrorCode::kSyntaxError, "parallel workers for vacuum must be between 0 and 1024", n->def_elem->location);
+      parallel = true;
+    } else if (name == "index_cleanup") {
+      // auto, or a boolean
+    } else if (const bool on = def_bool(n->def_elem); name == "analyze") {
+      analyze = on;
+    } else if (name == "full") {
+      full = on;
+    } else if (name == "disable_page_skipping") {
+      every_page = on;
+    }
   }
+  if (full && parallel) fail(ErrorCode::kFeatureNotSupported, "VACUUM FULL cannot be performed in parallel");
+  if (full && every_page) fail(ErrorCode::kFeatureNotSupported, "VACUUM option DISABLE_PAGE_SKIPPING cannot be used with FULL");
+  if (!analyze)
+    for (const Node* n : PG_LIST(s, rels))
+      if (n->vacuum_relation->n_va_cols > 0) fail(ErrorCode::kFeatureNotSupported, "ANALYZE option must be specified when a column list is provided");
   if (s->is_vacuumcmd) host.prevent_in_block("VACUUM");
   if (analyze) {
     std::vector<Oid> targets;
     for (const Node* n : PG_LIST(s, rels)) {
       Ptr<Relation> r = relation(n->vacuum_relation->relation);
-      for (const Node* c : PG_LIST(n->vacuum_relation, va_cols))
+      std::set<std::string_view> named;
+      for (const Node* c : PG_LIST(n->vacuum_relation, va_cols)) {
         if (r->column(pg::str(c)) == nullptr)
           fail(ErrorCode::kUndefinedColumn, "column \"" + std::string(pg::str(c)) + "\" of relation \"" + r->name + "\" does not exist");
+        if (!named.insert(pg::str(c)).second)
+          fail(ErrorCode::kDuplicateColumn, "column \"" + std::string(pg::str(c)) + "\" of relation \"" + r->name + "\" appears more than once");
+      }
       if (r->relkind == 'r' || r->relkind == 'm') targets.push_back(r->oid);
       // What is in the children counts for a parent.
       for (Oid child : query::inheritance_children(*state(), r->oid))
@@ -328,6 +404,10 @@ void Ddl::reindex(const pg::ReindexStmt* s) {
         if (auto c = state()->relation(child); c->relkind == 'r') indexes.insert(indexes.end(), c->indexes.begin(), c->indexes.end());
     }
   } else {
+    if (s->kind == pg::REINDEX_OBJECT_SCHEMA && view().schema(s->name) == 0)
+      fail(ErrorCode::kInvalidSchemaName, std::string("schema \"") + s->name + "\" does not exist");
+    if (s->kind != pg::REINDEX_OBJECT_SCHEMA && pg::has(s->name) && s->name != host.database_name())
+      fail(ErrorCode::kFeatureNotSupported, "can only reindex the currently open database");
     state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
       auto& r = static_cast<const Relation&>(*o);
       if (r.relkind == 'i' && (s->kind != pg::REINDEX_OBJECT_SCHEMA || view().schema(s->name) == r.schema)) indexes.push_back(r.oid);
@@ -368,6 +448,25 @@ void Ddl::create_policy(const pg::CreatePolicyStmt* s) {
   changes().add_dependency({{ObjectKind::kPolicy, p->oid, 0}, {ObjectKind::kRelation, r->oid, 0}, DependencyKind::kAuto});
 }
 
+void mark_clustered(Ddl& ddl, const Relation& r, const char* name) {
+  Oid chosen = 0;
+  if (name != nullptr) {
+    auto i = ddl.view().find_relation(name, r.schema);
+    if (i == nullptr || !i->index) ddl.fail(ErrorCode::kUndefinedObject, std::string("index \"") + name + "\" for table \"" + r.name + "\" does not exist");
+    if (i->index->table != r.oid) ddl.fail(ErrorCode::kWrongObjectType, std::string("\"") + name + "\" is not an index for table \"" + r.name + "\"");
+    if (i->index->method != "btree" && i->index->method != "gist") ddl.fail(ErrorCode::kFeatureNotSupported, std::string("cannot cluster on index \"") + name + "\" because access method does not support clustering");
+    if (!i->index->predicate_sql.empty()) ddl.fail(ErrorCode::kFeatureNotSupported, std::string("cannot cluster on partial index \"") + name + "\"");
+    chosen = i->oid;
+  }
+  for (Oid o : r.indexes) {
+    auto i = ddl.state()->relation(o);
+    if (i->index->clustered == (o == chosen)) continue;
+    auto m = ddl.edit(i);
+    m->index->clustered = o == chosen;
+    ddl.put(m);
+  }
+}
+
 std::string Ddl::other(const Node* n) {
   switch (n->node_case) {
     case pg::kCheckPointStmt:
@@ -375,7 +474,24 @@ std::string Ddl::other(const Node* n) {
       host.exec().engine->store->checkpoint();
       return "CHECKPOINT";
     case pg::kClusterStmt:
-      if (n->cluster_stmt->relation != nullptr) relation(n->cluster_stmt->relation);
+      if (n->cluster_stmt->relation != nullptr) {
+        Ptr<Relation> r = relation(n->cluster_stmt->relation);
+        check_owner(*r, relkind_word(r->relkind));
+        if (r->relkind != 'r' && r->relkind != 'm' && r->relkind != 'p') fail(ErrorCode::kWrongObjectType, "\"" + r->name + "\" is not a table or materialized view");
+        if (r->partitioning) host.prevent_in_block("CLUSTER");
+        host.lock_relation(r->oid, LockMode::kAccessExclusive);
+        if (pg::has(n->cluster_stmt->indexname)) {
+          if (r->partitioning) {
+            if (auto i = view().find_relation(n->cluster_stmt->indexname, r->schema); i == nullptr || !i->index) fail(ErrorCode::kUndefinedObject, std::string("index \"") + n->cluster_stmt->indexname + "\" for table \"" + r->name + "\" does not exist");
+          } else {
+            mark_clustered(*this, *r, n->cluster_stmt->indexname);
+          }
+        } else {
+          bool any = false;
+          for (Oid i : r->indexes) any |= state()->relation(i)->index->clustered;
+          if (!any) fail(ErrorCode::kUndefinedObject, "there is no previously clustered index for table \"" + r->name + "\"");
+        }
+      }
       return "CLUSTER";
     case pg::kCreateExtensionStmt: {
       const pg::CreateExtensionStmt* s = n->create_extension_stmt;
@@ -407,7 +523,6 @@ std::string Ddl::other(const Node* n) {
     case pg::kAlterDatabaseStmt: alter_database(n->alter_database_stmt); return "ALTER DATABASE";
     case pg::kAlterDatabaseSetStmt: alter_database_set(n->alter_database_set_stmt); return "ALTER DATABASE";
     case pg::kAlterSystemStmt: return "ALTER SYSTEM";
-    case pg::kCreateStatsStmt: return "CREATE STATISTICS";
     case pg::kAlterDefaultPrivilegesStmt: alter_default_privileges(n->alter_default_privileges_stmt); return "ALTER DEFAULT PRIVILEGES";
     case pg::kAlterTypeStmt: return "ALTER TYPE";
     case pg::kAlterPolicyStmt: {
@@ -426,15 +541,15 @@ std::string Ddl::other(const Node* n) {
     }
     case pg::kRuleStmt: create_rule(n->rule_stmt); return "CREATE RULE";
     case pg::kCreateRangeStmt: create_range(n->create_range_stmt); return "CREATE TYPE";
-    case pg::kDropSubscriptionStmt:
-      if (!n->drop_subscription_stmt->missing_ok) fail(ErrorCode::kUndefinedObject, std::string("subscription \"") + n->drop_subscription_stmt->subname + "\" does not exist");
-      notice(std::string("subscription \"") + n->drop_subscription_stmt->subname + "\" does not exist, skipping");
-      return "DROP SUBSCRIPTION";
-    case pg::kDropTableSpaceStmt:
-      if (!n->drop_table_space_stmt->missing_ok) fail(ErrorCode::kUndefinedObject, std::string("tablespace \"") + n->drop_table_space_stmt->tablespacename + "\" does not exist");
-      notice(std::string("tablespace \"") + n->drop_table_space_stmt->tablespacename + "\" does not exist, skipping");
-      return "DROP TABLESPACE";
-    default: fail(ErrorCode::kFeatureNotSupported, "this statement is not supported");
+    case pg::kCreateFdwStmt: case pg::kAlterFdwStmt: case pg::kCreateForeignServerStmt: case pg::kAlterForeignServerStmt: case pg::kCreateUserMappingStmt:
+    case pg::kAlterUserMappingStmt: case pg::kDropUserMappingStmt: case pg::kCreateForeignTableStmt: case pg::kImportForeignSchemaStmt: return foreign(n);
+    case pg::kCreatePublicationStmt: case pg::kAlterPublicationStmt: case pg::kCreateSubscriptionStmt: case pg::kAlterSubscriptionStmt: case pg::kDropSubscriptionStmt: return publication(n);
+    case pg::kCreateOpClassStmt: case pg::kCreateOpFamilyStmt: case pg::kAlterOpFamilyStmt: return operator_class(n);
+    case pg::kCreateEventTrigStmt: create_event_trigger(n->create_event_trig_stmt); return "CREATE EVENT TRIGGER";
+    case pg::kAlterEventTrigStmt: alter_event_trigger(n->alter_event_trig_stmt); return "ALTER EVENT TRIGGER";
+    case pg::kAlterTsdictionaryStmt: alter_dictionary(n->alter_tsdictionary_stmt); return "ALTER TEXT SEARCH DICTIONARY";
+    case pg::kAlterTsconfigurationStmt: alter_configuration(n->alter_tsconfiguration_stmt); return "ALTER TEXT SEARCH CONFIGURATION";
+    default: return create_kind(n);
   }
 }
 

@@ -241,7 +241,7 @@ std::string Ddl::describe(const ObjectAddress& a) {
     case ObjectKind::kRelation: {
       auto r = view().relation(a.oid);
       if (r == nullptr) return "relation " + std::to_string(a.oid);
-      std::string base = std::string(relkind_word(r->relkind)) + " " + qualified(*r);
+      std::string base = std::string(r->relkind == 'c' && a.sub == 0 ? "type" : relkind_word(r->relkind)) + " " + qualified(*r);
       if (a.sub > 0) {
         const Column* c = r->column(static_cast<int16_t>(a.sub));
         return "column " + quote_identifier(c != nullptr ? c->name : "?") + " of " + base;
@@ -284,7 +284,7 @@ std::string Ddl::describe(const ObjectAddress& a) {
     case ObjectKind::kOperator: {
       const OperatorRow* o = view().oper(a.oid);
       if (o == nullptr) return "operator";
-      return "operator " + o->name + "(" + (o->left == 0 ? "NONE" : view().format_type(o->left)) + "," + view().format_type(o->right) + ")";
+      return "operator " + (view().operator_visible(a.oid) ? "" : quote_identifier(view().schema_name(o->schema)) + ".") + o->name + "(" + (o->left == 0 ? "NONE" : view().format_type(o->left)) + "," + view().format_type(o->right) + ")";
     }
     case ObjectKind::kCast: {
       auto c = s->get_as<catalog::Cast>(ObjectKind::kCast, a.oid);
@@ -310,6 +310,7 @@ std::string Ddl::describe(const ObjectAddress& a) {
       return "policy " + quote_identifier(p->name) + " on table " + (r != nullptr ? qualified(*r) : "?");
     }
     default: {
+      if (std::string entry = describe_entry(a); !entry.empty()) return entry;
       auto o = s->get(a.kind, a.oid);
       const char* word = a.kind == ObjectKind::kRole ? "role " : a.kind == ObjectKind::kDatabase ? "database " : a.kind == ObjectKind::kExtension ? "extension "
                          : a.kind == ObjectKind::kCollation ? "collation " : "object ";

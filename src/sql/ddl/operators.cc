@@ -28,6 +28,12 @@ std::string Ddl::define(const pg::DefineStmt* s) {
   switch (s->kind) {
     case pg::OBJECT_AGGREGATE: create_aggregate(s); return "CREATE AGGREGATE";
     case pg::OBJECT_OPERATOR: create_operator(s); return "CREATE OPERATOR";
+    case pg::OBJECT_TYPE: create_base_type(s); return "CREATE TYPE";
+    case pg::OBJECT_COLLATION: create_collation(s); return "CREATE COLLATION";
+    case pg::OBJECT_TSCONFIGURATION: create_text_search(s, ObjectKind::kTextSearchConfig); return "CREATE TEXT SEARCH CONFIGURATION";
+    case pg::OBJECT_TSDICTIONARY: create_text_search(s, ObjectKind::kTextSearchDictionary); return "CREATE TEXT SEARCH DICTIONARY";
+    case pg::OBJECT_TSPARSER: create_text_search(s, ObjectKind::kTextSearchParser); return "CREATE TEXT SEARCH PARSER";
+    case pg::OBJECT_TSTEMPLATE: create_text_search(s, ObjectKind::kTextSearchTemplate); return "CREATE TEXT SEARCH TEMPLATE";
     default: fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be created");
   }
 }

@@ -25,6 +25,8 @@ const Number* number_option(std::string_view name, std::string_view kind) {
   if (kind == "btree" || kind == "hash" || kind == "gist" || kind == "spgist") return find(kFill);
   if (kind == "gin") return find(kGin);
   if (kind == "brin") return find(kBrin);
+  static const Number kSpace[] = {{"seq_page_cost", 0, 1e10, false}, {"random_page_cost", 0, 1e10, false}, {"effective_io_concurrency", 0, 1000, true}, {"maintenance_io_concurrency", 0, 1000, true}};
+  if (kind == "tablespace") return find(kSpace);
   return nullptr;
 }
 bool bool_option(std::string_view name, std::string_view kind) {
@@ -39,7 +41,7 @@ bool bool_option(std::string_view name, std::string_view kind) {
 
 // kind: "table", "view", or an index method of PostgreSQL's.
 void Ddl::check_options(std::map<std::string, std::string>& options, const std::string& kind) {
-  static const std::set<std::string> kKinds = {"table", "view", "btree", "hash", "gist", "spgist", "gin", "brin"};
+  static const std::set<std::string> kKinds = {"table", "view", "btree", "hash", "gist", "spgist", "gin", "brin", "tablespace"};
   if (!kKinds.contains(kind)) return;
   if (auto it = options.find("oids"); it != options.end() && kind == "table") {
     const auto on = parse_bool_setting(it->second);
@@ -86,12 +88,25 @@ void Ddl::check_options(std::map<std::string, std::string>& options, const std::
 }
 
 void Ddl::check_tablespace(const char* name) {
-  if (!pg::has(name) || std::string_view(name) == "pg_default" || std::string_view(name) == "pg_global") return;
-  fail(ErrorCode::kUndefinedObject, std::string("tablespace \"") + name + "\" does not exist");
+  if (!pg::has(name)) return;
+  auto e = entry(ObjectKind::kTablespace, {{name}, {}});
+  if (e->name == "pg_global") fail(ErrorCode::kInvalidParameterValue, "only shared relations can be placed in pg_global tablespace");
+  if (e->oid >= oid::kFirstUserOid && !has_privilege(e->acl, e->owner, host.current_user(), catalog::kCreate, 0))
+    fail(ErrorCode::kInsufficientPrivilege, "permission denied for tablespace " + e->name);
+}
+// Everything is stored in one way; that a relation was put somewhere is remembered.
+void Ddl::set_tablespace(Relation& r, const char* name) {
+  check_tablespace(name);
+  if (!pg::has(name)) return;
+  const Oid oid = entry(ObjectKind::kTablespace, {{name}, {}})->oid;
+  if (oid == 1663) r.extra.erase("tablespace");
+  else r.extra["tablespace"] = std::to_string(oid);
 }
 void Ddl::check_table_method(const char* name) {
   if (!pg::has(name) || std::string_view(name) == "heap") return;
-  fail(ErrorCode::kUndefinedObject, std::string("access method \"") + name + "\" does not exist");
+  auto e = find_entry(ObjectKind::kAccessMethod, {{name}, {}});
+  if (e == nullptr) fail(ErrorCode::kUndefinedObject, std::string("access method \"") + name + "\" does not exist");
+  if (e->fact("type") != "t") fail(ErrorCode::kObjectNotInPrerequisiteState, std::string("access method \"") + name + "\" is not of type TABLE");
 }
 
 }  // namespace stele::sql

@@ -298,7 +298,19 @@ void Ddl::rename(const pg::RenameStmt* s) {
       }
       return;
     }
-    default: fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be renamed");
+    case pg::OBJECT_COLLATION: {
+      auto o = std::static_pointer_cast<const catalog::Collation>(state()->get(ObjectKind::kCollation, resolve_collation(pg::strings(PG_LIST(s->object->list, items)), bind())));
+      if (o == nullptr) fail(ErrorCode::kInsufficientPrivilege, "must be owner of collation");
+      check_owner(*o, "collation");
+      if (state()->find(ObjectKind::kCollation, o->schema, to) != nullptr)
+        fail(ErrorCode::kDuplicateObject, "collation \"" + to + "\" for encoding \"UTF8\" already exists in schema \"" + view().schema_name(o->schema) + "\"");
+      auto m = edit(o);
+      m->name = to;
+      put(m);
+      return;
+    }
+    default:
+      if (!rename_entry(s, to)) fail(ErrorCode::kFeatureNotSupported, "this kind of object cannot be renamed");
   }
 }
 
@@ -380,7 +392,31 @@ void Ddl::set_schema(const pg::AlterObjectSchemaStmt* s) {
       put(m);
       return;
     }
-    default: return;
+    case pg::OBJECT_OPERATOR: {
+      BindContext b = bind();
+      auto o = state()->get_as<catalog::Operator>(ObjectKind::kOperator, find_operator(s->object->object_with_args, b, false));
+      if (o == nullptr) return;
+      check_owner(*o, "operator");
+      for (const OperatorRow* x : view().operators(o->name, schema))
+        if (x->schema == schema && x->left == o->left && x->right == o->right && x->oid != o->oid)
+          fail(ErrorCode::kDuplicateFunction, "operator " + o->name + "(" + (o->left == 0 ? "NONE" : view().format_type(o->left)) + ", " + view().format_type(o->right) + ") already exists in schema \"" + s->newschema + "\"");
+      auto m = edit(o);
+      m->schema = schema;
+      put(m);
+      return;
+    }
+    case pg::OBJECT_COLLATION: {
+      auto o = std::static_pointer_cast<const catalog::Collation>(state()->get(ObjectKind::kCollation, resolve_collation(pg::strings(PG_LIST(s->object->list, items)), bind())));
+      if (o == nullptr) return;
+      check_owner(*o, "collation");
+      if (o->schema != schema && state()->find(ObjectKind::kCollation, schema, o->name) != nullptr)
+        fail(ErrorCode::kDuplicateObject, "collation \"" + o->name + "\" for encoding \"UTF8\" already exists in schema \"" + s->newschema + "\"");
+      auto m = edit(o);
+      m->schema = schema;
+      put(m);
+      return;
+    }
+    default: entry_set_schema(s, schema); return;
   }
 }
 
@@ -415,7 +451,15 @@ void Ddl::set_owner(const pg::AlterOwnerStmt* s) {
       own(state()->function(find_function(s->object->object_with_args, 0, b, false)));
       return;
     }
-    default: return;
+    case pg::OBJECT_OPERATOR: {
+      BindContext b = bind();
+      own(state()->get_as<catalog::Operator>(ObjectKind::kOperator, find_operator(s->object->object_with_args, b, false)));
+      return;
+    }
+    case pg::OBJECT_COLLATION:
+      own(state()->get_as<catalog::Collation>(ObjectKind::kCollation, resolve_collation(pg::strings(PG_LIST(s->object->list, items)), bind())));
+      return;
+    default: entry_set_owner(s, owner); return;
   }
 }
 

@@ -124,17 +124,31 @@ void Ddl::drop_role(const pg::DropRoleStmt* s) {
       continue;
     }
     if (r->oid == host.current_user()) fail(ErrorCode::kObjectInUse, "current user cannot be dropped");
-    std::string owned;
+    std::map<Oid, std::string> found;   // in the order in which they were made
     auto scan = [&](ObjectKind kind) {
       state()->for_each(kind, [&](const Ptr<catalog::Object>& o) {
         if (kind == ObjectKind::kRelation && static_cast<const Relation&>(*o).index) return;
-        if (o->owner == r->oid) owned += (owned.empty() ? "" : "\n") + ("owner of " + describe({kind, o->oid, 0}));
-        else if (o->acl)
-          for (auto& i : *o->acl)
-            if (i.grantee == r->oid) { owned += (owned.empty() ? "" : "\n") + ("privileges for " + describe({kind, o->oid, 0})); break; }
+        if (kind == ObjectKind::kType && (static_cast<const catalog::Type&>(*o).relation != 0 || static_cast<const catalog::Type&>(*o).element != 0)) return;
+        if (kind == ObjectKind::kPolicy) {
+          const auto& p = static_cast<const catalog::Policy&>(*o);
+          if (std::find(p.roles.begin(), p.roles.end(), r->oid) != p.roles.end()) found[o->oid] = "target of " + describe({kind, o->oid, 0});
+          return;
+        }
+        bool granted = false;
+        auto look = [&](const std::optional<std::vector<catalog::AclItem>>& acl) {
+          if (acl)
+            for (auto& i : *acl) granted = granted || i.grantee == r->oid;
+        };
+        look(o->acl);
+        if (kind == ObjectKind::kRelation)
+          for (const Column& c : static_cast<const Relation&>(*o).columns) look(c.acl);
+        if (o->owner == r->oid) found[o->oid] = "owner of " + describe({kind, o->oid, 0});
+        else if (granted) found[o->oid] = "privileges for " + describe({kind, o->oid, 0});
       });
     };
-    for (ObjectKind k : {ObjectKind::kDatabase, ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction}) scan(k);
+    for (ObjectKind k : {ObjectKind::kDatabase, ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction, ObjectKind::kType, ObjectKind::kPolicy}) scan(k);
+    std::string owned;
+    for (auto& [oid, text] : found) owned += (owned.empty() ? "" : "\n") + text;
     // What other databases have of it is only counted.
     std::map<Oid, int> elsewhere;
     auto all = catalog().state();
@@ -182,117 +196,6 @@ void Ddl::grant_role(const pg::GrantRoleStmt* s) {
   }
 }
 
-void Ddl::grant(const pg::GrantStmt* s) {
-  auto bit = [&](std::string_view p) -> uint32_t {
-    static const std::pair<const char*, uint32_t> kNames[] = {{"insert", catalog::kInsert}, {"select", catalog::kSelect}, {"update", catalog::kUpdate}, {"delete", catalog::kDelete},
-        {"truncate", catalog::kTruncate}, {"references", catalog::kReferences}, {"trigger", catalog::kTriggerPriv}, {"execute", catalog::kExecute}, {"usage", catalog::kUsage},
-        {"create", catalog::kCreate}, {"temporary", catalog::kTemp}, {"temp", catalog::kTemp}, {"connect", catalog::kConnect}};
-    for (auto& [name, b] : kNames)
-      if (p == name) return b;
-    fail(ErrorCode::kSyntaxError, "unrecognized privilege type \"" + std::string(p) + "\"");
-  };
-  uint32_t all_table = catalog::kInsert | catalog::kSelect | catalog::kUpdate | catalog::kDelete | catalog::kTruncate | catalog::kReferences | catalog::kTriggerPriv;
-  auto all_of = [&](ObjectKind kind, char relkind) -> uint32_t {
-    if (kind == ObjectKind::kSchema) return catalog::kUsage | catalog::kCreate;
-    if (kind == ObjectKind::kFunction) return catalog::kExecute;
-    if (kind == ObjectKind::kType) return catalog::kUsage;
-    if (kind == ObjectKind::kDatabase) return catalog::kCreate | catalog::kTemp | catalog::kConnect;
-    return relkind == 'S' ? catalog::kUsage | catalog::kSelect | catalog::kUpdate : all_table;
-  };
-  std::vector<std::pair<uint32_t, std::vector<std::string>>> wanted;
-  for (const Node* n : PG_LIST(s, privileges))
-    wanted.emplace_back(pg::has(n->access_priv->priv_name) ? bit(n->access_priv->priv_name) : 0, pg::strings(PG_LIST(n->access_priv, cols)));
-  std::vector<Oid> grantees;
-  for (const Node* n : PG_LIST(s, grantees)) grantees.push_back(role_spec(n->role_spec));
-  auto apply = [&](std::optional<std::vector<catalog::AclItem>>& acl, Oid owner, uint32_t all, uint32_t public_default, uint32_t privileges, bool column) {
-    if (!acl) {
-      acl.emplace();
-      if (!column) {
-        acl->push_back({owner, owner, all, 0});
-        if (public_default != 0) acl->push_back({0, owner, public_default, 0});
-      }
-    }
-    for (Oid g : grantees) {
-      auto it = std::find_if(acl->begin(), acl->end(), [&](const auto& i) { return i.grantee == g; });
-      if (s->is_grant) {
-        if (it == acl->end()) it = acl->insert(acl->end(), {g, owner, 0, 0});
-        it->privileges |= privileges;
-        if (s->grant_option) it->grant_options |= privileges;
-      } else if (it != acl->end()) {
-        if (!s->grant_option) it->privileges &= ~privileges;
-        it->grant_options &= ~privileges;
-        if (it->privileges == 0) acl->erase(it);
-      }
-    }
-  };
-  auto one = [&](auto object, uint32_t public_default) {
-    if (object == nullptr) return;
-    auto m = edit(object);
-    char relkind = 0;
-    if constexpr (std::is_same_v<decltype(m), std::shared_ptr<Relation>>) relkind = m->relkind;
-    uint32_t all = all_of(m->kind(), relkind);
-    if (!host.superuser() && !is_member(host.current_user(), m->owner))
-      fail(ErrorCode::kInsufficientPrivilege, std::string("permission denied for ") + (relkind != 0 ? relkind_word(relkind) : m->kind() == ObjectKind::kSchema ? "schema" : "object") + " " + m->name);
-    uint32_t privileges = wanted.empty() ? all : 0;
-    for (auto& [p, cols] : wanted) {
-      if (cols.empty()) { privileges |= p == 0 ? all : p; continue; }
-      if constexpr (std::is_same_v<decltype(m), std::shared_ptr<Relation>>) {
-        for (const std::string& name : cols) {
-          const Column* c = m->column(std::string_view(name));
-          if (c == nullptr) fail(ErrorCode::kUndefinedColumn, "column \"" + name + "\" of relation \"" + m->name + "\" does not exist");
-          apply(m->columns[c->number - 1].acl, m->owner, 0, 0, p == 0 ? catalog::kSelect | catalog::kInsert | catalog::kUpdate | catalog::kReferences : p, true);
-        }
-      }
-    }
-    if ((privileges & ~all) != 0) fail(ErrorCode::kInvalidParameterValue, "invalid privilege type for " + std::string(relkind != 0 ? "relation" : "object"));
-    if (privileges != 0) apply(m->acl, m->owner, all, public_default, privileges, false);
-    put(m);
-  };
-  if (s->targtype == pg::ACL_TARGET_ALL_IN_SCHEMA) {
-    for (const Node* n : PG_LIST(s, objects)) {
-      Oid schema = view().schema(pg::str(n));
-      if (schema == 0) fail(ErrorCode::kInvalidSchemaName, "schema \"" + std::string(pg::str(n)) + "\" does not exist");
-      std::vector<Ptr<Relation>> found;
-      state()->for_each(ObjectKind::kRelation, [&](const Ptr<catalog::Object>& o) {
-        auto r = std::static_pointer_cast<const Relation>(o);
-        bool sequence = s->objtype == pg::OBJECT_SEQUENCE;
-        if (r->schema == schema && (sequence ? r->relkind == 'S' : r->relkind == 'r' || r->relkind == 'p' || r->relkind == 'v' || r->relkind == 'm')) found.push_back(r);
-      });
-      if (s->objtype == pg::OBJECT_TABLE || s->objtype == pg::OBJECT_SEQUENCE)
-        for (auto& r : found) one(r, 0u);
-    }
-    return;
-  }
-  for (const Node* n : PG_LIST(s, objects)) {
-    switch (s->objtype) {
-      case pg::OBJECT_TABLE: case pg::OBJECT_SEQUENCE: one(relation(n->range_var), 0u); break;
-      case pg::OBJECT_SCHEMA: {
-        auto o = std::static_pointer_cast<const catalog::Schema>(state()->find(ObjectKind::kSchema, 0, pg::str(n)));
-        if (o == nullptr) fail(ErrorCode::kInvalidSchemaName, "schema \"" + std::string(pg::str(n)) + "\" does not exist");
-        one(o, 0u);
-        break;
-      }
-      case pg::OBJECT_DATABASE: {
-        one(database_named(pg::str(n)), static_cast<uint32_t>(catalog::kTemp | catalog::kConnect));
-        break;
-      }
-      case pg::OBJECT_FUNCTION: case pg::OBJECT_PROCEDURE: case pg::OBJECT_ROUTINE: {
-        BindContext b = bind();
-        one(state()->function(find_function(n->object_with_args, 0, b, false)), static_cast<uint32_t>(catalog::kExecute));
-        break;
-      }
-      case pg::OBJECT_TYPE: case pg::OBJECT_DOMAIN: {
-        std::vector<std::string> names = pg::strings(PG_LIST(n->list, items));
-        const TypeRow* t = view().find_type(names.back());
-        if (t == nullptr) fail(ErrorCode::kUndefinedObject, "type \"" + names.back() + "\" does not exist");
-        one(state()->type(t->oid), static_cast<uint32_t>(catalog::kUsage));
-        break;
-      }
-      default: break;
-    }
-  }
-}
-
 void Ddl::reassign_owned(const pg::ReassignOwnedStmt* s) {
   Oid to = role_spec(s->newrole);
   for (const Node* n : PG_LIST(s, roles)) {
@@ -314,20 +217,6 @@ void Ddl::reassign_owned(const pg::ReassignOwnedStmt* s) {
     move(catalog::Type{}, ObjectKind::kType);
     move(catalog::Function{}, ObjectKind::kFunction);
   }
-}
-
-void Ddl::drop_owned(const pg::DropOwnedStmt* s) {
-  std::vector<ObjectAddress> targets;
-  for (const Node* n : PG_LIST(s, roles)) {
-    Oid role = role_spec(n->role_spec);
-    for (ObjectKind k : {ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kFunction})
-      state()->for_each(k, [&](const Ptr<catalog::Object>& o) {
-        if (o->owner != role) return;
-        if (k == ObjectKind::kRelation && static_cast<const Relation&>(*o).index) return;
-        targets.push_back({k, o->oid, 0});
-      });
-  }
-  if (!targets.empty()) drop(targets, s->behavior == pg::DROP_CASCADE);
 }
 
 }  // namespace stele::sql

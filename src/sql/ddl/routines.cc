@@ -53,18 +53,24 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
   f->owner = host.current_user();
   f->prokind = s->is_procedure ? 'p' : 'f';
   BindContext b = bind();
+  b.allow_shell_types = true;
+  auto is_shell = [&](Oid type) { return !view().type(type).defined; };
   bool any_out = false;
   std::vector<Oid> out_types;
   for (const Node* n : PG_LIST(s, parameters)) {
     const pg::FunctionParameter* p = n->function_parameter;
     ResolvedType type = type_without_position(p->arg_type, b);
+    if (is_shell(type.type)) notice("argument type " + view().format_type(type.type) + " is only a shell", {}, {}, "NOTICE", ErrorCode::kWrongObjectType);
     char mode = p->mode == pg::FUNC_PARAM_OUT ? 'o' : p->mode == pg::FUNC_PARAM_INOUT ? 'b' : p->mode == pg::FUNC_PARAM_VARIADIC ? 'v' : p->mode == pg::FUNC_PARAM_TABLE ? 't' : 'i';
     if (mode != 'o' && mode != 't') f->args.push_back(type.type);
     if (mode == 'o' || mode == 'b' || mode == 't') {
       any_out = true;
       out_types.push_back(type.type);
     }
-    if (mode == 'v') f->variadic = view().type(type.type).element;
+    if (mode == 'v') {
+      f->variadic = type.type == oid::kAnyArray ? oid::kAnyElement : type.type == 5078 ? Oid{5077} /* anycompatible */ : type.type == oid::kAny ? type.type : view().type(type.type).element;
+      if (f->variadic == 0) fail(ErrorCode::kInvalidFunctionDefinition, "VARIADIC parameter must be an array");
+    }
     f->all_args.push_back(type.type);
     f->arg_modes.push_back(mode);
     f->arg_names.emplace_back(p->name);
@@ -78,7 +84,28 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
     f->arg_modes.clear();
   }
   if (s->return_type != nullptr) {
+    bool made_shell = false;
+    // A type that is not there becomes a shell, for the input function that comes before it.
+    if (const auto names = pg::strings(PG_LIST(s->return_type, names)); !names.empty() && s->return_type->n_typmods == 0 && s->return_type->n_array_bounds == 0 && !s->return_type->setof && !s->return_type->pct_type) {
+      bool internal = false;
+      for (const Node* n : PG_LIST(s, options))
+        if (std::string_view(n->def_elem->defname) == "language") {
+          const std::string language = def_string(n->def_elem);
+          internal = language == "internal" || language == "c" || language == "C" || language == "INTERNAL";
+        }
+      Oid schema = names.size() > 1 ? view().schema(names[names.size() - 2]) : 0;
+      if (internal && (names.size() > 1 ? view().find_type(schema, names.back()) : view().find_type(names.back())) == nullptr) {
+        std::string shown;
+        for (const std::string& part : names) shown += (shown.empty() ? "" : ".") + part;
+        notice("type \"" + shown + "\" is not yet defined", "Creating a shell type definition.", {}, "NOTICE", ErrorCode::kUndefinedObject);
+        made_shell = true;
+        create_shell_type(creation_target(names));
+        b = bind();
+        b.allow_shell_types = true;
+      }
+    }
     f->result = type_without_position(s->return_type, b).type;
+    if (is_shell(f->result) && !made_shell) notice("return type " + view().format_type(f->result) + " is only a shell", {}, {}, "NOTICE", ErrorCode::kWrongObjectType);
     f->returns_set = s->return_type->setof;
     if (any_out) {
       Oid implied = out_types.size() == 1 ? out_types[0] : Oid{oid::kRecord};
@@ -123,7 +150,11 @@ std::string Ddl::create_function(const pg::CreateFunctionStmt* s) {
     if (!FunctionRegistry::instance().scalar(f->source)) fail(ErrorCode::kUndefinedFunction, "there is no built-in function named \"" + f->source + "\"");
     f->language = 12;
   } else if (language == "c") fail(ErrorCode::kFeatureNotSupported, "functions in language \"c\" are not supported");
-  else fail(ErrorCode::kUndefinedObject, "language \"" + language + "\" does not exist", -1, {}, language.starts_with("pl") ? "Use CREATE EXTENSION to load the language into the database." : "");
+  else if (auto e = find_entry(ObjectKind::kLanguage, {{language}, {}}); e != nullptr && e->ref(0) == 13564) {
+    // Another name for PL/pgSQL.
+    f->language = 13563;
+    language = "plpgsql";
+  } else fail(ErrorCode::kUndefinedObject, "language \"" + language + "\" does not exist", -1, {}, language.starts_with("pl") ? "Use CREATE EXTENSION to load the language into the database." : "");
   f->language_name = language;
   if (f->result == oid::kTrigger || f->result == 3838) {
     const std::string type = f->result == oid::kTrigger ? "trigger" : "event_trigger";

@@ -81,7 +81,9 @@ std::string Ddl::run(const Node* n) {
         case pg::OBJECT_TSDICTIONARY: return "DROP TEXT SEARCH DICTIONARY";
         case pg::OBJECT_TSPARSER: return "DROP TEXT SEARCH PARSER";
         case pg::OBJECT_TSTEMPLATE: return "DROP TEXT SEARCH TEMPLATE";
-        default: return "DROP";
+        default:
+          if (const EntryKind* k = entry_kind(static_cast<int>(n->drop_stmt->remove_type))) return std::string("DROP ") + k->tag;
+          return "DROP";
       }
     }
     case pg::kAlterTableStmt: return alter_table(n->alter_table_stmt);
@@ -105,8 +107,15 @@ std::string Ddl::run(const Node* n) {
         case pg::OBJECT_COLUMN:
           if (n->rename_stmt->relation_type == pg::OBJECT_VIEW) return "ALTER VIEW";
           if (n->rename_stmt->relation_type == pg::OBJECT_MATVIEW) return "ALTER MATERIALIZED VIEW";
+          if (n->rename_stmt->relation_type == pg::OBJECT_FOREIGN_TABLE) return "ALTER FOREIGN TABLE";
           return "ALTER TABLE";
-        default: return "ALTER TABLE";
+        case pg::OBJECT_FOREIGN_TABLE: return "ALTER FOREIGN TABLE";
+        case pg::OBJECT_COLLATION: return "ALTER COLLATION";
+        case pg::OBJECT_POLICY: return "ALTER POLICY";
+        case pg::OBJECT_ROUTINE: return "ALTER ROUTINE";
+        default:
+          if (const EntryKind* k = entry_kind(static_cast<int>(n->rename_stmt->rename_type))) return std::string("ALTER ") + k->tag;
+          return "ALTER TABLE";
       }
     }
     case pg::kAlterObjectSchemaStmt: {
@@ -119,7 +128,15 @@ std::string Ddl::run(const Node* n) {
         case pg::OBJECT_DOMAIN: return "ALTER DOMAIN";
         case pg::OBJECT_FUNCTION: return "ALTER FUNCTION";
         case pg::OBJECT_EXTENSION: return "ALTER EXTENSION";
-        default: return "ALTER TABLE";
+        case pg::OBJECT_FOREIGN_TABLE: return "ALTER FOREIGN TABLE";
+        case pg::OBJECT_PROCEDURE: return "ALTER PROCEDURE";
+        case pg::OBJECT_AGGREGATE: return "ALTER AGGREGATE";
+        case pg::OBJECT_ROUTINE: return "ALTER ROUTINE";
+        case pg::OBJECT_OPERATOR: return "ALTER OPERATOR";
+        case pg::OBJECT_COLLATION: return "ALTER COLLATION";
+        default:
+          if (const EntryKind* k = entry_kind(static_cast<int>(n->alter_object_schema_stmt->object_type))) return std::string("ALTER ") + k->tag;
+          return "ALTER TABLE";
       }
     }
     case pg::kAlterOwnerStmt: {
@@ -132,7 +149,12 @@ std::string Ddl::run(const Node* n) {
         case pg::OBJECT_PROCEDURE: return "ALTER PROCEDURE";
         case pg::OBJECT_AGGREGATE: return "ALTER AGGREGATE";
         case pg::OBJECT_DATABASE: return "ALTER DATABASE";
-        default: return "ALTER TABLE";
+        case pg::OBJECT_ROUTINE: return "ALTER ROUTINE";
+        case pg::OBJECT_OPERATOR: return "ALTER OPERATOR";
+        case pg::OBJECT_COLLATION: return "ALTER COLLATION";
+        default:
+          if (const EntryKind* k = entry_kind(static_cast<int>(n->alter_owner_stmt->object_type))) return std::string("ALTER ") + k->tag;
+          return "ALTER TABLE";
       }
     }
     case pg::kCreateSeqStmt: create_sequence(n->create_seq_stmt); return "CREATE SEQUENCE";
@@ -180,7 +202,7 @@ std::string Ddl::run(const Node* n) {
 }
 
 std::string execute_utility(const PgQuery__Node* statement, std::string_view text, UtilityHost& host) {
-  return Ddl(host, text).run(statement);
+  return Ddl(host, text).run_with_events(statement);
 }
 
 }  // namespace stele::sql

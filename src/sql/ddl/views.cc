@@ -258,6 +258,18 @@ void Ddl::refresh_view(const pg::RefreshMatViewStmt* s) {
   changes().refresh();
   auto r = edit(state()->relation(found->oid));
   if (s->concurrent && !r->populated) fail(ErrorCode::kFeatureNotSupported, "CONCURRENTLY cannot be used when the materialized view is not populated");
+  if (s->concurrent) {
+    bool unique = false;
+    for (Oid i : r->indexes) {
+      auto index = state()->relation(i);
+      bool columns = index->index->unique && index->index->valid && index->index->predicate_sql.empty();
+      for (const auto& k : index->index->keys) columns = columns && k.column != 0;
+      unique = unique || columns;
+    }
+    if (!unique)
+      fail(ErrorCode::kObjectNotInPrerequisiteState, "cannot refresh materialized view \"" + quote_identifier(view().schema_name(r->schema)) + "." + quote_identifier(r->name) + "\" concurrently", -1, {},
+           "Create a unique index with no WHERE clause on one or more columns of the materialized view.");
+  }
   erase_storage(*r);
   r->storage_id = catalog().allocate_storage_id();
   r->populated = !s->skip_data;

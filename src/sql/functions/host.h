@@ -26,6 +26,7 @@ std::string trigger_definition(const catalog::Trigger& t, CatalogView& view, boo
 std::string rule_definition(const catalog::Rule& rule, const std::string& table);
 
 void register_object_text_functions(FunctionRegistry& r);
+void register_object_address_functions(FunctionRegistry& r);
 void register_partition_functions(FunctionRegistry& r);
 void register_privilege_functions(FunctionRegistry& r);
 void register_session_functions(FunctionRegistry& r);

@@ -172,6 +172,7 @@ std::string constraint_text(FnCall& call, const Constraint& c, const Relation* t
           out += (k ? ", " : "") + index_key(call, *table, *index, k, pretty, true) + " WITH " + (op ? op->name : "?");
         }
         out += ")";
+        if (!index->index->predicate_sql.empty()) out += " WHERE (" + expression_or_stored(call, index->index->predicate_sql, table, pretty) + ")";
       }
       break;
     }
@@ -403,6 +404,23 @@ std::optional<std::string> comment_of(FnCall& c, Oid object, Oid class_oid, int 
     auto* column = static_cast<const Relation&>(*o).column(static_cast<int16_t>(sub));
     return column ? column->comment : std::nullopt;
   }
+  for (K kind : {K::kLanguage, K::kTextSearchConfig, K::kStatistics, K::kEventTrigger, K::kOpclass, K::kOpfamily, K::kAccessMethod, K::kConversion, K::kPublication, K::kSubscription, K::kTablespace,
+                 K::kForeignWrapper, K::kForeignServer, K::kTextSearchDictionary, K::kTextSearchParser, K::kTextSearchTemplate}) {
+    if (class_oid != 0 && system_catalogs::class_oid(kind) != class_oid) continue;
+    if (auto o = state->get(kind, object)) return o->comment;
+  }
+  if (class_oid == 3764 || class_oid == 0)
+    for (auto& [o, text] : std::initializer_list<std::pair<Oid, const char*>>{{3727, "simple dictionary: just lower case and check for stopword"}, {3730, "synonym dictionary: replace word by its synonym"},
+                                                                              {3733, "ispell dictionary"}, {3742, "thesaurus dictionary: phrase by phrase substitution"}, {13150, "snowball stemmer"}})
+      if (o == object) return text;
+  if (class_oid == 2618) {
+    std::optional<std::string> out;
+    state->for_each(K::kRelation, [&](const catalog::Ptr<catalog::Object>& o) {
+      for (auto& rule : static_cast<const Relation&>(*o).rules)
+        if (rule.oid == object) out = rule.comment;
+    });
+    return out;
+  }
   if (class_oid == 2615 && object == 11) return "system catalog schema";
   if ((class_oid == 3079 && object == 13562) || (class_oid == 2612 && object == 13563)) return "PL/pgSQL procedural language";
   return std::nullopt;
@@ -417,32 +435,6 @@ Datum obj_description(FnCall& c) {
   return text_or_null(c, comment_of(c, c.arg(0).as_oid(), cls, 0));
 }
 Datum col_description(FnCall& c) { return text_or_null(c, comment_of(c, c.arg(0).as_oid(), 1259, static_cast<int>(c.int_arg(1)))); }
-
-Datum describe_object(FnCall& c) {
-  CatalogView& view = host_of(c).view();
-  Oid cls = c.arg(0).as_oid(), object = c.arg(1).as_oid();
-  int sub = static_cast<int>(c.int_arg(2));
-  if (cls == 1259) {
-    auto r = view.relation(object);
-    if (!r) return c.null();
-    const char* kind = r->relkind == 'v' ? "view" : r->relkind == 'm' ? "materialized view" : r->index ? "index"
-                     : r->relkind == 'S' ? "sequence" : r->relkind == 'c' ? "composite type" : "table";
-    std::string name = fmt::format("{} {}", kind, visible_relation_name(*r, view));
-    if (sub != 0 && r->column(static_cast<int16_t>(sub)))
-      return c.text(fmt::format("column {} of {}", quote_identifier(r->column(static_cast<int16_t>(sub))->name), name));
-    return c.text(name);
-  }
-  if (cls == 1247) return view.find_type(object) ? c.text("type " + view.format_type(object)) : c.null();
-  if (cls == 2615) return c.text("schema " + quote_identifier(view.schema_name(object)));
-  if (cls == 1255) {
-    auto* p = view.proc(object);
-    if (p == nullptr) return c.null();
-    std::string args;
-    for (Oid a : p->args) args += (args.empty() ? "" : ",") + view.format_type(a);
-    return c.text(fmt::format("function {}({})", quote_identifier(p->name), args));
-  }
-  return c.text(fmt::format("object {} of class {}", object, cls));
-}
 
 }  // namespace
 
@@ -470,14 +462,11 @@ void register_object_text_functions(FunctionRegistry& r) {
   r.add("pg_get_triggerdef_ext", get_triggerdef);
   r.add("pg_get_ruledef", get_ruledef);
   r.add("pg_get_ruledef_ext", get_ruledef);
-  r.add("pg_get_statisticsobjdef", always_null);
-  r.add("pg_get_statisticsobjdef_columns", always_null);
   r.add("pg_get_replica_identity_index", always_null);
   r.add("sql:obj_description/oid,name", obj_description);
   r.add("sql:obj_description/oid", obj_description);
   r.add("sql:shobj_description/oid,name", obj_description);
   r.add("sql:col_description/oid,int4", col_description);
-  r.add("pg_describe_object", describe_object);
 }
 
 std::string shown_expression(EvalContext& eval, const std::string& sql, const catalog::Relation* relation) {

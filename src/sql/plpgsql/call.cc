@@ -133,12 +133,11 @@ FunctionPtr compiled(UtilityHost& host, const catalog::Function& f, std::span<co
 
 NullableDatum call_function(UtilityHost& host, const catalog::Ptr<catalog::Function>& f, std::span<const NullableDatum> args, std::span<const Oid> arg_types, Oid result, Arena& arena) {
   (void)result;
-  if (f->result == oid::kTrigger) {
+  if (f->result == oid::kTrigger || f->result == 3838) {
     Error e(ErrorCode::kFeatureNotSupported, "trigger functions can only be called as triggers");
     e.add_context("compilation of PL/pgSQL function \"" + f->name + "\" near line 1");
     throw e;
   }
-  if (f->result == 3838) throw Error(ErrorCode::kFeatureNotSupported, "trigger functions can only be called as event triggers");
   CallScope scope(host, *f);
   AtomicScope atomic(host);
   Frame frame(host, compiled(host, *f, arg_types, nullptr));
@@ -281,6 +280,14 @@ bool run_trigger(UtilityHost& host, const catalog::Ptr<catalog::Relation>& table
 }
 
 }  // namespace
+
+void fire_event_trigger(UtilityHost& host, const catalog::Ptr<catalog::Function>& f, const std::string& event, const std::string& tag) {
+  if (f->language_name != "plpgsql") throw Error(ErrorCode::kFeatureNotSupported, "event trigger functions in language \"" + f->language_name + "\" are not supported");
+  CallScope scope(host, *f);
+  AtomicScope atomic(host);
+  Frame frame(host, compiled(host, *f, {}, nullptr));
+  frame.call_event_trigger(event, tag);
+}
 
 int trigger_depth(UtilityHost& host) { return session_state(host).trigger_depth; }
 

@@ -10,6 +10,7 @@ void call_set_function(UtilityHost& host, const catalog::Ptr<catalog::Function>&
                        const std::function<bool(std::span<const NullableDatum>)>& emit);
 // CREATE FUNCTION: throws what is wrong with the body.
 std::vector<Error> validate(UtilityHost& host, const catalog::Function& f);
+void fire_event_trigger(UtilityHost& host, const catalog::Ptr<catalog::Function>& f, const std::string& event, const std::string& tag);
 bool fire_triggers(UtilityHost& host, const query::TriggerEvent& event);
 void emit_held_rows(UtilityHost& host, int number, const std::function<bool(std::span<const NullableDatum>)>& emit);
 int trigger_depth(UtilityHost& host);

@@ -773,6 +773,20 @@ std::vector<NullableDatum> Frame::call_procedure(std::span<const NullableDatum> 
   }
 }
 
+void Frame::call_event_trigger(const std::string& event, const std::string& tag) {
+  try {
+    initialise({}, {});
+    set_text(f_->trigger_variables.at("tg_event"), event);
+    set_text(f_->trigger_variables.at("tg_tag"), tag);
+    run_block();
+  } catch (const Error& e) {
+    if (rethrown_) throw;
+    Error copy = e;
+    copy.add_context(context());
+    throw copy;
+  }
+}
+
 bool Frame::call_trigger(TriggerCall& t) {
   constexpr int kRow = 1, kBefore = 2, kInsert = 4, kDelete = 8, kUpdate = 16, kTruncate = 32, kInstead = 64;
   try {

@@ -76,6 +76,7 @@ class Frame {
   void call_set(std::span<const NullableDatum> args, std::span<const Oid> arg_types, const std::function<bool(std::span<const NullableDatum>)>& emit);
   // False: nothing is to be done with the row.
   bool call_trigger(TriggerCall& t);
+  void call_event_trigger(const std::string& event, const std::string& tag);
   std::vector<NullableDatum> call_procedure(std::span<const NullableDatum> args, std::span<const Oid> arg_types, Arena& arena);
   std::string context() const;        // this frame's line
   std::string whole_context() const;  // with those of the frames around it

@@ -52,7 +52,7 @@ class StateLookup final : public CatalogLookup {
     f.delimiter = t.delimiter;
     f.relation = t.relation;
     Oid base = t.typtype == 'd' ? view_.base_type(type) : type;
-    f.by_value = base < oid::kFirstUserOid ? passed_by_value(base) : view_.type(base).typtype == 'e';
+    f.by_value = view_.type(base).like != 0 ? passed_by_value(view_.type(base).like) : base < oid::kFirstUserOid ? passed_by_value(base) : view_.type(base).typtype == 'e';
     return f;
   }
   void check_domain(Oid, NullableDatum) override {}

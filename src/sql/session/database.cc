@@ -2,7 +2,9 @@
 #include <unistd.h>
 
 #include "base/logging.h"
+#include "sql/ddl/text_search.h"
 #include "sql/session/session_impl.h"
+#include "types/text.h"
 
 namespace stele::sql {
 
@@ -17,6 +19,17 @@ std::unique_ptr<Database> Database::create(query::Engine& engine) { return std::
 DatabaseImpl::DatabaseImpl(query::Engine& engine) : engine_(engine), next_pid_(::getpid()) {
   started_us_ = engine_.store->clock().unix_us() - 946684800000000;
   system_catalogs::register_functions();
+  // Collations and text search objects of users are known to the type library by their oids.
+  const auto state = engine_.catalog->state();
+  state->for_each(ObjectKind::kCollation, [](const catalog::Ptr<catalog::Object>& o) {
+    auto& c = static_cast<const catalog::Collation&>(*o);
+    define_collation(c.oid, c.provider, c.locale, c.deterministic);
+  });
+  try {
+    tell_all_text_search(*state);
+  } catch (const Error&) {
+    // A file that a dictionary was made from is gone: whoever uses it is told.
+  }
   next_transaction_.store(engine_.store->reserve_ids("transaction number", 1000000) + 700);
 }
 

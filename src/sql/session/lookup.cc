@@ -1,5 +1,7 @@
 // The session's catalogue as functions and type input and output see it (CatalogLookup).
+#include "sql/ddl/text_search.h"
 #include "sql/session/session_impl.h"
+#include "types/builtin.h"
 #include "types/oids.h"
 
 namespace stele::sql {
@@ -46,6 +48,12 @@ CatalogLookup::TypeFacts SessionImpl::type_facts(Oid type) {
   f.delimiter = t.delimiter;
   f.relation = t.relation;
   Oid base = type;
+  // A user's base type holds the values of a built-in one, as a domain without constraints would.
+  if (t.like != 0) {
+    f.kind = 'd';
+    f.base = base = t.like;
+    f.typmod = -2;   // clients see it under its own oid
+  }
   if (t.typtype == 'd') base = view().base_type(type);
   f.by_value = base < oid::kFirstUserOid ? passed_by_value(base) : view().type(base).typtype == 'e';
   return f;
@@ -158,6 +166,15 @@ std::optional<std::string> SessionImpl::name_of(Oid reg_type, Oid object) {
   if (table != nullptr) {
     for (const auto& row : builtin::rows(table)) {
       if (row[0] == std::to_string(object)) return row[1];
+    }
+    const ObjectKind kind = reg_type == oid::kRegconfig ? ObjectKind::kTextSearchConfig : ObjectKind::kTextSearchDictionary;
+    if (const auto o = v.state()->get(kind, object)) {
+      for (Oid schema : v.path())
+        if (const auto found = v.state()->find(kind, schema, o->name)) {
+          if (found->oid == object) return quote_identifier(o->name);
+          break;
+        }
+      return quote_identifier(v.schema_name(o->schema_oid())) + "." + quote_identifier(o->name);
     }
   }
   return std::nullopt;
@@ -320,6 +337,18 @@ Oid SessionImpl::find(Oid reg_type, std::string_view name) {
   const bool config = reg_type == oid::kRegconfig;
   if (config || reg_type == oid::kRegdictionary) {
     const auto parts = split_name(name);
+    const ObjectKind kind = config ? ObjectKind::kTextSearchConfig : ObjectKind::kTextSearchDictionary;
+    const Oid schema = parts.size() > 1 ? v.schema(parts[parts.size() - 2]) : 0;
+    if (parts.size() == 1 || schema != catalog::kPgCatalog)
+      for (Oid in : parts.size() > 1 ? std::vector<Oid>{schema} : v.path()) {
+        if (in == catalog::kPgCatalog)
+          for (const auto& row : builtin::rows(config ? "pg_ts_config" : "pg_ts_dict"))
+            if (row[1] == parts.back()) return static_cast<Oid>(std::stoul(row[0]));
+        if (const auto o = v.state()->find(kind, in, parts.back())) {
+          tell_text_search(std::static_pointer_cast<const catalog::Entry>(o));
+          return o->oid;
+        }
+      }
     for (const auto& row : builtin::rows(config ? "pg_ts_config" : "pg_ts_dict")) {
       if (row[1] == parts.back()) return static_cast<Oid>(std::stoul(row[0]));
     }

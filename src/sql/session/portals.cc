@@ -383,7 +383,7 @@ void SessionImpl::text_rows(Portal& result, std::vector<OutputColumn> columns, c
   Arena arena;
   const size_t width = result.columns.size();
   std::vector<bool> by_value;
-  for (const OutputColumn& c : result.columns) by_value.push_back(passed_by_value(c.type));
+  for (const OutputColumn& c : result.columns) by_value.push_back(type_facts(c.type).by_value);
   for (const auto& row : rows) {
     std::vector<Datum> values(width);
     std::vector<uint8_t> nulls(width);

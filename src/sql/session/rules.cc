@@ -84,6 +84,7 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
       const ParsedExpression parsed = parse_expression(x.condition_sql);
       auto one = std::make_shared<Query>();
       TargetEntry t;
+      const CatalogView::StoredSql stored(view());
       t.expr = sql::bind_expression(parsed.node, nullptr, ExprContext::kWhere, context_for(x.condition_sql), oid::kBool);
       t.resno = 1;
       t.name = "c";
@@ -97,6 +98,7 @@ uint64_t SessionImpl::run_with_rules(const QueryPtr& q, std::span<const Nullable
       const auto* node = tree->statements.at(0).node;
       Action action{text, nullptr};
       if (node->node_case != PG_QUERY__NODE__NODE_NOTIFY_STMT) {
+        const CatalogView::StoredSql stored(view());
         action.query = bind_statement(node, context_for(tree->text));
         check_privileges(*action.query, *state, r->owner);
         returns = returns || !action.query->returning.empty();

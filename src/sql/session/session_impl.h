@@ -366,7 +366,9 @@ class SessionImpl final : public Session, public UtilityHost, public CatalogLook
   std::optional<std::pair<Oid, Oid>> users_before_;
   // The database whose objects are seen, 0: the default one; what names mean depends on it and on the search path.
   Oid database_oid_ = 0, seen_database_ = 0;
+  bool row_security_ = true;
   std::string path_text_, scope_;
+  void rescope();
   std::unique_ptr<CatalogView> view_;
   catalog::StatePtr view_state_;
   std::string view_path_;

@@ -1,5 +1,6 @@
 // What a session is made of: settings that take effect, hooks of the executor, names and roles.
 #include "base/codec.h"
+#include "rows/sequences.h"
 #include "sql/functions/large_objects.h"
 #include "sql/session/session_impl.h"
 #include "types/timezone.h"
@@ -98,7 +99,10 @@ void SessionImpl::setting_changed(const SettingDefinition* d, const std::string&
     eval_.bytea_output_hex = value == "hex";
   } else if (name == "search_path") {
     path_text_ = value;
-    scope_ = seen_database_ == 0 ? path_text_ : fmt::format("{}/{}", seen_database_, path_text_);
+    rescope();
+  } else if (name == "row_security") {
+    row_security_ = value != "off";
+    rescope();
   } else if (name == "statement_timeout") {
     statement_timeout_ms_ = static_cast<int64_t>(number());
   } else if (name == "lock_timeout") {
@@ -203,6 +207,7 @@ void SessionImpl::install_hooks() {
     auto it = expression_cache_.find(key);
     if (it != expression_cache_.end()) return it->second;
     const ParsedExpression parsed = parse_expression(sql);
+    const CatalogView::StoredSql stored(view());
     query::ExprPtr e = sql::bind_expression(parsed.node, &relation, ExprContext::kOther, bind_context(sql), want);
     expression_cache_[key] = e;
     return e;
@@ -215,14 +220,27 @@ void SessionImpl::install_hooks() {
     BindContext context = bind_context(relation.view_sql);
     context.user = relation.owner;
     if (auto it = relation.options.find("security_invoker"); it != relation.options.end() && it->second == "true") context.user = current_user_;
+    const CatalogView::StoredSql stored(view());
     query::QueryPtr q = bind_statement(tree->statements.at(0).node, context);
     view_cache_[relation.oid] = q;
     return q;
   };
   exec_.cursor_position = [this](const std::string& name, Oid relation) { return cursor_position(name, relation); };
-  exec_.system_relation = [](Oid relation) { return relation < oid::kFirstUserOid ? system_catalogs::find(relation) : nullptr; };
+  exec_.system_relation = [this](Oid relation) -> std::shared_ptr<const catalog::Relation> {
+    if (relation < oid::kFirstUserOid) return system_catalogs::find(relation);
+    const auto found = exec_.catalog->state()->relation(relation);
+    return found != nullptr && found->sequence ? found : nullptr;
+  };
   exec_.system_catalog_shareable = system_catalogs::depends_on_state_alone;
   exec_.scan_system_catalog = [this](Oid relation, const std::function<bool(std::span<const NullableDatum>)>& emit, Arena& arena) {
+    if (relation >= oid::kFirstUserOid) {
+      const auto sequence = exec_.catalog->state()->relation(relation);
+      if (sequence == nullptr) return;
+      const rows::SequenceState state = rows::Sequences::of(*engine_.store).state(*sequence);
+      const NullableDatum row[] = {{Datum::from_int(state.last_value), false}, {Datum::from_int(0), false}, {Datum::from_bool(state.is_called), false}};
+      emit(row);
+      return;
+    }
     system_catalogs::Context c;
     c.state = exec_.catalog->state();
     c.engine = &engine_;
@@ -231,6 +249,12 @@ void SessionImpl::install_hooks() {
     c.database = options_.database;
     c.pid = pid_;
     c.database_oid = database_oid_;
+    c.sequence_last_value = [this](Oid oid) -> std::optional<int64_t> {
+      const auto sequence = exec_.catalog->state()->relation(oid);
+      if (sequence == nullptr) return std::nullopt;
+      const rows::SequenceState state = rows::Sequences::of(*engine_.store).state(*sequence);
+      return state.is_called ? std::optional<int64_t>(state.last_value) : std::nullopt;
+    };
     c.sessions = [this] { return database_.activities(); };
     c.prepared_statements = [this] {
       std::vector<system_catalogs::PreparedStatement> out;
@@ -264,6 +288,13 @@ void SessionImpl::install_hooks() {
     system_catalogs::scan(relation, c, emit, arena);
   };
   install_function_calls(*this);
+}
+
+// Everything beside text, user and catalogue that decides what a statement means.
+void SessionImpl::rescope() {
+  scope_ = path_text_;
+  if (seen_database_ != 0) scope_ += fmt::format("/{}", seen_database_);
+  if (!row_security_) scope_ += "/row_security=off";
 }
 
 void SessionImpl::notice(std::string_view severity, const Error& error) {
@@ -344,7 +375,8 @@ std::vector<Oid> SessionImpl::resolve_path(const catalog::State& state, Oid* cre
       if (*creation == 0 && path.empty()) *creation = oid;
     } else {
       const auto schema = state.find(ObjectKind::kSchema, 0, name);
-      if (schema == nullptr) return;
+      // A schema that must not be used is passed over.
+      if (schema == nullptr || !may_use_schema(state, *schema, current_user_)) return;
       oid = schema->oid;
       if (*creation == 0) *creation = oid;
     }
@@ -376,6 +408,7 @@ CatalogView& SessionImpl::view() {
     std::vector<Oid> path = resolve_path(*state, &creation);
     view_ = std::make_unique<CatalogView>(state, std::move(path), creation, temp_schema_);
     view_->set_database(options_.database);
+    view_->set_user(current_user_);
     view_state_ = state;
     view_path_ = key;
   }

@@ -364,10 +364,17 @@ std::string SessionImpl::transaction_statement(const pg::Node* node, ResultSink*
         notice("WARNING", Error(ErrorCode::kNoActiveSqlTransaction, "there is no transaction in progress"));
         return "ROLLBACK";
       }
-      [[fallthrough]];
-    default:
+      if (status_ == TxnStatus::kFailed) {
+        chained([&] { abort_transaction(); });
+        return "ROLLBACK";
+      }
+      // As PostgreSQL does, the transaction is over whatever comes of it.
+      chained([&] { abort_transaction(); });
       throw Error(ErrorCode::kObjectNotInPrerequisiteState, "prepared transactions are disabled")
           .hint("Set max_prepared_transactions to a nonzero value.");
+    default:
+      prevent_in_block(t->kind == PG_QUERY__TRANSACTION_STMT_KIND__TRANS_STMT_COMMIT_PREPARED ? "COMMIT PREPARED" : "ROLLBACK PREPARED");
+      throw Error(ErrorCode::kUndefinedObject, fmt::format("prepared transaction with identifier \"{}\" does not exist", t->gid));
   }
 }
 

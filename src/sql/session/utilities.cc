@@ -288,6 +288,8 @@ void SessionImpl::prepare_statement(const CachedStatement& s) {
 
 std::vector<NullableDatum> SessionImpl::execute_parameters(const PgQuery__Node* execute, std::string_view text, const CachedStatement::Bound& b, Arena& arena) {
   const auto* e = execute->execute_stmt;
+  // As PostgreSQL does, what is given to a statement without parameters is not looked at.
+  if (b.param_types.empty()) return {};
   if (e->n_params != b.param_types.size()) {
     throw Error(ErrorCode::kSyntaxError, fmt::format("wrong number of parameters for prepared statement \"{}\"", e->name))
         .detail(fmt::format("Expected {} parameters but got {}.", b.param_types.size(), e->n_params));

@@ -97,6 +97,7 @@ class UtilityHost {
     return 0;
   }
   virtual void close_cursor(std::string_view name) { (void)name; }
+  std::shared_ptr<void> event_state;   // of the statement that event triggers follow (ddl/event_triggers.h)
   std::shared_ptr<void> plpgsql_state, sql_function_state;   // of sql/plpgsql, of sql/functions
   // The query of a prepared statement with the values that EXECUTE gives it; they live in the arena.
   struct PreparedRun {

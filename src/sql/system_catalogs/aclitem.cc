@@ -32,6 +32,7 @@ void register_functions() {
   registry.add("aclitemout", aclitem_out);
   registry.add("aclitem_eq", aclitem_eq);
   register_object_text_functions(registry);
+  register_object_address_functions(registry);
   register_partition_functions(registry);
   register_privilege_functions(registry);
   register_session_functions(registry);

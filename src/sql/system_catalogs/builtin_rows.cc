@@ -27,6 +27,14 @@ void pg_type(Rows& out) {
     int16_t len = t.typtype == 'e' ? 4 : -1;
     bool by_value = t.typtype == 'e';
     char align = t.typtype == 'e' ? 'i' : 'd', storage = t.typtype == 'e' ? 'p' : 'x', delimiter = ',';
+    if (t.typtype == 'p' || t.like != 0) {   // a shell, a base type
+      auto proc = [](Oid p) { return p == 0 ? std::string("-") : std::to_string(p); };
+      out(t.oid, t.name, t.schema, t.owner, t.defined ? t.length : int16_t{4}, t.by_value || !t.defined, t.typtype, t.defined ? t.category : 'P', t.preferred, t.defined, t.delimiter, 0, proc(t.subscript), 0, t.array,
+          t.defined ? proc(t.input) : "shell_in", t.defined ? proc(t.output) : "shell_out", proc(t.receive), proc(t.send), proc(t.modin), proc(t.modout), proc(t.analyze), t.defined ? t.alignment : 'i',
+          t.defined ? t.storage : 'p', false, 0, -1, 0, t.collation, nullptr,
+          t.default_sql.empty() ? std::optional<std::string>() : t.default_sql.substr(1, t.default_sql.size() - 2), out.acl(t.acl));
+      return;
+    }
     std::string in, outf, recv, send, modin = "-", modout = "-";
     Oid collation = t.collation;
     switch (t.typtype) {
@@ -100,7 +108,7 @@ void pg_operator(Rows& out) {
   }
   out.each<catalog::Operator>(ObjectKind::kOperator, [&](const catalog::Operator& o) {
     out(o.oid, o.name, o.schema, o.owner, o.left == 0 ? 'l' : 'b', o.can_merge, o.can_hash, o.left, o.right, o.result,
-        o.commutator, o.negator, o.proc, "-", "-");
+        o.commutator, o.negator, o.proc, std::to_string(o.restriction), std::to_string(o.join));
   });
 }
 
@@ -111,22 +119,6 @@ void pg_cast(Rows& out) {
   });
 }
 
-void pg_am(Rows& out) {
-  for (const auto& f : builtin::rows("pg_am")) out(f[0], f[1], f[2], f[3]);
-}
-void pg_opclass(Rows& out) {
-  for (const auto& f : builtin::rows("pg_opclass"))
-    out(f[0], f[2], f[1], kPgCatalog, kBootstrapRole, f[3], f[4], f[5], f[6]);
-}
-void pg_opfamily(Rows& out) {
-  for (const auto& f : builtin::rows("pg_opfamily")) out(f[0], f[2], f[1], kPgCatalog, kBootstrapRole);
-}
-void pg_amop(Rows& out) {
-  for (const auto& f : builtin::rows("pg_amop")) out(f[0], f[1], f[2], f[3], f[4], f[5], f[6], f[7], f[8]);
-}
-void pg_amproc(Rows& out) {
-  for (const auto& f : builtin::rows("pg_amproc")) out(f[0], f[1], f[2], f[3], f[4], f[5]);
-}
 void pg_collation(Rows& out) {
   for (const auto& f : builtin::rows("pg_collation"))
     out(f[0], f[1], kPgCatalog, kBootstrapRole, f[2], f[3], f[4], nullable(f[5]), nullable(f[6]), nullable(f[7]), nullptr);
@@ -137,14 +129,6 @@ void pg_collation(Rows& out) {
         icu ? locale : none, nullptr);
   });
 }
-void pg_language(Rows& out) {
-  for (const auto& f : builtin::rows("pg_language")) {
-    // plpgsql's handlers have no pg_proc rows here, but tools tell procedural languages by them.
-    bool procedural = f[2] == "t";
-    out(f[0], f[1], kBootstrapRole, f[2], f[3], procedural ? 13564 : 0, procedural ? 13565 : 0,
-        procedural ? 13566 : f[1] == "sql" ? 2248 : f[1] == "c" ? 2247 : 2246, nullptr);
-  }
-}
 void pg_range(Rows& out) {
   for (const auto& f : builtin::rows("pg_range")) out(f[0], f[1], f[2], f[3], f[4], f[5], f[6]);
   out.each<catalog::Type>(ObjectKind::kType, [&](const catalog::Type& t) {
@@ -152,29 +136,15 @@ void pg_range(Rows& out) {
     out(t.oid, t.subtype, t.multirange, t.collation, t.subtype_opclass, t.canonical, t.subdiff);
   });
 }
-void pg_ts_config(Rows& out) {
-  for (const auto& f : builtin::rows("pg_ts_config")) out(f[0], f[1], kPgCatalog, kBootstrapRole, f[2]);
-}
-void pg_ts_dict(Rows& out) {
-  for (const auto& f : builtin::rows("pg_ts_dict"))
-    out(f[0], f[1], kPgCatalog, kBootstrapRole, f[2], nullable(f[3]));
-}
-void pg_ts_parser(Rows& out) {
-  out(3722, "default", kPgCatalog, "prsd_start", "prsd_nexttoken", "prsd_end", "prsd_headline", "prsd_lextype");
-}
-void pg_ts_template(Rows& out) {
-  out(3727, "simple", kPgCatalog, "dsimple_init", "dsimple_lexize");
-  out(13150, "snowball", kPgCatalog, "-", "-");
-}
 
 }  // namespace
 
 Producer builtin_producer(std::string_view name) {
   static const std::unordered_map<std::string_view, Producer> kProducers = {
 #define P(f) {#f, f}
-      P(pg_type), P(pg_proc), P(pg_aggregate), P(pg_operator), P(pg_cast), P(pg_am), P(pg_opclass), P(pg_opfamily),
-      P(pg_amop), P(pg_amproc), P(pg_collation), P(pg_language), P(pg_range), P(pg_ts_config), P(pg_ts_dict),
-      P(pg_ts_parser), P(pg_ts_template)
+      P(pg_type), P(pg_proc), P(pg_aggregate), P(pg_operator), P(pg_cast), 
+      P(pg_collation), P(pg_range)
+      
 #undef P
   };
   auto it = kProducers.find(name);

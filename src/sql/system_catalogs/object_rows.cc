@@ -65,7 +65,7 @@ void class_row(Rows& out, const Relation& r, const std::set<Oid>& parents, const
   for (auto& c : r.constraints) foreign |= c.kind == ConstraintKind::kForeignKey;
   std::vector<Column> columns = columns_of(out, r);
   bool children = parents.count(r.oid) != 0;
-  out(r.oid, r.name, r.schema, r.row_type, r.of_type, r.owner, am, has_storage(r.relkind) ? r.oid : 0, 0, pages,
+  out(r.oid, r.name, r.schema, r.row_type, r.of_type, r.owner, am, has_storage(r.relkind) ? r.oid : 0, r.extra.contains("tablespace") ? static_cast<Oid>(std::stoul(r.extra.at("tablespace"))) : 0, pages,
       tuples, 0, 0, !r.indexes.empty(), false, r.persistence, r.relkind, static_cast<int>(columns.size()), checks,
       r.relkind == 'v' || r.relkind == 'm' || !r.rules.empty(), !r.triggers.empty() || foreign, children,
       r.row_security, r.force_row_security, r.populated, r.index ? 'n' : has_storage(r.relkind) && r.relkind != 'S' ? r.replica_identity : 'n',
@@ -90,7 +90,7 @@ void pg_class(Rows& out) {
   out.each_relation([&](const Relation& r) { class_row(out, r, parents, referenced); });
 }
 
-void attribute_row(Rows& out, Oid relation, const Column& c) {
+void attribute_row(Rows& out, Oid relation, const Column& c, const Relation* table = nullptr) {
   int16_t len = -1;
   bool by_value = false;
   char align = 'i', storage = 'x';
@@ -103,11 +103,18 @@ void attribute_row(Rows& out, Oid relation, const Column& c) {
     } else align = 'd';
   }
   if (c.storage != 0) storage = c.storage;
+  std::optional<Made> foreign;
+  if (table != nullptr && table->relkind == 'f')
+    if (auto o = table->extra.find("column_options/" + std::to_string(c.number)); o != table->extra.end() && !o->second.empty()) {
+      std::vector<std::string> list;
+      for (auto& [k, v] : foreign_options(o->second)) list.push_back(k + "=" + v);
+      foreign = out.text_array(list);
+    }
   std::string name = c.dropped ? fmt::format("........pg.dropped.{}........", c.number) : c.name;
   out(relation, name, c.dropped ? 0 : c.type, c.statistics_target, len, c.number, c.dimensions, -1, c.typmod, by_value,
       align, storage, "", c.not_null, !c.default_sql.empty(), c.missing_value.has_value(), static_cast<char>(c.identity),
       c.generated ? 's' : '\0', c.dropped, c.local, c.inherit_count, c.collation, out.acl(c.acl),
-      out.options(c.options), nullptr, nullptr);
+      out.options(c.options), foreign, nullptr);
 }
 
 void system_attributes(Rows& out, Oid relation) {
@@ -129,7 +136,7 @@ void pg_attribute(Rows& out) {
   for (auto& r : all())
     for (auto& c : r->columns) attribute_row(out, r->oid, c);
   out.each_relation([&](const Relation& r) {
-    for (auto& c : columns_of(out, r)) attribute_row(out, r.oid, c);
+    for (auto& c : columns_of(out, r)) attribute_row(out, r.oid, c, &r);
     if (r.relkind == 'r' || r.relkind == 'm' || r.relkind == 'p') system_attributes(out, r.oid);
   });
 }
@@ -238,10 +245,6 @@ void pg_database(Rows& out) {
         d.ctype, nullptr, nullptr, out.acl(d.acl));
   });
 }
-void pg_tablespace(Rows& out) {
-  out(1663, "pg_default", kBootstrapRole, nullptr, nullptr);
-  out(1664, "pg_global", kBootstrapRole, nullptr, nullptr);
-}
 void pg_db_role_setting(Rows& out) {
   out.each<catalog::Role>(ObjectKind::kRole, [&](const catalog::Role& r) {
     if (!r.settings.empty()) out(0, r.oid, out.options(r.settings));
@@ -252,7 +255,10 @@ void pg_db_role_setting(Rows& out) {
 }
 
 constexpr ObjectKind kCommentedKinds[] = {ObjectKind::kSchema, ObjectKind::kRelation, ObjectKind::kType, ObjectKind::kFunction,
-    ObjectKind::kOperator, ObjectKind::kCast, ObjectKind::kCollation, ObjectKind::kExtension, ObjectKind::kTrigger, ObjectKind::kPolicy};
+    ObjectKind::kOperator, ObjectKind::kCast, ObjectKind::kCollation, ObjectKind::kExtension, ObjectKind::kTrigger, ObjectKind::kPolicy,
+    ObjectKind::kLanguage, ObjectKind::kTextSearchConfig, ObjectKind::kStatistics, ObjectKind::kEventTrigger, ObjectKind::kOpclass, ObjectKind::kOpfamily, ObjectKind::kAccessMethod,
+    ObjectKind::kConversion, ObjectKind::kPublication, ObjectKind::kSubscription, ObjectKind::kForeignWrapper, ObjectKind::kForeignServer, ObjectKind::kTextSearchDictionary,
+    ObjectKind::kTextSearchParser, ObjectKind::kTextSearchTemplate};
 
 void pg_description(Rows& out) {
   for (ObjectKind kind : kCommentedKinds)
@@ -264,11 +270,13 @@ void pg_description(Rows& out) {
       if (c.comment) out(r.oid, 1259, c.number, *c.comment);
     for (auto& c : r.constraints)
       if (c.comment) out(c.oid, 2606, 0, *c.comment);
+    for (auto& rule : r.rules)
+      if (rule.comment) out(rule.oid, 2618, 0, *rule.comment);
   });
   out(11, 2615, 0, "system catalog schema");
 }
 void pg_shdescription(Rows& out) {
-  for (ObjectKind kind : {ObjectKind::kRole, ObjectKind::kDatabase})
+  for (ObjectKind kind : {ObjectKind::kRole, ObjectKind::kDatabase, ObjectKind::kTablespace})
     out.state.for_each(kind, [&](const catalog::Ptr<catalog::Object>& o) {
       if (o->comment) out(o->oid, class_oid(kind), *o->comment);
     });
@@ -305,7 +313,9 @@ void pg_depend(Rows& out) {
     if (r.relkind == 'v' || r.relkind == 'm') put(2618, rewrite_oid(r.oid), 0, 1259, r.oid, 0, 'i');
     put(1259, r.oid, 0, 2615, r.schema, 0, 'n');
   });
-  for (ObjectKind kind : {ObjectKind::kRelation, ObjectKind::kType, ObjectKind::kFunction, ObjectKind::kTrigger, ObjectKind::kPolicy})
+  for (ObjectKind kind : {ObjectKind::kRelation, ObjectKind::kType, ObjectKind::kFunction, ObjectKind::kTrigger, ObjectKind::kPolicy, ObjectKind::kEventTrigger, ObjectKind::kForeignServer,
+                          ObjectKind::kUserMapping, ObjectKind::kStatistics, ObjectKind::kOpclass, ObjectKind::kOpfamily, ObjectKind::kTextSearchConfig, ObjectKind::kTextSearchDictionary,
+                          ObjectKind::kPublicationRelation, ObjectKind::kPublicationSchema, ObjectKind::kTransform, ObjectKind::kAccessMethod, ObjectKind::kConversion})
     out.state.for_each(kind, [&](const catalog::Ptr<catalog::Object>& o) {
       bool view = kind == ObjectKind::kRelation && std::string_view("vm").find(static_cast<const Relation&>(*o).relkind) != std::string_view::npos;
       if (kind == ObjectKind::kRelation && (static_cast<const Relation&>(*o).index || static_cast<const Relation&>(*o).sequence)) return;
@@ -395,7 +405,7 @@ Producer object_producer(std::string_view name) {
   static const std::unordered_map<std::string_view, Producer> kProducers = {
 #define P(f) {#f, f}
       P(pg_class), P(pg_attribute), P(pg_attrdef), P(pg_index), P(pg_constraint), P(pg_namespace), P(pg_sequence),
-      P(pg_enum), P(pg_authid), P(pg_auth_members), P(pg_database), P(pg_tablespace), P(pg_db_role_setting),
+      P(pg_enum), P(pg_authid), P(pg_auth_members), P(pg_database), P(pg_db_role_setting),
       P(pg_description), P(pg_shdescription), P(pg_depend), P(pg_shdepend), P(pg_inherits), P(pg_partitioned_table),
       P(pg_extension), P(pg_default_acl), P(pg_trigger), P(pg_policy), P(pg_rewrite)
 #undef P

@@ -89,9 +89,10 @@ void scan(Oid relation, Context& context, const std::function<bool(std::span<con
   if (!def) throw Error(ErrorCode::kInternalError, fmt::format("relation {} is not a system catalogue", relation));
   Producer p = nullptr;
   if (def->schema == catalog::kInformationSchema) {
-    p = information_schema_producer(def->name);
+    p = entry_producer(def->name);
+    if (p == nullptr) p = information_schema_producer(def->name);
   } else {
-    for (auto lookup : {builtin_producer, object_producer, view_producer, session_producer})
+    for (auto lookup : {entry_producer, builtin_producer, object_producer, view_producer, session_producer})
       if (p == nullptr) p = lookup(def->name);
   }
   // The rest describe things that this server does not have: no rows.
@@ -132,6 +133,23 @@ Oid class_oid(catalog::ObjectKind kind) {
     case K::kLanguage: return 2612;
     case K::kTextSearchConfig: return 3602;
     case K::kStatistics: return 3381;
+    case K::kEventTrigger: return 3466;
+    case K::kOpclass: return 2616;
+    case K::kOpfamily: return 2753;
+    case K::kAccessMethod: return 2601;
+    case K::kConversion: return 2607;
+    case K::kTransform: return 3576;
+    case K::kPublication: return 6104;
+    case K::kPublicationRelation: return 6106;
+    case K::kPublicationSchema: return 6237;
+    case K::kSubscription: return 6100;
+    case K::kTablespace: return 1213;
+    case K::kForeignWrapper: return 2328;
+    case K::kForeignServer: return 1417;
+    case K::kUserMapping: return 1418;
+    case K::kTextSearchDictionary: return 3600;
+    case K::kTextSearchParser: return 3601;
+    case K::kTextSearchTemplate: return 3764;
     default: return 0;
   }
 }

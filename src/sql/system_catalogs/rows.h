@@ -93,9 +93,13 @@ class Rows {
 // Definitions of PostgreSQL's indexes on its catalogues; adds each to its table's list (indexes.cc).
 std::vector<std::shared_ptr<const catalog::Relation>> index_definitions(const std::function<catalog::Relation*(std::string_view)>& table);
 
+// Options of a foreign table or its columns, as Relation::extra holds them.
+std::vector<std::pair<std::string, std::string>> foreign_options(const std::string& stored);
+
 using Producer = void (*)(Rows&);
 // Each file's producers by relation name; null when it has none of that name.
 Producer builtin_producer(std::string_view name);
+Producer entry_producer(std::string_view name);
 Producer object_producer(std::string_view name);
 Producer view_producer(std::string_view name);
 Producer session_producer(std::string_view name);

@@ -74,7 +74,47 @@ TsDictionary::TsDictionary(Oid id, std::string name, std::string language, std::
   std::sort(stop_.begin(), stop_.end());
 }
 
+namespace {
+// Nothing is ever taken out: readers hold plain references.
+struct Defined {
+  std::mutex mutex;
+  std::map<Oid, const TsDictionary*> dictionaries;
+  std::map<Oid, const TsConfig*> configs;
+  std::vector<std::unique_ptr<const TsDictionary>> all_dictionaries;
+  std::vector<std::unique_ptr<const TsConfig>> all_configs;
+};
+Defined& defined() {
+  static auto* const d = new Defined;
+  return *d;
+}
+}  // namespace
+
+void define_ts_dictionary(std::unique_ptr<const TsDictionary> dictionary) {
+  Defined& d = defined();
+  std::lock_guard lock(d.mutex);
+  if (dictionary->id() != 0) d.dictionaries[dictionary->id()] = dictionary.get();
+  d.all_dictionaries.push_back(std::move(dictionary));
+}
+void define_ts_config(Oid id, std::unique_ptr<const TsConfig> config) {
+  Defined& d = defined();
+  std::lock_guard lock(d.mutex);
+  d.configs[id] = config.get();
+  d.all_configs.push_back(std::move(config));
+}
+
+void TsDictionary::set_synonyms(std::vector<std::pair<std::string, std::string>> words, bool case_sensitive) {
+  is_synonym_ = true;
+  case_sensitive_ = case_sensitive;
+  synonyms_ = std::move(words);
+  std::stable_sort(synonyms_.begin(), synonyms_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+}
+
 const TsDictionary& TsDictionary::find(Oid id) {
+  if (id >= oid::kFirstUserOid) {
+    Defined& d = defined();
+    std::lock_guard lock(d.mutex);
+    if (auto it = d.dictionaries.find(id); it != d.dictionaries.end()) return *it->second;
+  }
   const auto& all = dictionaries();
   auto it = all.find(id);
   if (it == all.end()) throw Error(ErrorCode::kInternalError, fmt::format("cache lookup failed for text search dictionary {}", id));
@@ -82,6 +122,17 @@ const TsDictionary& TsDictionary::find(Oid id) {
 }
 
 TsLexemes TsDictionary::lexize(std::string_view word) const {
+  if (!chain_.empty()) {
+    for (const TsDictionary* d : chain_)
+      if (TsLexemes found = d->lexize(word)) return found;
+    return std::nullopt;
+  }
+  if (is_synonym_) {
+    const std::string key = case_sensitive_ ? std::string(word) : ts_lower(word);
+    auto it = std::lower_bound(synonyms_.begin(), synonyms_.end(), key, [](const auto& a, const std::string& k) { return a.first < k; });
+    if (it == synonyms_.end() || it->first != key) return std::nullopt;
+    return std::vector<std::string>{it->second};
+  }
   std::string lower = ts_lower(word);
   std::vector<std::string> out;
   if (lower.empty() || std::binary_search(stop_.begin(), stop_.end(), std::string_view(lower))) return out;
@@ -93,11 +144,17 @@ TsLexemes TsDictionary::lexize(std::string_view word) const {
       lower.assign(reinterpret_cast<const char*>(stem), static_cast<size_t>(sb_stemmer_length(s)));
     }
   }
+  if (passes_on_) return std::nullopt;
   out.push_back(std::move(lower));
   return out;
 }
 
 const TsConfig& TsConfig::find(Oid id) {
+  if (id >= oid::kFirstUserOid) {
+    Defined& d = defined();
+    std::lock_guard lock(d.mutex);
+    if (auto it = d.configs.find(id); it != d.configs.end()) return *it->second;
+  }
   static const std::map<Oid, TsConfig> all = [] {
     std::map<Oid, TsConfig> m;
     const TsDictionary* simple = dictionary_named("simple");

@@ -111,3 +111,17 @@ GRANT EXECUTE ON FUNCTION open_() TO fred;
 SET ROLE fred;
 SELECT open_();
 RESET ROLE;
+-- variadic polymorphic functions, arrays of composites as rows
+create function variadic_any(variadic anyarray) returns text language sql as 'select array_to_string($1, ''-'')';
+select variadic_any(1, 2, 3), variadic_any('a'::text, 'b'), variadic_any(variadic array[1, 2]);
+select variadic_any();
+create function variadic_compatible(variadic anycompatiblearray) returns text language sql as 'select array_to_string($1, ''-'')';
+select variadic_compatible(1, 2.5, 3);
+create function variadic_wrong(variadic int) returns int language sql as 'select 1';
+create table row_elements (a int, b text);
+insert into row_elements values (1, 'x'), (2, null);
+select unnest(array_agg(t order by a)) from row_elements t;
+select (unnest(array_agg(t order by a))).b from row_elements t;
+select u.* from (select array_agg(t order by a) as x from row_elements t) s, unnest(x) u;
+select * from unnest(array[row(1, 'x')::row_elements, null], array[5, 6]) as q(a, b, c);
+drop table row_elements;

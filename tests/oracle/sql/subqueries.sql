@@ -71,3 +71,9 @@ SELECT id, depth, count(*) FROM up GROUP BY id, depth ORDER BY depth, id;
 SELECT a.id, (SELECT count(*) FROM kept b JOIN kept c ON b.id < c.id WHERE c.parent = a.id AND b.parent > 3) AS n FROM kept a WHERE a.id < 12 ORDER BY a.id;
 SELECT a.id, (SELECT string_agg(b.id || '<' || c.id, ' ' ORDER BY b.id, c.id) FROM kept b, kept c WHERE b.id < c.id AND c.parent = a.id AND b.other = a.other) AS n FROM kept a WHERE a.id IN (5, 10, 15, 3) ORDER BY a.id;
 DROP TABLE kept;
+-- LATERAL subqueries that are merged into the query beside what they refer to
+select * from (select 1 a) x, lateral (select x.a + 1) y(b);
+select b, c from (select 1 a) x, lateral (select x.a + 1) y(b), lateral (select y.b * 2 + x.a) z(c);
+select * from (values (1)) x(a), lateral (select x.a + 1 as b) y;
+select s.n, y.b from (select oid::int8 as n from pg_type where oid in (16, 20)) s, lateral (select s.n * 2 as b) y order by 1;
+select s.n, z.c from (select oid::int8 as n from pg_type where oid in (16, 20)) s join lateral (select s.n * 2 as b) y on true join lateral (select b + n as c where n > 17) z on b > 0 order by 1;
