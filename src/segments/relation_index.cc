@@ -284,7 +284,8 @@ SegmentPtr RelationIndex::write_file(const SegmentPtr& s) {
 
 uint64_t RelationIndex::tail_bytes() const {
   uint64_t n = 0;
-  for (const SegmentPtr& s : *segments()) n += s->path().empty() ? s->image_bytes() : 0;
+  auto list = segments();
+  for (const SegmentPtr& s : *list) n += s->path().empty() ? s->image_bytes() : 0;
   return n;
 }
 
@@ -456,7 +457,8 @@ void RelationIndex::drop_files() {
 
 RelationIndex::Stats RelationIndex::stats() const {
   Stats st;
-  for (const SegmentPtr& s : *segments()) {
+  auto list = segments();
+  for (const SegmentPtr& s : *list) {
     st.docs += s->docs() - s->deleted();
     st.deleted += s->deleted();
     st.bytes += s->image_bytes();
@@ -467,7 +469,8 @@ RelationIndex::Stats RelationIndex::stats() const {
 
 std::string RelationIndex::check() const {
   std::unordered_set<uint64_t> seen;
-  for (const SegmentPtr& s : *segments()) {
+  auto list = segments();
+  for (const SegmentPtr& s : *list) {
     for (uint32_t d = 0; d < s->docs(); ++d) {
       if (s->died(d) != kNeverDied) continue;
       if (!seen.insert(s->row_id(d)).second) return fmt::format("row {} is live twice", s->row_id(d));

@@ -111,7 +111,8 @@ Reply disk_usage(Call& c) {
   for (auto& t : c.resolve_param()) {
     uint64_t total = 0;
     json::object fields;
-    for (auto& s : *t.index->indexed->index.segments()) {
+    auto list = t.index->indexed->index.segments();
+    for (auto& s : *list) {
       total += s->image_bytes();
       for (auto& [name, f] : s->fields()) {
         int64_t norms = f.norms != 0 ? s->docs() : 0, columns = 0;

@@ -607,7 +607,8 @@ Reply segments_api(Call& c) {
   for (auto& t : c.resolve_param()) {
     json::object list;
     int k = 0;
-    for (auto& s : *t.index->indexed->index.segments()) {
+    auto parts = t.index->indexed->index.segments();
+    for (auto& s : *parts) {
       list["_" + std::to_string(k++)] = json::object{{"generation", k - 1}, {"num_docs", s->docs() - s->deleted()}, {"deleted_docs", s->deleted()}, {"size_in_bytes", s->image_bytes()}, {"memory_in_bytes", 0}, {"committed", true}, {"search", true}, {"version", "9.11.1"}, {"compound", true}, {"attributes", json::object()}};
     }
     json::object shard{{"routing", json::object{{"state", "STARTED"}, {"primary", true}, {"node", c.engine().node_id()}}}, {"num_committed_segments", k}, {"num_search_segments", k}, {"segments", list}};
