@@ -284,7 +284,7 @@ SegmentPtr RelationIndex::write_file(const SegmentPtr& s) {
 
 uint64_t RelationIndex::tail_bytes() const {
   uint64_t n = 0;
-  const auto list = segments();   // held: the loop would not
+  auto list = segments();
   for (const SegmentPtr& s : *list) n += s->path().empty() ? s->image_bytes() : 0;
   return n;
 }
@@ -457,7 +457,7 @@ void RelationIndex::drop_files() {
 
 RelationIndex::Stats RelationIndex::stats() const {
   Stats st;
-  const auto list = segments();   // held: the loop would not
+  auto list = segments();
   for (const SegmentPtr& s : *list) {
     st.docs += s->docs() - s->deleted();
     st.deleted += s->deleted();
@@ -469,7 +469,7 @@ RelationIndex::Stats RelationIndex::stats() const {
 
 std::string RelationIndex::check() const {
   std::unordered_set<uint64_t> seen;
-  const auto list = segments();   // held: the loop would not
+  auto list = segments();
   for (const SegmentPtr& s : *list) {
     for (uint32_t d = 0; d < s->docs(); ++d) {
       if (s->died(d) != kNeverDied) continue;

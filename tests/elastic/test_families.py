@@ -145,7 +145,7 @@ def cluster(es):
     es("DELETE", "/_cluster/voting_config_exclusions?wait_for_removal=false")
     expect(es("PUT", "/_internal/desired_nodes/h/1", {"nodes": [{"settings": {"node.name": "n"}, "processors": 1, "memory": "1b", "storage": "1b"}]})["replaced_existing_history_id"], False)
     expect(es("GET", "/_internal/desired_nodes/_latest")["version"], 1)
-    es("PUT", "/_internal/desired_nodes/h/0", {"nodes": [{"settings": {"node.name": "n"}}]}, 409)
+    es("PUT", "/_internal/desired_nodes/h/0", {"nodes": [{"settings": {"node.name": "n"}, "processors": 1, "memory": "1b", "storage": "1b"}]}, 409)
     es("DELETE", "/_internal/desired_nodes")
     es("GET", "/_internal/desired_nodes/_latest", status=404)
     es("PUT", "/one", {"settings": {"number_of_replicas": 0}})

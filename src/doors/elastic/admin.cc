@@ -111,8 +111,8 @@ Reply disk_usage(Call& c) {
   for (auto& t : c.resolve_param()) {
     uint64_t total = 0;
     json::object fields;
-    const auto segments = t.index->indexed->index.segments();   // held: the loop would not
-    for (auto& s : *segments) {
+    auto list = t.index->indexed->index.segments();
+    for (auto& s : *list) {
       total += s->image_bytes();
       for (auto& [name, f] : s->fields()) {
         int64_t norms = f.norms != 0 ? s->docs() : 0, columns = 0;
@@ -138,7 +138,33 @@ Reply put_desired(Call& c) {
   json::object body = c.body(true);
   auto* nodes = body.if_contains("nodes");
   if (nodes == nullptr || !nodes->is_array()) throw ElasticError(400, "x_content_parse_exception", "Required [nodes]");
-  if (nodes->get_array().empty()) invalid({"nodes must contain at least one node"});
+  if (nodes->get_array().empty()) invalid({"nodes must contain at least one master node"});
+  std::map<std::string, std::set<std::string>> seen;
+  for (auto& n : nodes->get_array()) {
+    if (!n.is_object()) throw ElasticError(400, "x_content_parse_exception", "[1:1] [desired_node] Expected START_OBJECT");
+    const json::object& node = n.get_object();
+    for (auto& [k, v] : node) if (k != "settings" && k != "processors" && k != "processors_range" && k != "memory" && k != "storage" && k != "node_version") throw ElasticError(400, "x_content_parse_exception", "[1:2] [desired_node] unknown field [" + std::string(k) + "]");
+    for (const char* needed : {"settings", "memory", "storage"}) if (!node.contains(needed)) throw ElasticError(400, "x_content_parse_exception", "Required [" + std::string(needed) + "]");
+    bool exact = node.contains("processors"), range = node.contains("processors_range");
+    if (exact == range) illegal("Either [processors] or [processors_range] must be specified");
+    auto positive = [&](const json::value& v) {
+      if (!v.is_number() || v.to_number<double>() <= 0) illegal("processors must be a positive number; provided [" + json_text(v) + "]");
+    };
+    if (exact) positive(node.at("processors"));
+    if (range) {
+      const json::object& r = node.at("processors_range").as_object();
+      if (!r.contains("min")) throw ElasticError(400, "x_content_parse_exception", "Required [min]");
+      positive(r.at("min"));
+      if (r.contains("max") && r.at("max").to_number<double>() < r.at("min").to_number<double>()) illegal("min processors must be less than or equal to max processors and it was: min: " + json_text(r.at("min")) + " max: " + json_text(r.at("max")));
+    }
+    json::object flat;
+    if (node.at("settings").is_object()) flatten(node.at("settings").get_object(), "", flat);
+    std::string id = text_or(flat, "node.external_id"), name = text_or(flat, "node.name");
+    if (id.empty() && name.empty()) illegal("[node.name] or [node.external_id] is missing or empty");
+    for (auto& [key, value] : {std::pair<std::string, std::string>{"node.external_id", id}, {"node.name", name}}) {
+      if (!value.empty() && !seen[key].insert(value).second) illegal("Some nodes contain the same setting value [" + value + "] for [" + key + "]");
+    }
+  }
   bool dry = c.flag("dry_run", false);
   auto old = c.engine().get_thing("desired_nodes", "latest");
   json::object next{{"history_id", history}, {"version", version}, {"nodes", *nodes}};

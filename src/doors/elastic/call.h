@@ -88,6 +88,7 @@ struct Route {
 std::vector<Route> document_routes();
 std::vector<Route> search_routes();
 std::vector<Route> index_routes();
+std::vector<Route> template_routes();
 std::vector<Route> analyze_routes();
 std::vector<Route> cluster_routes();
 std::vector<Route> cat_routes();

@@ -349,8 +349,8 @@ Reply cat_segments(Call& c) {
   t.columns = {{"index", "i,idx", true, false}, {"shard", "s,sh", true, false}, {"prirep", "p,pr,primaryOrReplica", true, false}, {"ip", "ip", true, false}, {"id", "id", false, false}, {"segment", "seg", true, false}, {"generation", "g,gen", true, true}, {"docs.count", "dc,docsCount", true, true}, {"docs.deleted", "dd,docsDeleted", true, true}, {"size", "si", true, true}, {"size.memory", "sm,sizeMemory", true, true}, {"committed", "ic,isCommitted", true, false}, {"searchable", "is,isSearchable", true, false}, {"version", "v,ver", true, false}, {"compound", "ico,isCompound", true, false}};
   for (auto& target : c.resolve(c.part("index"), true, false, false)) {
     int k = 0;
-    const auto segments = target.index->indexed->index.segments();   // held: the loop would not
-    for (auto& s : *segments) {
+    auto list = target.index->indexed->index.segments();
+    for (auto& s : *list) {
       t.rows.push_back({target.index->name, "0", "p", "127.0.0.1", c.engine().node_id(), "_" + std::to_string(k), std::to_string(k), std::to_string(s->docs() - s->deleted()), std::to_string(s->deleted()), bytes_text(c, s->image_bytes()), "0", "true", "true", "9.12.2", "true"});
       ++k;
     }

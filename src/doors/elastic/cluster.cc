@@ -295,10 +295,53 @@ Reply xpack(Call&) {
   return Reply(json::object{{"build", json::object{{"hash", "7afee58"}, {"date", "2025-07-23T22:05:31Z"}}}, {"license", json::object{{"uid", "stele"}, {"type", "basic"}, {"mode", "basic"}, {"status", "active"}}}, {"features", json::object{{"security", off}, {"ml", off}, {"sql", off}}}, {"tagline", "You know, for X"}});
 }
 Reply empty_object(Call&) { return Reply(json::object{}); }
-Reply allocation_explain(Call&) {
-  throw ElasticError(400, "illegal_argument_exception", "No shard was specified in the request which means the response should explain a randomly-chosen unassigned shard, but there are no unassigned shards in this cluster. To explain the allocation of an assigned shard you must specify the target shard in the request. See https://www.elastic.co/guide/en/elasticsearch/reference/8.19/cluster-allocation-explain.html for more information.");
+Reply allocation_explain(Call& c) {
+  json::object body = c.body();
+  IndexPtr x;
+  bool primary = flag_or(body, "primary", false);
+  int64_t shard = body.contains("shard") ? std::atoll(text_or(body, "shard").c_str()) : 0;
+  if (body.empty()) {
+    for (auto& i : c.engine().all()) if (!x && counts(*i).replicas > 0) x = i;
+    if (!x) {
+      throw ElasticError(400, "illegal_argument_exception", "No shard was specified in the request which means the response should explain a randomly-chosen unassigned shard, but there are no unassigned shards in this cluster. To explain the allocation of an assigned shard you must specify the target shard in the request. See https://www.elastic.co/guide/en/elasticsearch/reference/8.19/cluster-allocation-explain.html for more information.");
+    }
+  } else {
+    for (const char* needed : {"index", "shard", "primary"}) if (!body.contains(needed)) illegal(std::string(needed == std::string_view("index") ? "index" : needed == std::string_view("shard") ? "shard" : "primary") + " must be specified");
+    x = c.engine().find(text_or(body, "index"));
+    if (!x) throw index_missing(text_or(body, "index"));
+    if (shard < 0 || shard >= counts(*x).primaries || (!primary && counts(*x).replicas == 0)) illegal("No such shard: " + std::to_string(shard));
+  }
+  json::object out{{"index", x->name}, {"shard", shard}, {"primary", primary}};
+  if (primary) {
+    json::object node{{"id", c.engine().node_id()}, {"name", c.door.node_name}, {"transport_address", c.door.address}, {"roles", json::array{"data", "ingest", "master"}}, {"attributes", json::object()}, {"weight_ranking", 1}};
+    out["current_state"] = "started";
+    out["current_node"] = node;
+    out["can_remain_on_current_node"] = "yes";
+    out["can_rebalance_cluster"] = "no";
+    out["can_rebalance_to_other_node"] = "no";
+    out["rebalance_explanation"] = "Elasticsearch cannot rebalance this shard to another node since there is no node to which allocation is permitted";
+    return Reply(out);
+  }
+  if (body.empty()) out["note"] = "No shard was specified in the explain API request, so this response explains a randomly chosen unassigned shard.";
+  out["current_state"] = "unassigned";
+  out["unassigned_info"] = json::object{{"reason", "INDEX_CREATED"}, {"at", segments::default_date_format().format(x->created_ms)}, {"last_allocation_status", "no_attempt"}};
+  out["can_allocate"] = "no";
+  out["allocate_explanation"] = "Elasticsearch isn't allowed to allocate this shard to any of the nodes in the cluster.";
+  out["node_allocation_decisions"] = json::array{json::object{{"node_id", c.engine().node_id()}, {"node_name", c.door.node_name}, {"transport_address", c.door.address}, {"node_decision", "no"},
+    {"deciders", json::array{json::object{{"decider", "same_shard"}, {"decision", "NO"}, {"explanation", "a copy of this shard is already allocated to this node"}}}}}};
+  return Reply(out);
 }
-Reply reroute(Call&) { return Reply(json::object{{"acknowledged", true}}); }
+Reply reroute(Call& c) {
+  json::object body = c.body(), out{{"acknowledged", true}};
+  auto* commands = body.if_contains("commands");
+  if (commands != nullptr && commands->is_array() && !commands->get_array().empty()) illegal("a single node has nowhere to move shards to: reroute commands are not supported by this server");
+  if (std::string metric = c.param("metric", "none"); metric != "none") {
+    c.path["metric"] = metric;
+    out["state"] = cluster_state(c).body;
+  }
+  if (c.flag("explain", false)) out["explanations"] = json::array();
+  return Reply(out);
+}
 
 constexpr const char* kCluster = "level,local,master_timeout,timeout,wait_for_active_shards,wait_for_events,wait_for_no_relocating_shards,wait_for_no_initializing_shards,wait_for_nodes,wait_for_status,expand_wildcards,flat_settings,include_defaults,allow_no_indices,ignore_unavailable,wait_for_metadata_version,wait_for_timeout,include_remotes,node_id,group_by,nodes,actions,detailed,parent_task_id,wait_for_completion,completion_fields,fielddata_fields,fields,groups,types,include_segment_file_sizes,include_unloaded_segments,interval,snapshots,threads,ignore_idle_threads,type,sort,categories,accept_enterprise,dry_run,explain,metric,retry_failed,include_yes_decisions,include_disk_info,if_version,summary";
 

@@ -192,7 +192,7 @@ ElasticDoor::ElasticDoor(sql::Database& database, const Options& options) : impl
   impl_->door.node_name = options.node_name;
   impl_->door.started_ms = impl_->engine->now_ms();
   if (auto kept = impl_->engine->get_thing("cluster_settings", "persistent")) impl_->door.persistent_settings = *kept;
-  for (auto&& list : {document_routes(), search_routes(), index_routes(), analyze_routes(), cluster_routes(), cat_routes(), termvector_routes(), resize_routes(), ingest_routes(), script_routes(), snapshot_routes(), admin_routes(), data_stream_routes(), search_template_routes(), stream_option_routes()}) impl_->add(list);
+  for (auto&& list : {document_routes(), search_routes(), index_routes(), template_routes(), analyze_routes(), cluster_routes(), cat_routes(), termvector_routes(), resize_routes(), ingest_routes(), script_routes(), snapshot_routes(), admin_routes(), data_stream_routes(), search_template_routes(), stream_option_routes()}) impl_->add(list);
   HttpServer::Options h;
   h.address = options.address;
   h.port = options.port;

@@ -21,6 +21,14 @@ void check_index_setting(const std::string& key) {
   illegal("unknown setting [" + key + "] please check that any required plugins are installed, or check the breaking changes documentation for removed settings");
 }
 
+void check_settings(const json::object& holder) {
+  auto* s = holder.if_contains("settings");
+  if (s == nullptr || !s->is_object()) return;
+  json::object flat;
+  flatten(s->get_object(), "", flat);
+  for (auto& [k, v] : flat) check_index_setting(std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k));
+}
+
 namespace {
 std::atomic<bool> expensive_allowed{true};
 }

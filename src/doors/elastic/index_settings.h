@@ -8,6 +8,8 @@ namespace stele::elastic {
 
 // Throws illegal_argument for a setting no index knows. key: "index.number_of_replicas".
 void check_index_setting(const std::string& key);
+// All below "settings" of a create body or a template.
+void check_settings(const boost::json::object& holder);
 
 // search.allow_expensive_queries
 bool expensive_queries_allowed();

@@ -10,15 +10,6 @@ namespace {
 
 Reply ack() { return Reply(json::object{{"acknowledged", true}}); }
 
-// The settings in a body or template, by their full names.
-void check_settings(const json::object& holder) {
-  auto* s = holder.if_contains("settings");
-  if (s == nullptr || !s->is_object()) return;
-  json::object flat;
-  flatten(s->get_object(), "", flat);
-  for (auto& [k, v] : flat) check_index_setting(std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k));
-}
-
 Reply create_index(Call& c) {
   std::string name = c.part("index");
   json::object body = c.body();
@@ -331,6 +322,16 @@ void check_alias_name(Call& c, const std::string& alias) {
 using Changes = std::vector<std::pair<IndexPtr, std::function<void(json::object&)>>>;
 void set_alias(Changes& changes, const IndexPtr& x, const std::string& alias, const json::object& d) {
   check_blocks(*x, kChangingMetadata);
+  if (auto* f = d.if_contains("filter"); f != nullptr && !f->is_null()) {
+    auto mapping = x->mapping();
+    segments::DslContext ctx;
+    ctx.mapping = mapping.get();
+    try {
+      segments::parse_query(*f, ctx);
+    } catch (const Error& e) {
+      throw ElasticError(400, "illegal_argument_exception", "failed to parse filter for alias [" + alias + "]", json::object{{"caused_by", cause_of(e)}});
+    }
+  }
   json::object def;
   for (const char* k : {"filter", "index_routing", "search_routing", "is_write_index", "is_hidden", "routing"}) {
     if (auto* v = d.if_contains(k); v != nullptr && !v->is_null()) def[k] = *v;
@@ -481,168 +482,6 @@ Reply get_alias(Call& c) {
   return Reply(out);
 }
 
-// --- Templates
-
-Reply put_named(Call& c, const char* kind) {
-  std::string name = c.part("name");
-  json::object body = c.body(true);
-  if (c.flag("create", false) && c.engine().get_thing(kind, name)) {
-    std::string k = kind;
-    illegal(k == "index_template" ? "index template [" + name + "] already exists" : k == "component_template" ? "component template [" + name + "] already exists" : "index_template [" + name + "] already exists");
-  }
-  std::string k = kind;
-  static const std::map<std::string, std::set<std::string_view>> kMembers = {
-      {"index_template", {"index_patterns", "template", "priority", "composed_of", "version", "_meta", "data_stream", "allow_auto_create", "ignore_missing_component_templates", "deprecated"}},
-      {"component_template", {"template", "version", "_meta", "allow_auto_create", "deprecated"}}};
-  if (auto m = kMembers.find(k); m != kMembers.end()) {
-    for (auto& [key, v] : body) if (m->second.count(key) == 0) throw ElasticError(400, "x_content_parse_exception", "[1:2] [" + k + "] unknown field [" + std::string(key) + "]");
-    if (auto* t = body.if_contains("template"); t != nullptr && t->is_object()) {
-      for (auto& [key, v] : t->get_object()) if (key != "settings" && key != "mappings" && key != "aliases" && key != "lifecycle" && key != "data_stream_options") throw ElasticError(400, "x_content_parse_exception", "[1:2] [template] unknown field [" + std::string(key) + "]");
-      check_settings(t->get_object());
-    }
-  } else {
-    check_settings(body);
-  }
-  if (k == "index_template" || k == "template") {
-    if (!body.contains("index_patterns")) {
-      if (k == "template") invalid({"index patterns are missing"});
-      throw ElasticError(400, "x_content_parse_exception", "Required [index_patterns]");
-    }
-  }
-  if (k == "component_template" && !body.contains("template")) throw ElasticError(400, "x_content_parse_exception", "Required [template]");
-  if (k == "index_template") {
-    if (auto* comp = body.if_contains("composed_of"); comp != nullptr && comp->is_array()) {
-      std::string missing;
-      json::array ignored = body.contains("ignore_missing_component_templates") ? body.at("ignore_missing_component_templates").as_array() : json::array();
-      for (auto& n : comp->get_array()) {
-        bool ok = c.engine().get_thing("component_template", json_text(n)).has_value();
-        for (auto& i : ignored) ok |= json_text(i) == json_text(n);
-        if (!ok) missing += (missing.empty() ? "" : ", ") + json_text(n);
-      }
-      if (!missing.empty()) throw ElasticError(400, "invalid_index_template_exception", "index_template [" + name + "] invalid, cause [index template [" + name + "] specifies component templates [" + missing + "] that do not exist]");
-    }
-    for (auto& [other, t] : c.engine().things("index_template")) {
-      if (other == name) continue;
-      auto list = [](const json::object& o) {
-        std::vector<std::string> out;
-        auto& v = o.at("index_patterns");
-        if (v.is_array()) for (auto& e : v.get_array()) out.push_back(json_text(e));
-        else out.push_back(json_text(v));
-        return out;
-      };
-      if (text_or(t, "priority", "0") != text_or(body, "priority", "0")) continue;
-      for (auto& a : list(t)) for (auto& b : list(body)) {
-        if (glob(a, b) || glob(b, a)) {
-          illegal("index template [" + name + "] has index patterns [" + b + "] matching patterns from existing templates [" + other + "] with patterns (" + other + " => [" + a + "]) that have the same priority [" + text_or(body, "priority", "0") + "], multiple index templates may not match during index creation, please use a different priority");
-        }
-      }
-    }
-  }
-  // Settings inside are kept as {"index": {...}} strings.
-  auto normalise = [](json::object& holder) {
-    auto* s = holder.if_contains("settings");
-    if (s == nullptr || !s->is_object()) return;
-    json::object flat, named;
-    flatten(s->get_object(), "", flat);
-    for (auto& [key, v] : flat) named[std::string(key).starts_with("index.") ? std::string(key) : "index." + std::string(key)] = v.is_array() || v.is_null() ? v : json::value(json_text(v));
-    holder["settings"] = nest(named);
-  };
-  if (k == "template") normalise(body);
-  else if (auto* t = body.if_contains("template"); t != nullptr && t->is_object()) normalise(t->get_object());
-  if (auto* p = body.if_contains("index_patterns"); p != nullptr && p->is_string()) body["index_patterns"] = json::array{*p};
-  if (k == "index_template" && !body.contains("composed_of")) body["composed_of"] = json::array();
-  c.engine().put_thing(kind, name, body);
-  return ack();
-}
-json::object flat_settings(json::object body, bool flat, bool legacy) {
-  auto one = [&](json::object& o) {
-    if (!flat) return;
-    if (auto* s = o.if_contains("settings"); s != nullptr && s->is_object()) {
-      json::object f;
-      flatten(s->get_object(), "", f);
-      o["settings"] = f;
-    }
-  };
-  if (legacy) one(body);
-  else if (auto* t = body.if_contains("template"); t != nullptr && t->is_object()) one(t->get_object());
-  return body;
-}
-Reply get_named(Call& c, const char* kind) {
-  std::string want = c.part("name");
-  std::vector<std::string> names = split(want, ',');
-  json::array list;
-  json::object legacy;
-  std::string k = kind;
-  for (auto& [n, body] : c.engine().things(kind)) {
-    bool take = names.empty();
-    for (auto& p : names) take |= glob(p, n);
-    if (!take) continue;
-    json::object b = flat_settings(body, c.flag("flat_settings", false), k == "template");
-    if (k == "template") {
-      json::object full{{"order", b.contains("order") ? b.at("order") : json::value(0)}};
-      if (b.contains("version")) full["version"] = b.at("version");
-      full["index_patterns"] = b.at("index_patterns");
-      for (const char* part : {"settings", "mappings", "aliases"}) full[part] = b.contains(part) ? b.at(part) : json::value(json::object());
-      legacy[n] = full;
-    } else {
-      list.push_back(json::object{{"name", n}, {kind, b}});
-    }
-  }
-  bool plain = !want.empty() && want.find('*') == std::string::npos;
-  bool empty = k == "template" ? legacy.empty() : list.empty();
-  if (c.request.method == "HEAD") {
-    Reply r;
-    r.empty = true;
-    r.status = empty ? 404 : 200;
-    return r;
-  }
-  if (plain && empty) {
-    if (k == "template") return Reply(json::object(), 404);
-    throw ElasticError(404, "resource_not_found_exception", std::string(k == "index_template" ? "index" : "component") + " template matching [" + want + "] not found");
-  }
-  if (k == "template") return Reply(legacy);
-  return Reply(json::object{{k + "s", list}});
-}
-Reply delete_named(Call& c, const char* kind) {
-  std::string k = kind;
-  bool any = false;
-  for (auto& name : split(c.part("name"), ',')) {
-    std::vector<std::string> gone;
-    for (auto& [n, b] : c.engine().things(kind)) if (glob(name, n)) gone.push_back(n);
-    if (k == "component_template") {
-      for (auto& n : gone) {
-        std::string users;
-        for (auto& [other, t] : c.engine().things("index_template")) {
-          auto* parts = t.if_contains("composed_of");
-          if (parts != nullptr && parts->is_array()) for (auto& e : parts->get_array()) if (json_text(e) == n) users += (users.empty() ? "" : ", ") + other;
-        }
-        if (!users.empty()) illegal("component templates [" + n + "] cannot be removed as they are still in use by index templates [" + users + "]");
-      }
-    }
-    for (auto& n : gone) any |= c.engine().drop_thing(kind, n);
-    if (gone.empty() && name.find('*') == std::string::npos) {
-      throw ElasticError(404, k == "template" ? "index_template_missing_exception" : "resource_not_found_exception", k == "template" ? "index_template [" + name + "] missing" : (k == "index_template" ? "index_template [" : "component_template [") + name + "] missing");
-    }
-  }
-  (void)any;
-  return ack();
-}
-Reply put_index_template(Call& c) { return put_named(c, "index_template"); }
-Reply get_index_template(Call& c) { return get_named(c, "index_template"); }
-Reply delete_index_template(Call& c) { return delete_named(c, "index_template"); }
-Reply put_component(Call& c) { return put_named(c, "component_template"); }
-Reply get_component(Call& c) { return get_named(c, "component_template"); }
-Reply delete_component(Call& c) { return delete_named(c, "component_template"); }
-Reply put_template(Call& c) { return put_named(c, "template"); }
-Reply get_template(Call& c) { return get_named(c, "template"); }
-Reply delete_template(Call& c) { return delete_named(c, "template"); }
-
-Reply simulate_index(Call& c) {
-  json::object b = compose_create_body(c.engine(), c.part("name"), {});
-  for (const char* k : {"settings", "mappings", "aliases"}) if (!b.contains(k)) b[k] = json::object();
-  return Reply(json::object{{"template", b}, {"overlapping", json::array()}});
-}
-
 // --- Maintenance
 
 Reply broadcast(Call& c) {
@@ -666,6 +505,12 @@ Reply forcemerge(Call& c) {
   for (auto& t : c.resolve_param()) {
     t.index->indexed->index.merge_all();
     note_activity(t.index->oid, [](Activity& a) { ++a.merges; });
+  }
+  if (!c.flag("wait_for_completion", true)) {
+    int64_t now = c.engine().now_ms();
+    std::string task = c.engine().node_id() + ":" + std::to_string(now);
+    c.engine().put_thing("task", task, json::object{{"completed", true}, {"task", json::object{{"node", c.engine().node_id()}, {"id", now}, {"type", "transport"}, {"action", "indices:admin/forcemerge"}, {"description", "Force-merge indices [" + c.part("index") + "], maxSegments[" + c.param("max_num_segments", "-1") + "]"}, {"start_time_in_millis", now}, {"running_time_in_nanos", 0}, {"cancellable", false}, {"headers", json::object()}}}, {"response", broadcast(c).body}});
+    return Reply(json::object{{"task", task}});
   }
   return broadcast(c);
 }
@@ -762,8 +607,8 @@ Reply segments_api(Call& c) {
   for (auto& t : c.resolve_param()) {
     json::object list;
     int k = 0;
-    const auto segments = t.index->indexed->index.segments();   // held: the loop would not
-    for (auto& s : *segments) {
+    auto parts = t.index->indexed->index.segments();
+    for (auto& s : *parts) {
       list["_" + std::to_string(k++)] = json::object{{"generation", k - 1}, {"num_docs", s->docs() - s->deleted()}, {"deleted_docs", s->deleted()}, {"size_in_bytes", s->image_bytes()}, {"memory_in_bytes", 0}, {"committed", true}, {"search", true}, {"version", "9.11.1"}, {"compound", true}, {"attributes", json::object()}};
     }
     json::object shard{{"routing", json::object{{"state", "STARTED"}, {"primary", true}, {"node", c.engine().node_id()}}}, {"num_committed_segments", k}, {"num_search_segments", k}, {"segments", list}};
@@ -953,19 +798,6 @@ std::vector<Route> index_routes() {
       {"PUT", "/_alias", put_alias, kIndices},
       {"DELETE", "/{index}/_alias/{name}", delete_alias, kIndices},
       {"DELETE", "/{index}/_aliases/{name}", delete_alias, kIndices},
-      {"PUT,POST", "/_index_template/{name}", put_index_template, kIndices},
-      {"GET,HEAD", "/_index_template/{name}", get_index_template, kIndices},
-      {"GET", "/_index_template", get_index_template, kIndices},
-      {"DELETE", "/_index_template/{name}", delete_index_template, kIndices},
-      {"POST", "/_index_template/_simulate_index/{name}", simulate_index, kIndices},
-      {"PUT,POST", "/_component_template/{name}", put_component, kIndices},
-      {"GET,HEAD", "/_component_template/{name}", get_component, kIndices},
-      {"GET", "/_component_template", get_component, kIndices},
-      {"DELETE", "/_component_template/{name}", delete_component, kIndices},
-      {"PUT,POST", "/_template/{name}", put_template, kIndices},
-      {"GET,HEAD", "/_template/{name}", get_template, kIndices},
-      {"GET", "/_template", get_template, kIndices},
-      {"DELETE", "/_template/{name}", delete_template, kIndices},
       {"GET,POST", "/_refresh", broadcast, kAdmin},
       {"GET,POST", "/{index}/_refresh", broadcast, kAdmin},
       {"GET,POST", "/_flush", broadcast, kAdmin},

@@ -145,6 +145,72 @@ Reply simulate_template(Call& c) {
   return Reply(json::object{{"template", out}, {"overlapping", overlapping}});
 }
 
+// What a new index of that name would get; a template in the body counts as one more.
+Reply simulate_index(Call& c) {
+  json::object body = c.body();
+  std::string name = c.part("name"), winner;
+  auto patterns_of = [](const json::object& t) {
+    std::vector<std::string> out;
+    if (auto* p = t.if_contains("index_patterns"); p != nullptr && p->is_array()) for (auto& e : p->get_array()) out.push_back(json_text(e));
+    else if (p != nullptr) out.push_back(json_text(*p));
+    return out;
+  };
+  json::object out, chosen;
+  if (auto found = index_template_of(c.engine(), name)) {
+    winner = found->first;
+    chosen = found->second;
+  }
+  bool given = !body.empty();
+  if (given) {
+    winner.clear();
+    chosen = body;
+    bool fits = false;
+    for (auto& p : patterns_of(body)) fits |= glob(p, name);
+    if (!fits) illegal("unable to simulate template: its index patterns do not match [" + name + "]");
+  }
+  if (chosen.empty()) {
+    json::object b = compose_create_body(c.engine(), name, {});
+    for (const char* k : {"settings", "mappings", "aliases"}) if (!b.contains(k)) b[k] = json::object();
+    return Reply(json::object{{"template", b}, {"overlapping", json::array()}});
+  }
+  auto apply = [&](const json::object& part) {
+    for (const char* key : {"settings", "mappings", "aliases"}) {
+      auto* v = part.if_contains(key);
+      if (v == nullptr || !v->is_object()) continue;
+      json::object incoming = v->get_object();
+      if (std::string_view(key) == "settings") {
+        json::object flat, named;
+        flatten(incoming, "", flat);
+        for (auto& [k, x] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = x.is_array() || x.is_null() ? x : json::value(json_text(x));
+        incoming = nest(named);
+      }
+      if (!out.contains(key)) out[key] = json::object();
+      merge_into(out[key].get_object(), incoming);
+    }
+  };
+  if (auto* l = chosen.if_contains("composed_of"); l != nullptr && l->is_array()) {
+    for (auto& n : l->get_array()) {
+      auto part = c.engine().get_thing("component_template", json_text(n));
+      if (part && part->contains("template")) apply(part->at("template").as_object());
+    }
+  }
+  if (auto* own = chosen.if_contains("template"); own != nullptr && own->is_object()) apply(own->get_object());
+  for (const char* k : {"settings", "mappings", "aliases"}) if (!out.contains(k)) out[k] = json::object();
+  json::array overlapping;
+  for (const char* kind : {"index_template", "template"}) {
+    for (auto& [n, other] : c.engine().things(kind)) {
+      if (std::string_view(kind) == "index_template" && n == winner) continue;
+      bool fits = false;
+      for (auto& p : patterns_of(other)) {
+        fits |= glob(p, name);
+        for (auto& mine : patterns_of(chosen)) fits |= glob(p, mine) || glob(mine, p);
+      }
+      if (fits) overlapping.push_back(json::object{{"name", n}, {"index_patterns", other.at("index_patterns")}});
+    }
+  }
+  return Reply(json::object{{"template", out}, {"overlapping", overlapping}});
+}
+
 constexpr const char* kParams = "timeout,master_timeout,wait_for_active_shards,create,cause,include_defaults";
 
 }  // namespace
@@ -154,6 +220,7 @@ std::vector<Route> resize_routes() {
       {"PUT,POST", "/{index}/_shrink/{target}", shrink, kParams},
       {"PUT,POST", "/{index}/_split/{target}", split_index, kParams},
       {"PUT,POST", "/{index}/_clone/{target}", clone, kParams},
+      {"POST", "/_index_template/_simulate_index/{name}", simulate_index, kParams},
       {"POST", "/_index_template/_simulate", simulate_template, kParams},
       {"POST", "/_index_template/_simulate/{name}", simulate_template, kParams},
   };

@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/error.h"
+#include "segments/mapping/mapping_parts.h"
 #include "segments/dsl/dsl.h"
 #include "segments/text/utf8.h"
 
@@ -10,10 +11,6 @@ namespace stele::segments {
 
 namespace {
 constexpr size_t kMaxFields = 1000;
-constexpr int kMaxDepth = 20;
-
-[[noreturn]] void mapper_error(std::string m) { throw Error(ErrorCode::kDocumentMapperParsing, std::move(m)); }
-[[noreturn]] void illegal(std::string m) { throw Error(ErrorCode::kInvalidParameterValue, std::move(m)); }
 
 const std::map<std::string, FieldType, std::less<>>& type_names() {
   static const std::map<std::string, FieldType, std::less<>> kTypes = {
@@ -35,11 +32,6 @@ const std::map<std::string, FieldType, std::less<>>& type_names() {
   return kTypes;
 }
 
-bool flag(const json::object& o, std::string_view key, bool fallback) {
-  auto* v = o.if_contains(key);
-  return v == nullptr ? fallback : json_text(*v) == "true";
-}
-bool glob(std::string_view pattern, std::string_view s) { return wildcard_match(pattern, s, false); }
 
 void merge_objects(json::object& into, const json::object& from, const std::string& path, bool properties);
 
@@ -53,21 +45,21 @@ void merge_field(json::object& into, const json::object& from, const std::string
   if (a != b) {
     auto composite = [](const std::string& t) { return t == "object" || t == "nested"; };
     if (composite(a) && !composite(b)) {
-      illegal("can't merge a non object mapping [" + path + "] with an object mapping");
+      illegal_mapping("can't merge a non object mapping [" + path + "] with an object mapping");
     }
     if (!composite(a) && composite(b)) {
-      if (a == "flattened") illegal("can't merge a non object mapping [" + path + "] with an object mapping");
-      illegal("can't merge a non object mapping [" + path + "] with an object mapping");
+      if (a == "flattened") illegal_mapping("can't merge a non object mapping [" + path + "] with an object mapping");
+      illegal_mapping("can't merge a non object mapping [" + path + "] with an object mapping");
     }
     if (composite(a) && composite(b)) {
       if (!from.contains("type") && from.contains("properties")) {
         // Properties of a nested field given without its type.
       } else {
-        illegal("can't merge a " + std::string(a == "nested" ? "nested" : "non-nested") + " mapping [" + path + "] with a " +
+        illegal_mapping("can't merge a " + std::string(a == "nested" ? "nested" : "non-nested") + " mapping [" + path + "] with a " +
                 std::string(b == "nested" ? "nested" : "non-nested") + " mapping");
       }
     } else {
-      illegal("mapper [" + path + "] cannot be changed from type [" + a + "] to [" + b + "]");
+      illegal_mapping("mapper [" + path + "] cannot be changed from type [" + a + "] to [" + b + "]");
     }
   }
   for (const char* fixed : {"analyzer", "normalizer", "doc_values", "index", "store", "format", "similarity", "index_options", "scaling_factor", "dims"}) {
@@ -79,7 +71,7 @@ void merge_field(json::object& into, const json::object& from, const std::string
       return s.empty() || (f == "analyzer" && s == "default") || ((f == "doc_values" || f == "index") && s == "true") || (f == "store" && s == "false");
     };
     if (sx != sy && !(is_default(sx) && is_default(sy)) && !(std::string_view(fixed) == "analyzer" && y == nullptr && false)) {
-      illegal("Mapper for [" + path + "] conflicts with existing mapper:\n\tCannot update parameter [" + fixed + "] from [" +
+      illegal_mapping("Mapper for [" + path + "] conflicts with existing mapper:\n\tCannot update parameter [" + fixed + "] from [" +
               (sx.empty() ? (std::string_view(fixed) == "analyzer" ? "default" : std::string_view(fixed) == "store" ? "false" : std::string_view(fixed) == "normalizer" ? "null" : "true") : sx) +
               "] to [" + (sy.empty() ? (std::string_view(fixed) == "analyzer" ? "default" : std::string_view(fixed) == "store" ? "false" : std::string_view(fixed) == "normalizer" ? "null" : "true") : sy) + "]");
     }
@@ -106,7 +98,7 @@ void merge_objects(json::object& into, const json::object& from, const std::stri
 
 // "a.b": {..} becomes "a": {"properties": {"b": {..}}}.
 json::object expand_dots(const json::object& properties, int depth) {
-  if (depth > kMaxDepth) illegal("Limit of mapping depth [20] has been exceeded");
+  if (depth > kMaxMappingDepth) illegal_mapping("Limit of mapping depth [20] has been exceeded");
   json::object out;
   for (auto& [key, value] : properties) {
     std::string name(key);
@@ -151,7 +143,7 @@ const json::object& Mapping::json() const { return data_->root; }
 
 // One target is shown as a list, too.
 static void list_copy_to(json::object& properties, int depth) {
-  if (depth > kMaxDepth) return;
+  if (depth > kMaxMappingDepth) return;
   for (auto& e : properties) {
     if (!e.value().is_object()) continue;
     json::object& d = e.value().get_object();
@@ -176,7 +168,7 @@ MappingPtr Mapping::parse(const json::object& mappings, std::shared_ptr<const An
   }
   if (auto* p = data->root.if_contains("properties"); p != nullptr) {
     if (!p->is_object()) mapper_error("Expected map for property [properties] but got a class java.lang.String");
-    *p = expand_dots(json::object(p->as_object()), 0);
+    if (!flat_objects(data->root)) *p = expand_dots(json::object(p->as_object()), 0);
     list_copy_to(p->as_object(), 0);
   }
   if (auto* r = data->root.if_contains("runtime")) {
@@ -211,12 +203,12 @@ MappingPtr Mapping::parse(const json::object& mappings, std::shared_ptr<const An
       mapper_error("Invalid [path] value [" + f.alias_path + "] for field alias [" + path + "]: an alias must refer to an existing field in the mappings.");
     }
   }
-  if (m->total_fields() > kMaxFields) illegal("Limit of total fields [1000] has been exceeded");
+  if (m->total_fields() > kMaxFields) illegal_mapping("Limit of total fields [1000] has been exceeded");
   return m;
 }
 
 void Mapping::compile(const json::object& properties, const std::string& prefix, int depth) {
-  if (depth > kMaxDepth) illegal("Limit of mapping depth [20] has been exceeded");
+  if (depth > kMaxMappingDepth) illegal_mapping("Limit of mapping depth [20] has been exceeded");
   for (auto& [key, value] : properties) {
     std::string path = prefix + std::string(key);
     const json::object& d = value.as_object();
@@ -364,7 +356,7 @@ void Mapping::compile_field(const std::string& path, const json::object& d, cons
 MappingPtr Mapping::merge(const json::object& update) const {
   json::object root = data_->root;
   json::object u = update;
-  if (auto* p = u.if_contains("properties"); p != nullptr && p->is_object()) *p = expand_dots(json::object(p->as_object()), 0);
+  if (auto* p = u.if_contains("properties"); p != nullptr && p->is_object() && !flat_objects(root)) *p = expand_dots(json::object(p->as_object()), 0);
   if (auto* r = u.if_contains("runtime"); r != nullptr && r->is_object() && root.contains("runtime") && root.at("runtime").is_object()) {
     json::object all = root.at("runtime").as_object();
     for (auto& [k, v] : r->as_object()) all[k] = v;
@@ -424,249 +416,6 @@ size_t Mapping::total_fields() const {
 bool Mapping::routing_required() const {
   auto* r = data_->root.if_contains("_routing");
   return r != nullptr && r->is_object() && flag(r->as_object(), "required", false);
-}
-
-namespace {
-
-// How a dynamic field is mapped; null: not at all.
-class Discovery {
- public:
-  Discovery(const Mapping& m, const json::object& root) : mapping_(m), root_(root) {}
-  json::object properties;  // what is new
-
-  void object(const json::object& o, const std::string& prefix, const std::string& dynamic, const json::object* node, int depth) {
-    if (depth > kMaxDepth) illegal("Limit of mapping depth [20] has been exceeded due to object field [" + prefix + "]");
-    for (auto& [key, value] : o) {
-      std::string name(key);
-      if (name.empty() || name.find_first_not_of(" .") == std::string::npos) {
-        mapper_error(name.empty() ? "field name cannot be an empty string" : "field name cannot contain only whitespace: [" + name + "]");
-      }
-      walk(prefix, name, value, dynamic, node, depth);
-    }
-  }
-
- private:
-  static const json::object* child(const json::object* node, std::string_view name) {
-    if (node == nullptr) return nullptr;
-    auto* p = node->if_contains("properties");
-    if (p == nullptr || !p->is_object()) return nullptr;
-    auto* c = p->as_object().if_contains(name);
-    return c != nullptr && c->is_object() ? &c->as_object() : nullptr;
-  }
-  void walk(const std::string& prefix, const std::string& name, const json::value& value, const std::string& dynamic,
-            const json::object* node, int depth) {
-    size_t dot = name.find('.');
-    if (dot != std::string::npos && dot > 0 && dot + 1 < name.size()) {
-      json::object inner;
-      inner[name.substr(dot + 1)] = value;
-      walk(prefix, name.substr(0, dot), inner, dynamic, node, depth);
-      return;
-    }
-    std::string path = prefix + name;
-    const json::object* mine = child(node, name);
-    if (mine != nullptr) {
-      auto* t = mine->if_contains("type");
-      std::string type = t == nullptr ? "object" : json_text(*t);
-      if (type != "object" && type != "nested") return;  // a concrete field takes it
-      if (!flag(*mine, "enabled", true)) return;
-      std::string inner = dynamic;
-      if (auto* d = mine->if_contains("dynamic")) inner = json_text(*d);
-      each(value, [&](const json::value& v) {
-        if (v.is_object()) object(v.as_object(), path + ".", inner, mine, depth + 1);
-      });
-      return;
-    }
-    if (fresh_.count(path) != 0) {  // found earlier in this document
-      each(value, [&](const json::value& v) {
-        if (v.is_object()) object(v.as_object(), path + ".", dynamic, nullptr, depth + 1);
-      });
-      if (fresh_.at(path)) return;
-      return;
-    }
-    if (value.is_null()) return;
-    if (value.is_array() && empty(value)) return;
-    if (dynamic == "strict") {
-      throw Error(ErrorCode::kStrictDynamicMapping, "mapping set to strict, dynamic introduction of [" + name + "] within [" +
-                                                        (prefix.empty() ? "_doc" : prefix.substr(0, prefix.size() - 1)) + "] is not allowed");
-    }
-    if (dynamic == "false" || dynamic == "runtime") return;
-    bool any_object = false;
-    const json::value* sample = nullptr;
-    each(value, [&](const json::value& v) {
-      if (v.is_object()) any_object = true;
-      else if (!v.is_null() && sample == nullptr) sample = &v;
-    });
-    if (any_object) {
-      json::object definition;
-      if (auto* t = match_template(path, name, "object", "")) definition = instantiate(*t, name, "object");
-      auto* t = definition.if_contains("type");
-      std::string type = t == nullptr ? "object" : json_text(*t);
-      fresh_[path] = false;
-      if (type != "object" && type != "nested") {
-        put(path, definition);
-        return;
-      }
-      if (!definition.contains("properties")) definition["properties"] = json::object();
-      put(path, definition);
-      each(value, [&](const json::value& v) {
-        if (v.is_object()) object(v.as_object(), path + ".", dynamic, nullptr, depth + 1);
-      });
-      return;
-    }
-    if (sample == nullptr) return;
-    put(path, infer(path, name, *sample, value));
-    fresh_[path] = true;
-  }
-  template <typename F>
-  static void each(const json::value& v, F&& f) {
-    if (v.is_array()) for (auto& e : v.as_array()) each(e, f);
-    else f(v);
-  }
-  static bool empty(const json::value& v) {
-    bool any = false;
-    each(v, [&](const json::value& e) { any |= !e.is_null(); });
-    return !any;
-  }
-  json::object infer(const std::string& path, const std::string& name, const json::value& v, const json::value& whole) {
-    std::string kind = v.is_bool() ? "boolean" : v.is_double() ? "double" : v.is_number() ? "long" : "string";
-    if (kind == "long" && whole.is_array()) {  // a later double widens it
-      each(whole, [&](const json::value& e) { if (e.is_double()) kind = "double"; });
-    }
-    std::string text = v.is_string() ? std::string(v.as_string()) : std::string();
-    std::string format;
-    if (kind == "string") {
-      if (flag(root_, "date_detection", true)) {
-        std::vector<std::string> formats = {"strict_date_optional_time", "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd"};
-        if (auto* d = root_.if_contains("dynamic_date_formats"); d != nullptr && d->is_array()) {
-          formats.clear();
-          for (auto& e : d->as_array()) formats.push_back(json_text(e));
-        }
-        bool has_digit_date = text.size() >= 8 && text.find_first_of("-/:.") != std::string::npos && std::isdigit(static_cast<unsigned char>(text[0])) != 0;
-        for (const std::string& f : formats) {
-          if (root_.contains("dynamic_date_formats") ? !DateFormat(f).parse(text, false, nullptr) : !has_digit_date || !DateFormat(f).parse(text, false, nullptr)) continue;
-          kind = "date";
-          format = f == "strict_date_optional_time" ? "" : f == "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd" ? "yyyy/MM/dd HH:mm:ss||yyyy/MM/dd||epoch_millis" : f;
-          break;
-        }
-      }
-      if (kind == "string" && flag(root_, "numeric_detection", false)) {
-        char* end;
-        std::strtoll(text.c_str(), &end, 10);
-        if (!text.empty() && *end == 0) kind = "long";
-        else {
-          std::strtod(text.c_str(), &end);
-          if (!text.empty() && *end == 0) kind = "double";
-        }
-      }
-    }
-    if (const json::object* t = match_template(path, name, kind, format)) return instantiate(*t, name, kind);
-    json::object d;
-    if (kind == "string") {
-      json::object keyword;
-      keyword["type"] = "keyword";
-      keyword["ignore_above"] = 256;
-      json::object fields;
-      fields["keyword"] = keyword;
-      d["type"] = "text";
-      d["fields"] = fields;
-    } else if (kind == "double") {
-      d["type"] = "float";
-    } else {
-      d["type"] = kind;
-      if (!format.empty()) d["format"] = format;
-    }
-    return d;
-  }
-  const json::object* match_template(const std::string& path, const std::string& name, const std::string& kind, const std::string&) {
-    auto* list = root_.if_contains("dynamic_templates");
-    if (list == nullptr || !list->is_array()) return nullptr;
-    for (auto& entry : list->as_array()) {
-      if (!entry.is_object()) continue;
-      for (auto& [tname, body] : entry.as_object()) {
-        if (!body.is_object()) continue;
-        const json::object& t = body.as_object();
-        bool regex = t.contains("match_pattern") && json_text(t.at("match_pattern")) == "regex";
-        auto any = [&](std::string_view key, const std::string& s) -> std::optional<bool> {
-          auto* v = t.if_contains(key);
-          if (v == nullptr) return std::nullopt;
-          auto one = [&](const json::value& p) {
-            if (!regex) return glob(json_text(p), s);
-            Query q;
-            return std::string(json_text(p)) == s || wildcard_match(json_text(p), s, false);
-          };
-          if (v->is_array()) {
-            for (auto& p : v->as_array()) if (one(p)) return true;
-            return false;
-          }
-          return one(*v);
-        };
-        if (auto m = any("match", name); m && !*m) continue;
-        if (auto m = any("unmatch", name); m && *m) continue;
-        if (auto m = any("path_match", path); m && !*m) continue;
-        if (auto m = any("path_unmatch", path); m && *m) continue;
-        if (auto m = any("match_mapping_type", kind); m && !*m) continue;
-        if (auto m = any("unmatch_mapping_type", kind); m && *m) continue;
-        auto* mapping = t.if_contains("mapping");
-        return mapping != nullptr && mapping->is_object() ? &mapping->as_object() : nullptr;
-      }
-    }
-    return nullptr;
-  }
-  static json::value substitute(const json::value& v, const std::string& name, const std::string& kind) {
-    if (v.is_string()) {
-      std::string s(v.as_string());
-      for (auto& [from, to] : {std::pair<std::string, std::string>{"{name}", name}, {"{dynamic_type}", kind == "string" ? "text" : kind == "double" ? "double" : kind}, {"{dynamicType}", kind}}) {
-        for (size_t i; (i = s.find(from)) != std::string::npos;) s.replace(i, from.size(), to);
-      }
-      return json::value(s);
-    }
-    if (v.is_object()) {
-      json::object o;
-      for (auto& [k, e] : v.as_object()) o[k] = substitute(e, name, kind);
-      return o;
-    }
-    return v;
-  }
-  static json::object instantiate(const json::object& t, const std::string& name, const std::string& kind) {
-    json::object o = substitute(t, name, kind).as_object();
-    if (!o.contains("type") && kind != "object") {
-      json::object typed;
-      typed["type"] = kind == "string" ? "text" : kind == "double" ? "float" : kind;
-      for (auto& [k, v] : o) typed[k] = v;
-      return typed;
-    }
-    return o;
-  }
-  void put(const std::string& path, json::object definition) {
-    // Insert below the chain of properties.
-    json::object* at = &properties;
-    size_t i = 0;
-    for (size_t dot = path.find('.'); dot != std::string::npos; dot = path.find('.', i)) {
-      json::value& next = (*at)[path.substr(i, dot - i)];
-      if (!next.is_object()) next = json::object();
-      json::object& o = next.as_object();
-      if (!o.contains("properties")) o["properties"] = json::object();
-      at = &o["properties"].as_object();
-      i = dot + 1;
-    }
-    (*at)[path.substr(i)] = std::move(definition);
-  }
-  const Mapping& mapping_;
-  const json::object& root_;
-  std::map<std::string, bool> fresh_;
-};
-
-}  // namespace
-
-MappingPtr Mapping::discover(const json::object& source) const {
-  std::string dynamic = "true";
-  if (auto* d = data_->root.if_contains("dynamic")) dynamic = json_text(*d);
-  Discovery d(*this, data_->root);
-  d.object(source, "", dynamic, &data_->root, 0);
-  if (d.properties.empty()) return nullptr;
-  json::object update;
-  update["properties"] = std::move(d.properties);
-  return merge(update);
 }
 
 struct Mapping::Indexer {
@@ -850,8 +599,8 @@ struct Mapping::Indexer {
           char* end;
           std::string w = json_text(v);
           weight = std::strtoll(w.c_str(), &end, 10);
-          if (*end != 0) illegal("Weight must be an integer, but was [" + w + "]");
-          if (weight < 0) illegal("weight must be in the interval [0..2147483647], but was [" + std::to_string(weight) + "]");
+          if (*end != 0) illegal_mapping("Weight must be an integer, but was [" + w + "]");
+          if (weight < 0) illegal_mapping("weight must be in the interval [0..2147483647], but was [" + std::to_string(weight) + "]");
         } else if (k == "contexts") {
           if (v.is_object()) contexts = v.as_object();
         } else {
@@ -866,7 +615,7 @@ struct Mapping::Indexer {
     SegmentBuilder& b = *builder;
     uint32_t h = b.field(f.path, f.options());
     for (const std::string& input : inputs) {
-      if (input.empty()) illegal("value must have a length > 0");
+      if (input.empty()) illegal_mapping("value must have a length > 0");
       f.analyzer->analyze(input, tokens);
       std::string key;
       for (const Token& t : tokens.tokens) {
@@ -902,7 +651,7 @@ struct Mapping::Indexer {
           return;
         }
         if (text.size() > 32766 && (o.postings || o.column != ColumnKind::kNone)) {
-          illegal("Document contains at least one immense term in field=\"" + f.path +
+          illegal_mapping("Document contains at least one immense term in field=\"" + f.path +
                   "\" (whose UTF8 encoding is longer than the max length 32766), all of which were skipped.");
         }
         if (o.postings) b.add_term(h, text);
@@ -911,7 +660,7 @@ struct Mapping::Indexer {
       }
       case FieldType::kIp: {
         auto ip = encode_ip(json_text(value));
-        if (!ip) illegal("'" + json_text(value) + "' is not an IP string literal.");
+        if (!ip) illegal_mapping("'" + json_text(value) + "' is not an IP string literal.");
         if (o.postings) b.add_term(h, *ip);
         if (o.column != ColumnKind::kNone) b.add_keyword(h, *ip);
         return;
