@@ -1,6 +1,8 @@
 // Calls about the cluster that a single node answers by itself: exclusions, health report, features, desired nodes; synonym sets.
 #include "doors/elastic/call.h"
+#include "doors/elastic/cluster_parts.h"
 #include "doors/elastic/index_settings.h"
+#include "doors/elastic/machine.h"
 
 namespace stele::elastic {
 
@@ -46,26 +48,51 @@ Reply include_voting(Call& c) {
   return r;
 }
 
+// Each indicator looks at what it speaks of; there is one node, which leads.
 Reply health_report(Call& c) {
-  static const std::vector<std::pair<const char*, const char*>> kIndicators = {
-      {"master_is_stable", "The cluster has a stable master node"}, {"repository_integrity", "No snapshot repositories configured."}, {"disk", "The cluster has enough available disk space."},
-      {"shards_capacity", "The cluster has enough room to add new shards."}, {"shards_availability", "This cluster has all shards available."}, {"data_stream_lifecycle", "No data stream lifecycle health data available yet."}};
-  std::string feature = c.part("feature");
+  const std::string feature = c.part("feature");
   if (c.has("size") && c.number("size", 1000) < 0) illegal("The max number of resources should be a positive integer");
-  bool verbose = c.flag("verbose", true);
+  const bool verbose = c.flag("verbose", true);
   json::object indicators;
-  for (auto& [name, symptom] : kIndicators) {
-    if (!feature.empty() && feature != name) continue;
-    json::object o{{"status", "green"}, {"symptom", symptom}};
-    if (verbose && std::string_view(name) == "master_is_stable") {
-      json::object master{{"node_id", c.engine().node_id()}, {"name", c.door.node_name}};
-      o["details"] = json::object{{"current_master", master}, {"recent_masters", json::array{master}}};
-    }
-    indicators[name] = o;
+  int worst = 0;
+  auto indicator = [&](const std::string& name, int rank, std::string symptom, json::object details) {
+    if (!feature.empty() && feature != name) return;
+    worst = std::max(worst, rank);
+    json::object o{{"status", rank == 0 ? "green" : rank == 1 ? "yellow" : "red"}, {"symptom", std::move(symptom)}};
+    if (verbose && !details.empty()) o["details"] = std::move(details);
+    indicators[name] = std::move(o);
+  };
+  json::object master{{"node_id", c.engine().node_id()}, {"name", c.door.node_name}};
+  indicator("master_is_stable", 0, "The cluster has a stable master node", {{"current_master", master}, {"recent_masters", json::array{master}}});
+  const size_t repositories = c.engine().things("repository").size();
+  indicator("repository_integrity", 0, repositories == 0 ? "No snapshot repositories configured." : "All repositories are healthy.",
+            repositories == 0 ? json::object{} : json::object{{"total_repositories", repositories}});
+  const Machine machine = machine_now();
+  const double used = machine.disk_used_percent();
+  indicator("disk", used >= 95 ? 2 : used >= 85 ? 1 : 0,
+            used >= 95 ? "1 node is out of disk space." : used >= 85 ? "1 node is low on disk space." : "The cluster has enough available disk space.",
+            {{"indices_with_readonly_block", 0}, {"nodes_with_enough_disk_space", used < 85 ? 1 : 0}, {"nodes_with_unknown_disk_status", 0},
+             {"nodes_over_high_watermark", used >= 85 && used < 95 ? 1 : 0}, {"nodes_over_flood_stage_watermark", used >= 95 ? 1 : 0}});
+  int64_t started = 0, unassigned = 0;
+  for (auto& t : c.resolve("")) {
+    const Counts n = counts(*t.index);
+    started += n.primaries;
+    unassigned += n.replicas;
   }
+  const int64_t limit = 1000;
+  indicator("shards_capacity", started + unassigned > limit ? 2 : started + unassigned > limit - 10 ? 1 : 0,
+            started + unassigned > limit - 10 ? "Cluster is close to reaching the configured maximum number of shards for data nodes." : "The cluster has enough room to add new shards.",
+            {{"data", json::object{{"max_shards_in_cluster", limit}, {"current_used_shards", started + unassigned}}}});
+  indicator("shards_availability", unassigned > 0 ? 1 : 0,
+            unassigned == 0 ? std::string("This cluster has all shards available.")
+                            : "This cluster has " + std::to_string(unassigned) + (unassigned == 1 ? " unavailable replica shard." : " unavailable replica shards."),
+            {{"started_primaries", started}, {"unassigned_replicas", unassigned}, {"unassigned_primaries", 0}, {"started_replicas", 0},
+             {"initializing_primaries", 0}, {"initializing_replicas", 0}, {"restarting_primaries", 0}, {"restarting_replicas", 0}, {"creating_primaries", 0}, {"creating_replicas", 0}});
+  // Nothing runs lifecycles, so nothing is known of them.
+  indicator("data_stream_lifecycle", 0, "No data stream lifecycle health data available yet. Health information will be reported after the first run.", {});
   if (!feature.empty() && indicators.empty()) throw ElasticError(404, "resource_not_found_exception", "Did not find indicator " + feature);
   json::object out;
-  if (feature.empty()) out["status"] = "green";
+  if (feature.empty()) out["status"] = worst == 0 ? "green" : worst == 1 ? "yellow" : "red";
   out["cluster_name"] = c.door.cluster_name;
   out["indicators"] = indicators;
   return Reply(out);
