@@ -176,49 +176,42 @@ IndexPtr Call::read_target(const std::string& name) {
 }
 
 namespace {
+// Settings under their full names, as a tree.
+json::object full_settings(const json::object& given, bool as_text) {
+  json::object flat, named;
+  flatten(given, "", flat);
+  for (auto& [k, x] : flat)
+    named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = !as_text || x.is_array() || x.is_null() ? x : json::value(json_text(x));
+  return nest(named);
+}
+void merge_template(json::object& out, const json::object& part, bool as_text) {
+  for (const char* key : {"settings", "mappings", "aliases"}) {
+    auto* v = part.if_contains(key);
+    if (v == nullptr || !v->is_object()) continue;
+    const json::object incoming = std::string_view(key) == "settings" ? full_settings(v->get_object(), as_text) : v->get_object();
+    if (!out.contains(key)) out[key] = json::object();
+    merge_into(out[key].get_object(), incoming);
+  }
+}
+}  // namespace
+
+json::object compose_template(Engine& e, const json::object& index_template, bool settings_as_text) {
+  json::object out;
+  if (auto* l = index_template.if_contains("composed_of"); l != nullptr && l->is_array()) {
+    for (auto& n : l->get_array()) {
+      auto part = e.get_thing("component_template", json_text(n));
+      if (part && part->contains("template")) merge_template(out, part->at("template").as_object(), settings_as_text);
+    }
+  }
+  if (auto* own = index_template.if_contains("template"); own != nullptr && own->is_object()) merge_template(out, own->get_object(), settings_as_text);
+  return out;
+}
+
+namespace {
 // Index templates that match a new index, composed into a create body.
 json::object template_body(Engine& e, const std::string& name) {
+  if (auto best = index_template_of(e, name)) return compose_template(e, best->second, false);
   json::object out;
-  std::optional<json::object> best;
-  int64_t best_priority = -1;
-  for (auto& [n, t] : e.things("index_template")) {
-    auto* patterns = t.if_contains("index_patterns");
-    if (patterns == nullptr) continue;
-    bool match = false;
-    if (patterns->is_array()) for (auto& p : patterns->get_array()) match |= glob(json_text(p), name);
-    else match = glob(json_text(*patterns), name);
-    int64_t priority = t.contains("priority") ? std::atoll(text_or(t, "priority").c_str()) : 0;
-    if (match && priority > best_priority) {
-      best = t;
-      best_priority = priority;
-    }
-  }
-  auto apply = [&](const json::object& part) {
-    for (const char* key : {"settings", "mappings", "aliases"}) {
-      auto* v = part.if_contains(key);
-      if (v == nullptr || !v->is_object()) continue;
-      json::object incoming = v->get_object();
-      if (std::string_view(key) == "settings") {
-        json::object flat;
-        flatten(incoming, "", flat);
-        json::object named;
-        for (auto& [k, x] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = x;
-        incoming = nest(named);
-      }
-      if (!out.contains(key)) out[key] = json::object();
-      merge_into(out[key].get_object(), incoming);
-    }
-  };
-  if (best) {
-    if (auto* c = best->if_contains("composed_of"); c != nullptr && c->is_array()) {
-      for (auto& n : c->get_array()) {
-        auto part = e.get_thing("component_template", json_text(n));
-        if (part && part->contains("template")) apply(part->at("template").as_object());
-      }
-    }
-    if (auto* t = best->if_contains("template"); t != nullptr && t->is_object()) apply(t->get_object());
-    return out;
-  }
   std::vector<std::pair<int64_t, json::object>> legacy;
   for (auto& [n, t] : e.things("template")) {
     auto* patterns = t.if_contains("index_patterns");
@@ -228,7 +221,7 @@ json::object template_body(Engine& e, const std::string& name) {
     if (match) legacy.emplace_back(t.contains("order") ? std::atoll(text_or(t, "order").c_str()) : 0, t);
   }
   std::stable_sort(legacy.begin(), legacy.end(), [](auto& a, auto& b) { return a.first < b.first; });
-  for (auto& [o, t] : legacy) apply(t);
+  for (auto& [o, t] : legacy) merge_template(out, t, false);
   return out;
 }
 }  // namespace
@@ -238,12 +231,7 @@ json::object compose_create_body(Engine& e, const std::string& name, const json:
   for (auto& [k, v] : body) {
     if (!v.is_object()) continue;
     json::object incoming = v.get_object();
-    if (k == "settings") {
-      json::object flat, named;
-      flatten(incoming, "", flat);
-      for (auto& [key, x] : flat) named[std::string(key).starts_with("index.") ? std::string(key) : "index." + std::string(key)] = x;
-      incoming = nest(named);
-    }
+    if (k == "settings") incoming = full_settings(incoming, false);
     if (!out.contains(k)) out[k] = json::object();
     if (k == "mappings" && !out[k].get_object().empty()) {
       auto m = segments::Mapping::parse(out[k].get_object(), nullptr);

@@ -112,6 +112,8 @@ std::vector<std::pair<std::string, uint64_t>> matching_documents(Call& c, const 
 void copy_documents(Call& c, const IndexPtr& from, const IndexPtr& to);
 // The template that a name would be made by, with its name; data streams have one that says so.
 std::optional<std::pair<std::string, json::object>> index_template_of(Engine& e, const std::string& name);
+// What an index template gives to an index: its component templates' parts, then its own.
+json::object compose_template(Engine& e, const json::object& index_template, bool settings_as_text);
 // Makes a data stream (or its next backing index) and returns the index that takes writes.
 IndexPtr create_data_stream(Engine& e, const std::string& name, const json::object& index_template, const std::string& template_name);
 IndexPtr roll_data_stream(Engine& e, const std::string& name);

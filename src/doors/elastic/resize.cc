@@ -104,29 +104,7 @@ Reply simulate_template(Call& c) {
     if (!stored) illegal("unable to simulate template [" + name + "] that does not exist");
     t = *stored;
   }
-  json::object out;
-  auto apply = [&](const json::object& part) {
-    for (const char* key : {"settings", "mappings", "aliases"}) {
-      auto* v = part.if_contains(key);
-      if (v == nullptr || !v->is_object()) continue;
-      json::object incoming = v->get_object();
-      if (std::string_view(key) == "settings") {
-        json::object flat, named;
-        flatten(incoming, "", flat);
-        for (auto& [k, x] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = json_text(x);
-        incoming = nest(named);
-      }
-      if (!out.contains(key)) out[key] = json::object();
-      merge_into(out[key].get_object(), incoming);
-    }
-  };
-  if (auto* l = t.if_contains("composed_of"); l != nullptr && l->is_array()) {
-    for (auto& n : l->get_array()) {
-      auto part = c.engine().get_thing("component_template", json_text(n));
-      if (part && part->contains("template")) apply(part->at("template").as_object());
-    }
-  }
-  if (auto* own = t.if_contains("template"); own != nullptr && own->is_object()) apply(own->get_object());
+  json::object out = compose_template(c.engine(), t, /*settings_as_text=*/true);
   for (const char* k : {"settings", "mappings", "aliases"}) if (!out.contains(k)) out[k] = json::object();
   // Others whose patterns this one takes over.
   json::array overlapping;
@@ -155,7 +133,7 @@ Reply simulate_index(Call& c) {
     else if (p != nullptr) out.push_back(json_text(*p));
     return out;
   };
-  json::object out, chosen;
+  json::object chosen;
   if (auto found = index_template_of(c.engine(), name)) {
     winner = found->first;
     chosen = found->second;
@@ -173,28 +151,7 @@ Reply simulate_index(Call& c) {
     for (const char* k : {"settings", "mappings", "aliases"}) if (!b.contains(k)) b[k] = json::object();
     return Reply(json::object{{"template", b}, {"overlapping", json::array()}});
   }
-  auto apply = [&](const json::object& part) {
-    for (const char* key : {"settings", "mappings", "aliases"}) {
-      auto* v = part.if_contains(key);
-      if (v == nullptr || !v->is_object()) continue;
-      json::object incoming = v->get_object();
-      if (std::string_view(key) == "settings") {
-        json::object flat, named;
-        flatten(incoming, "", flat);
-        for (auto& [k, x] : flat) named[std::string(k).starts_with("index.") ? std::string(k) : "index." + std::string(k)] = x.is_array() || x.is_null() ? x : json::value(json_text(x));
-        incoming = nest(named);
-      }
-      if (!out.contains(key)) out[key] = json::object();
-      merge_into(out[key].get_object(), incoming);
-    }
-  };
-  if (auto* l = chosen.if_contains("composed_of"); l != nullptr && l->is_array()) {
-    for (auto& n : l->get_array()) {
-      auto part = c.engine().get_thing("component_template", json_text(n));
-      if (part && part->contains("template")) apply(part->at("template").as_object());
-    }
-  }
-  if (auto* own = chosen.if_contains("template"); own != nullptr && own->is_object()) apply(own->get_object());
+  json::object out = compose_template(c.engine(), chosen, /*settings_as_text=*/true);
   for (const char* k : {"settings", "mappings", "aliases"}) if (!out.contains(k)) out[k] = json::object();
   json::array overlapping;
   for (const char* kind : {"index_template", "template"}) {
