@@ -81,7 +81,7 @@ inline uint64_t hash_bytes(const char* p, size_t n) {
     n -= 8;
   }
   uint64_t tail = 0;
-  std::memcpy(&tail, p, n);
+  if (n > 0) std::memcpy(&tail, p, n);   // p may be null when there is nothing
   h = (h ^ tail) * 0xc4ceb9fe1a85ec53ull;
   return h ^ (h >> 29);
 }
@@ -141,7 +141,7 @@ struct SegmentBuilder::Impl {
         return f.terms.back();
       }
       Term& term = f.terms[t - 1];
-      if (term.hash == h32 && term.length == text.size() && std::memcmp(term.text, text.data(), text.size()) == 0) return term;
+      if (term.hash == h32 && std::string_view(term.text, term.length) == text) return term;
     }
   }
   void rehash(FieldState& f) {

@@ -160,7 +160,8 @@ Reply field_usage(Call&) { unmeasured("the usage of fields"); }
 Reply put_desired(Call& c) {
   std::string history = c.part("history");
   char* end;
-  int64_t version = std::strtoll(c.part("version").c_str(), &end, 10);
+  const std::string given = c.part("version");
+  int64_t version = std::strtoll(given.c_str(), &end, 10);
   if (version < 0 || *end != 0) invalid({"version must be positive"});
   json::object body = c.body(true);
   auto* nodes = body.if_contains("nodes");
