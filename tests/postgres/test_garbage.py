@@ -21,7 +21,7 @@ def message(kind, body=b""):
 
 
 def logged_in(port):
-    return pgwire.Connection(port, timeout=20)
+    return pgwire.Connection(port, timeout=60)
 
 
 def random_bytes(server, rng):
